@@ -1,0 +1,35 @@
+# Everything here is `python -m pipeline <verb>`; `make` adds the virtual environment.
+CONFIG ?= pipeline/configs/demo.yaml
+DATA ?=
+ARGS ?=
+export PYTHON
+
+python := .venv/bin/python
+data := $(if $(DATA),--data $(DATA))
+
+.PHONY: help environment run test lint format lock clean
+
+help:  ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
+
+environment:
+	@bash deploy/environment.sh .venv requirements.lock
+
+run: environment  ## run the pipeline: CONFIG=<yaml> DATA=<folder> ARGS="--set model.variant=moe"
+	@$(python) -m pipeline run --config $(CONFIG) $(data) $(ARGS)
+
+test: environment  ## every test: ARGS="-k gates"
+	@$(python) -m pytest $(ARGS)
+
+lint: environment  ## ruff: lint and format, changes nothing
+	@$(python) -m ruff check . && $(python) -m ruff format --check .
+
+format: environment  ## ruff: mend what can be mended
+	@$(python) -m ruff check --fix . ; $(python) -m ruff format .
+
+lock: environment  ## resolve setup.py into requirements.lock anew, keeping the pins that still fit
+	@.venv/bin/uv pip compile --quiet setup.py --extra dev --python-version 3.10 --no-header --no-emit-index-url \
+		-o requirements.lock
+
+clean:  ## remove the environment and all runs
+	rm -rf .venv runs

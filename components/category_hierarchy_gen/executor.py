@@ -1,0 +1,140 @@
+"""Counts category paths with Beam, in one Combine pass without side inputs, and writes the hierarchy."""
+
+import json
+import logging
+import os
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+import tensorflow as tf
+from tensorflow_metadata.proto.v0 import schema_pb2
+from tfx import types
+from tfx.components.util import tfxio_utils
+from tfx.dsl.components.base import base_beam_executor
+from tfx.types import artifact_utils
+
+from models.hierarchy import CategoryHierarchy, build_hierarchy, write_hierarchy
+from schemas.reader import parse_schema
+
+# Requests a record batch: counting costs Python a little for each distinct path of a batch, so few large ones.
+_BATCH_SIZE = 4096
+_COUNTS_FILE = "path_counts.json"
+
+_progress = logging.getLogger("aislerank.progress")
+
+
+class Executor(base_beam_executor.BaseBeamExecutor):
+    """Executor of CategoryHierarchyGen."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Counts the paths, builds the tree and writes it.
+
+        Args:
+          input_dict: ``examples``: one or more Examples artifacts of tf.Example, each holding the splits.
+          output_dict: ``hierarchy``: one CategoryHierarchy; its files are described in models/hierarchy.py,
+            ``path_counts.json`` beside them has the requests of every path that the tree was built from.
+          exec_properties: ``schema`` (text), ``splits`` (JSON list of names), ``min_count``, ``conflicts``.
+
+        Raises:
+          models.hierarchy.HierarchyError: if no category is known.
+        """
+        self._log_startup(input_dict, output_dict, exec_properties)
+        examples = input_dict["examples"]
+        folder = artifact_utils.get_single_uri(output_dict["hierarchy"])
+        schema = parse_schema(exec_properties["schema"])
+        features = [feature.name for feature in schema.categories]
+        # A schema of these features alone, and nothing else is decoded.
+        levels = schema_pb2.Schema(feature=[feature for feature in schema.proto.feature if feature.name in features])
+
+        counts_path = os.path.join(folder, _COUNTS_FILE)
+        tf.io.gfile.makedirs(folder)
+        with self._make_beam_pipeline() as pipeline:
+            batches = [
+                pipeline
+                | f"Read[{split}]"
+                >> tfxio_utils.get_split_tfxio(examples, split, ["CategoryHierarchyGen"], levels).BeamSource(
+                    _BATCH_SIZE
+                )
+                for split in json.loads(exec_properties["splits"])
+            ]
+            _ = (
+                batches
+                | "Flatten" >> beam.Flatten()
+                # Without defaults: the default of an empty input would come by a side input.
+                | "CountPaths" >> beam.CombineGlobally(_CountPaths(features)).without_defaults()
+                | "WriteCounts" >> beam.Map(_write_counts, counts_path)
+            )
+        hierarchy = build_hierarchy(
+            _read_counts(counts_path), features, exec_properties["min_count"], exec_properties["conflicts"]
+        )
+        _progress.info(summary(write_hierarchy(hierarchy, folder)))
+
+
+def summary(hierarchy: CategoryHierarchy) -> str:
+    """One line: depth, known categories a level, and what was odd."""
+    report = hierarchy.report
+    sizes = " > ".join(f"{len(level.keys):,} {level.feature}" for level in hierarchy.levels)
+    odd = ", ".join(f"{report[kind]['total']} {kind}" for kind in ("conflicts", "orphans", "cycles"))
+    return f"hierarchy of {hierarchy.depth} levels from {report['requests']:,} requests: {sizes}; {odd}"
+
+
+class _CountPaths(beam.CombineFn):
+    """Record batches -> requests by path, a path being a tuple of bytes."""
+
+    def __init__(self, features: list[str]):
+        self._features = features
+
+    def create_accumulator(self) -> Counter:
+        return Counter()
+
+    def add_input(self, counts: Counter, batch: pa.RecordBatch) -> Counter:
+        counts.update(_count_batch(batch, self._features))
+        return counts
+
+    def merge_accumulators(self, accumulators: Iterable[Counter]) -> Counter:
+        total = Counter()
+        for counts in accumulators:
+            total.update(counts)
+        return total
+
+    def extract_output(self, counts: Counter) -> Counter:
+        return counts
+
+
+def _count_batch(batch: pa.RecordBatch, features: list[str]) -> dict[tuple[bytes, ...], int]:
+    names = [_first_values(batch.column(batch.schema.get_field_index(feature))) for feature in features]
+    columns = [f"level_{index}" for index in range(len(features))]
+    counts = pa.table(names, columns).group_by(columns).aggregate([(columns[0], "count")])
+    paths = zip(*(counts[column].to_pylist() for column in columns), strict=True)
+    return dict(zip(paths, counts[f"{columns[0]}_count"].to_pylist(), strict=True))
+
+
+def _first_values(lists: pa.LargeListArray) -> pa.Array:
+    """The first value of each list, b"" where there is none."""
+    offsets = lists.offsets.to_numpy()
+    missing = offsets[1:] == offsets[:-1]
+    return lists.values.take(pa.array(offsets[:-1], pa.int64(), mask=np.asarray(missing))).fill_null(b"")
+
+
+def _write_counts(counts: Counter, path: str) -> None:
+    rows = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    # Bytes that are no UTF-8 become escapes of surrogates, which JSON can hold.
+    lines = [json.dumps([count, *(name.decode("utf-8", "surrogateescape") for name in path)]) for path, count in rows]
+    with tf.io.gfile.GFile(path, "w") as file:
+        file.write("[\n" + ",\n".join(lines) + "\n]\n")
+
+
+def _read_counts(path: str) -> dict[tuple[str, ...], int]:
+    if not tf.io.gfile.exists(path):  # The splits have no request at all.
+        return {}
+    with tf.io.gfile.GFile(path) as file:
+        return {tuple(names): count for count, *names in json.load(file)}

@@ -1,0 +1,95 @@
+"""ClickLogExampleGen: from a raw click log to requests."""
+
+import glob
+import hashlib
+import os
+
+from tfx import types
+from tfx.components.example_gen import driver
+from tfx.dsl.components.base import base_beam_component, executor_spec
+from tfx.proto import example_gen_pb2, range_config_pb2
+from tfx.types import component_spec, standard_artifacts
+
+from components.artifacts import Quarantine
+from components.click_log_example_gen.config import DataConfig
+from components.click_log_example_gen.executor import Executor
+from components.click_log_example_gen.plan import check
+from schemas.reader import parse_schema
+
+
+class ClickLogExampleGenSpec(component_spec.ComponentSpec):
+    """Outputs and parameters of ClickLogExampleGen; the first three are what TFX's FileBasedDriver works on."""
+
+    PARAMETERS = {
+        "input_base": component_spec.ExecutionParameter(type=str),
+        "input_config": component_spec.ExecutionParameter(type=example_gen_pb2.Input),
+        "range_config": component_spec.ExecutionParameter(type=range_config_pb2.RangeConfig, optional=True),
+        "data": component_spec.ExecutionParameter(type=str),
+        "schema": component_spec.ExecutionParameter(type=str),
+        "tables": component_spec.ExecutionParameter(type=str),
+        "code": component_spec.ExecutionParameter(type=str),
+    }
+    INPUTS = {}
+    OUTPUTS = {
+        "examples": component_spec.ChannelParameter(type=standard_artifacts.Examples),
+        "quarantine": component_spec.ChannelParameter(type=Quarantine),
+    }
+
+
+class ClickLogExampleGen(base_beam_component.BaseBeamComponent):
+    """Validates the rows of a click log, joins tables, groups rows into requests and divides them into splits.
+
+    The output ``examples`` holds one tf.Example a request, in the splits of `data.split`; ``quarantine`` the rows
+    that are in no request, with file, line and reason, and a summary. Each row that is read is in one of the two.
+
+    TFX's FileBasedDriver resolves {SPAN}, {VERSION} and {YYYY}, {MM}, {DD} in `data.files` to the newest ones and
+    fingerprints the files, so that a log that did not change is not ingested again.
+
+    Args:
+      data: what is read and how; `data.path` must be given.
+      schema_path: the schema of the log, see schemas/reader.py.
+      code: fingerprint of the source, so that a change to it is not answered from the cache.
+      span: the span to take instead of the newest one; for a date, its days since 1970.
+
+    Raises:
+      schemas.reader.SchemaError: if the schema cannot be read.
+      ValueError: if `data` does not fit the schema.
+    """
+
+    SPEC_CLASS = ClickLogExampleGenSpec
+    EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
+    DRIVER_CLASS = driver.FileBasedDriver
+
+    def __init__(self, data: DataConfig, schema_path: str | os.PathLike, code: str = "", span: int | None = None):
+        if data.path is None:
+            raise ValueError("`data.path` must name the folder of the log (`--data`)")
+        with open(schema_path, encoding="utf-8") as file:
+            schema = file.read()
+        check(data, parse_schema(schema, source=str(schema_path)))
+        range_config = None
+        if span is not None:
+            static = range_config_pb2.StaticRange(start_span_number=span, end_span_number=span)
+            range_config = range_config_pb2.RangeConfig(static_range=static)
+        split = example_gen_pb2.Input.Split(name="log", pattern=data.files)
+        spec = ClickLogExampleGenSpec(
+            input_base=data.path,
+            input_config=example_gen_pb2.Input(splits=[split]),
+            range_config=range_config,
+            data=data.model_dump_json(),
+            schema=schema,
+            tables=_fingerprint(data),
+            code=code,
+            examples=types.Channel(type=standard_artifacts.Examples),
+            quarantine=types.Channel(type=Quarantine),
+        )
+        super().__init__(spec=spec)
+
+
+def _fingerprint(data: DataConfig) -> str:
+    """Of the tables' files, by name, size and time; the driver looks at those of the log only. "" if not local."""
+    found = []
+    for table in data.tables:
+        for path in sorted(glob.glob(os.path.join(data.path, table.files))):
+            state = os.stat(path)
+            found.append(f"{path}:{state.st_size}:{state.st_mtime_ns}")
+    return hashlib.sha256("\n".join(found).encode()).hexdigest() if found else ""

@@ -1,0 +1,88 @@
+"""Configuration of ingestion: the section `data` of a run's YAML file."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from models.config import Section
+
+Format = Literal["csv", "tsv", "json_lines", "parquet"]
+
+
+class Table(Section):
+    """An item or user table whose columns are joined to the rows of the log."""
+
+    files: str = Field(description="glob under the data folder")
+    format: Format | None = Field(None, description="from the file names unless given")
+    key: str = Field(description="the table's key column")
+    match: str = Field(
+        description="the feature it is matched with (item_id, user_id; of a history, each value is mapped)"
+    )
+    columns: dict[str, str] = Field(description="feature (or name used in category_path): the table's column")
+
+
+class CategoryPath(Section):
+    """Where the query's category path comes from when the log has no column a level. One of the two."""
+
+    column: str | None = Field(None, description='one column with the whole path, "electronics.smartphone"')
+    separator: str = Field(".", description="between the levels in `column`")
+    candidates: list[str] | None = Field(
+        None, description="item-level columns, top first: the most frequent path among the request's items, "
+        "ties to the smaller name; computed without looking at labels"
+    )  # fmt: skip
+
+    @model_validator(mode="after")
+    def _one(self):
+        if (self.column is None) == (self.candidates is None):
+            raise ValueError("exactly one of `column` and `candidates` must be given")
+        return self
+
+
+class History(Section):
+    """Histories are built from the log: a user's earlier positive items, never later ones."""
+
+    build: bool = Field(False, description="build the history features from the log instead of reading them")
+    length: int = Field(20, ge=1, description="the last M items are kept, built or read")
+
+
+class Split(Section):
+    """How requests are divided; a request is never cut."""
+
+    by: Literal["time", "request", "user", "column"] = Field("time", description="time: the latest are the test split")
+    fractions: dict[str, float] = Field({"train": 0.8, "valid": 0.1, "test": 0.1}, description="of requests (or users)")
+    column: str | None = Field(None, description="for by: column, the column that holds the split's name")
+    values: dict[str, str] | None = Field(None, description="for by: column, value in the column: split")
+
+
+class DataConfig(Section):
+    """Ingestion of a click log."""
+
+    path: str | None = Field(None, description="the folder of the log; `--data` sets it")
+    files: str = Field("*", description="glob under `path`; may hold {SPAN}, {VERSION}, {YYYY}, {MM}, {DD}")
+    format: Format | None = Field(None, description="from the file names unless given; .gz is unpacked")
+    layout: Literal["impressions", "requests"] = Field(
+        "impressions", description="one row an impression, or one row a request with lists"
+    )
+    columns: dict[str, str | list[str]] = Field(
+        {}, description="feature: column, where the names differ; several columns are joined with '|'; "
+        "the column `@row` is the row's own name, file:line; in JSON Lines and Parquet `items.price` reads the field "
+        "`price` of each object in the list `items`"
+    )  # fmt: skip
+    constants: dict[str, str | int | float] = Field({}, description="feature: value, where the log has none")
+    grades: dict[str, dict[str, int]] = Field(
+        {}, description="label: {event type: grade}, where the label's column holds names"
+    )
+    missing: dict[str, list[str]] = Field({}, description="feature: texts that mean unknown, as the empty one does")
+    list_separator: str = Field(" ", min_length=1, description="between the values of a list in one text column")
+    timestamp_format: str = Field("seconds", description="seconds, milliseconds, or a strptime format in UTC")
+    tables: list[Table] = Field([], description="item and user tables to join")
+    category_path: CategoryPath | None = None
+    history: History = History()
+    split: Split = Split()
+    min_items: int = Field(2, ge=1, description="requests with fewer items go to the quarantine by rule")
+    max_items: int = Field(200, ge=1, description="see `too_many_items`")
+    too_many_items: Literal["truncate", "quarantine"] = Field("truncate", description="cut items go to the quarantine")
+    duplicate_items: Literal["quarantine", "merge"] = Field(
+        "quarantine", description="merge keeps the highest grade and the first row's features (event logs)"
+    )
+    max_bad_fraction: float = Field(0.05, ge=0, le=1, description="more malformed rows than this fail the run")

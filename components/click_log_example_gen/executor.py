@@ -1,0 +1,157 @@
+"""What ClickLogExampleGen does."""
+
+import json
+import logging
+import math
+import os
+import time
+
+import tensorflow as tf
+from tfx import types
+from tfx.components.util import examples_utils
+from tfx.dsl.components.base import base_beam_executor
+from tfx.dsl.io import fileio
+from tfx.proto import example_gen_pb2
+from tfx.types import artifact_utils
+from tfx.utils import proto_utils
+
+from components.click_log_example_gen import stages
+from components.click_log_example_gen.config import DataConfig
+from components.click_log_example_gen.joins import Lookup, prepare_table
+from components.click_log_example_gen.plan import Plan, check
+from components.click_log_example_gen.quarantine import SUMMARY, describe_reasons, failure, merge_reports
+from components.click_log_example_gen.sources import Source, check_files
+from schemas.reader import parse_schema
+
+PARTITION_BYTES = 64 << 20
+
+_log = logging.getLogger("aislerank.progress")
+
+
+class Executor(base_beam_executor.BaseBeamExecutor):
+    """Reads a click log and writes its requests as tf.Examples, and the rows that are none."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict,
+    ) -> None:
+        """Reads, checks, joins, groups, splits and writes.
+
+        Args:
+          input_dict: empty.
+          output_dict:
+            - examples: ``Split-<name>/data_tfrecord-*.gz``, a tf.Example a request, ordered by (timestamp,
+              request_id) in a shard; which requests share a shard follows from a hash of the request (of the user,
+              if histories are built).
+            - quarantine: ``rows-*.jsonl.gz``, a file for each file of the log with bad rows (``tables-*``: of a
+              table), and ``summary.json`` as `quarantine.read_summary` describes.
+          exec_properties:
+            - input_base, input_config: the folder and, with the span filled in by the driver, the glob.
+            - data: a `DataConfig` as JSON.
+            - schema: the text of the schema.
+
+        Raises:
+          ValueError: before any work, if the configuration does not fit the schema or the files; after it, if more
+            than `max_bad_fraction` of the rows are malformed or no request is left.
+          RuntimeError: if rows were lost on the way.
+        """
+        self._log_startup(input_dict, output_dict, exec_properties)
+        start = time.monotonic()
+        examples = artifact_utils.get_single_instance(output_dict["examples"])
+        quarantine = artifact_utils.get_single_instance(output_dict["quarantine"])
+        data = DataConfig.model_validate_json(exec_properties["data"])
+        schema = parse_schema(exec_properties["schema"])
+        check(data, schema)
+        plan = Plan(data, schema)
+        input_config = proto_utils.json_to_proto(exec_properties["input_config"], example_gen_pb2.Input())
+        sources, table_sources = check_files(plan, exec_properties["input_base"], input_config.splits[0].pattern)
+
+        staging = os.path.join(quarantine.uri, "staging")
+        fileio.makedirs(staging)
+        examples.split_names = artifact_utils.encode_split_names(plan.splits)
+        folders = {name: artifact_utils.get_split_uri([examples], name) for name in plan.splits}
+        for folder in folders.values():
+            fileio.makedirs(folder)
+        lookups, tables = [], []
+        for i, found in enumerate(table_sources):
+            lookup, report = _prepare(plan, i, found, staging, quarantine.uri)
+            lookups.append(lookup)
+            tables.append(report)
+        job = stages.Job(
+            plan=plan,
+            sources=tuple(sources),
+            lookups=tuple(lookups),
+            partitions=max(1, math.ceil(sum(source.unpacked_bytes for source in sources) / PARTITION_BYTES)),
+            examples=folders,
+            quarantine=quarantine.uri,
+            staging=staging,
+        )
+        with self._make_beam_pipeline() as pipeline:
+            stages.build(pipeline, job)
+
+        summary = _summary(job, tables, time.monotonic() - start)
+        with fileio.open(os.path.join(quarantine.uri, SUMMARY), "w") as file:
+            file.write(json.dumps(summary, indent=2))
+        if summary["rows_read"] != summary["rows_in_requests"] + summary["rows_quarantined"]:
+            raise RuntimeError(
+                f"rows were lost: {summary['rows_read']} read, but {summary['rows_in_requests']} in requests and "
+                f"{summary['rows_quarantined']} quarantined"
+            )
+        if reason := failure(summary, data.max_bad_fraction):
+            raise ValueError(f"{exec_properties['input_base']}: {reason}")
+        _fill_empty_splits(folders)
+        fileio.rmtree(staging)
+        examples_utils.set_payload_format(examples, example_gen_pb2.FORMAT_TF_EXAMPLE)
+        examples_utils.set_file_format(examples, "tfrecords_gzip")
+        _log.info(
+            "%d rows read, %d in requests, %d quarantined, in %.1f s",
+            summary["rows_read"],
+            summary["rows_in_requests"],
+            summary["rows_quarantined"],
+            summary["seconds"],
+        )
+
+
+def _prepare(plan: Plan, i: int, sources: list[Source], staging: str, quarantine: str) -> tuple[Lookup, dict]:
+    """Reads a table; its bad rows are kept as those of the log are, and counted apart."""
+    table = plan.data.tables[i]
+    _log.info("reading the table %s", table.files)
+    lookup, rows, faults = prepare_table(table, sources, plan, os.path.join(staging, f"table-{i}.arrow"))
+    reasons = []
+    for source, bad in zip(sources, faults, strict=True):
+        if len(bad):
+            path = os.path.join(quarantine, f"tables-{i:05d}-{source.index:05d}.jsonl.gz")
+            reasons.append(stages.write_faults(source, bad, path))
+    report = {
+        "rows_read": rows,
+        "rows_in_requests": rows - sum(map(len, faults)),
+        "rows_quarantined": sum(map(len, faults)),
+        "reasons": describe_reasons(merge_reports(reasons)),
+    }
+    if reason := failure(report, plan.data.max_bad_fraction):
+        raise ValueError(f"`data.tables[{i}]` ({table.files}): {reason}")
+    report["rows_kept"] = report.pop("rows_in_requests")
+    return lookup, {"files": table.files, **report}
+
+
+def _summary(job: stages.Job, tables: list[dict], seconds: float) -> dict:
+    with fileio.open(job.report_path, "r") as file:
+        report = json.load(file)
+    return {
+        **{key: report.get(key, 0) for key in ("rows_read", "rows_in_requests", "rows_quarantined", "items_cut")},
+        "reasons": describe_reasons(report.get("reasons", {})),
+        "tables": tables,
+        "requests": {name: report.get("requests", {}).get(name, 0) for name in job.plan.splits},
+        "items": {name: report.get("items", {}).get(name, 0) for name in job.plan.splits},
+        "seconds": round(seconds, 2),
+        "files": [source.name for source in job.sources],
+    }
+
+
+def _fill_empty_splits(folders: dict[str, str]) -> None:
+    """Every split has a file, so that the components after this one find something to read."""
+    for folder in folders.values():
+        if not fileio.listdir(folder):
+            tf.io.TFRecordWriter(os.path.join(folder, "data_tfrecord-00000-of-00001.gz"), "GZIP").close()

@@ -1,0 +1,261 @@
+"""The files of a log: found by glob, read in chunks that end at line ends, each line known by its number."""
+
+import csv
+import dataclasses
+import gzip
+import os
+import zlib
+from collections.abc import Iterator
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.parquet
+from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+from tfx.components.example_gen import input_processor
+from tfx.dsl.io import fileio
+from tfx.proto import example_gen_pb2
+
+from components.click_log_example_gen.config import DataConfig, Format
+from components.click_log_example_gen.plan import ROW, Plan
+
+CHUNK_BYTES = 64 << 20  # pyarrow.csv.read_csv starts with a walk over all Python objects: not too small
+_PARQUET_ROWS = 65536
+_BOM = b"\xef\xbb\xbf"
+_EXTENSIONS: dict[str, Format] = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".jsonl": "json_lines",
+    ".ndjson": "json_lines",
+    ".json": "json_lines",
+    ".parquet": "parquet",
+}
+_SAMPLE_LINES = 1000  # JSON Lines has no header: the keys of the first lines are taken for it
+
+csv.field_size_limit(1 << 30)
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """One file of a log or of a table.
+
+    Attributes:
+      index: its place in the sorted list of files.
+      path: where it lies.
+      name: how messages and the quarantine call it, relative to the log's folder.
+      format: one of "csv", "tsv", "json_lines", "parquet".
+      packed: whether it is gzipped.
+      size: bytes on disk.
+    """
+
+    index: int
+    path: str
+    name: str
+    format: Format
+    packed: bool
+    size: int
+
+    @property
+    def delimiter(self) -> str:
+        """Of CSV and TSV."""
+        return "," if self.format == "csv" else "\t"
+
+    @property
+    def unpacked_bytes(self) -> int:
+        """About how much text it holds; logs pack to a fifth, and Parquet to a third."""
+        return self.size * (5 if self.packed else 3 if self.format == "parquet" else 1)
+
+
+def resolve_span(data: DataConfig) -> str:
+    """`data.files` with {SPAN}, {VERSION}, {YYYY}.. filled in as TFX's FileBasedDriver does: the newest of each."""
+    split = example_gen_pb2.Input.Split(name="log", pattern=data.files)
+    processor = input_processor.FileBasedInputProcessor(data.path, [split])
+    return processor.get_pattern_for_span_version(data.files, *processor.resolve_span_and_version())
+
+
+def find_sources(folder: str, pattern: str, format: Format | None, key: str = "data.files") -> list[Source]:
+    """The files that match a glob, sorted by name.
+
+    Raises:
+      ValueError: if there is none, or a file's format is not known; names ``key``, the configuration's key.
+    """
+    if not fileio.isdir(folder):
+        raise ValueError(f"`data.path`: there is no folder {folder!r}")
+    paths = sorted(path for path in fileio.glob(os.path.join(folder, pattern)) if not fileio.isdir(path))
+    if not paths:
+        there = sorted(fileio.listdir(folder))
+        listed = ", ".join(there[:10]) + (", ..." if len(there) > 10 else "")
+        raise ValueError(f"`{key}`: no file matches {pattern!r} in {folder!r}, which holds: {listed or 'nothing'}")
+    return [_source(i, path, os.path.relpath(path, folder), format, key) for i, path in enumerate(paths)]
+
+
+def _source(index: int, path: str, name: str, format: Format | None, key: str) -> Source:
+    packed = name.endswith(".gz")
+    extension = os.path.splitext(name.removesuffix(".gz"))[1].lower()
+    found = format or _EXTENSIONS.get(extension)
+    if found is None:
+        raise ValueError(
+            f"`{key}`: the format of {path!r} does not follow from its name; give `format` "
+            f"(csv, tsv, json_lines, parquet), or narrow the glob if it is no part of the log"
+        )
+    if found == "parquet" and packed:
+        raise ValueError(f"`{key}`: {path!r}: Parquet packs its columns itself; unpack the .gz")
+    return Source(index, path, name, found, packed, FileSystems.match([path])[0].metadata_list[0].size_in_bytes)
+
+
+def _open(source: Source):
+    raw = FileSystems.open(source.path, compression_type=CompressionTypes.UNCOMPRESSED)
+    return gzip.GzipFile(fileobj=raw) if source.packed else raw
+
+
+@dataclasses.dataclass(frozen=True)
+class Lines:
+    """Whole lines of a text file.
+
+    Attributes:
+      data: their bytes, each line ended by a newline.
+      first: the first line's number, from 1.
+      starts, ends: int64 [lines], each line's text in ``data`` without its line end (\\n or \\r\\n).
+    """
+
+    data: bytes
+    first: int
+    starts: np.ndarray
+    ends: np.ndarray
+
+    @classmethod
+    def of(cls, data: bytes, first: int) -> "Lines":
+        """Finds the lines of ``data``, which ends with a newline."""
+        view = np.frombuffer(data, np.uint8)
+        newlines = np.flatnonzero(view == 10)
+        starts = np.concatenate([[0], newlines[:-1] + 1])
+        crlf = (newlines > starts) & (view[np.maximum(newlines - 1, 0)] == 13)
+        return cls(data, first, starts, newlines - crlf)
+
+    def __len__(self):
+        return len(self.starts)
+
+    def __getitem__(self, i: int) -> bytes:
+        return self.data[self.starts[i] : self.ends[i]]
+
+
+def read_lines(source: Source, chunk_bytes: int = CHUNK_BYTES) -> Iterator[Lines]:
+    """Reads a text file in chunks of whole lines; a byte order mark is left out.
+
+    Raises:
+      ValueError: naming the file and line at which a gzip stream is broken.
+    """
+    rest, line = b"", 1
+    with _open(source) as file:
+        while True:
+            try:
+                read = file.read(chunk_bytes)
+            except (OSError, EOFError, zlib.error) as error:
+                raise ValueError(f"{source.path}: cannot be read on from about line {line}: {error}") from error
+            data = rest + read
+            if line == 1 and len(data) >= 3:
+                data = data.removeprefix(_BOM)
+            if not read and data:
+                data += b"\n"
+            cut = data.rfind(b"\n") + 1
+            data, rest = data[:cut], data[cut:]
+            if data:
+                lines = Lines.of(data, line)
+                line += len(lines)
+                yield lines
+            if not read:
+                return
+
+
+def read_parquet(source: Source, columns: list[str] | None = None) -> Iterator[tuple[int, pa.Table]]:
+    """Reads a Parquet file batch by batch as (number of the batch's first row from 1, table)."""
+    with _open(source) as file:
+        row = 1
+        for batch in pyarrow.parquet.ParquetFile(file).iter_batches(_PARQUET_ROWS, columns=columns):
+            yield row, pa.Table.from_batches([batch])
+            row += len(batch)
+
+
+def raw_rows(source: Source, lines: np.ndarray) -> Iterator[bytes]:
+    """The raw text of some rows, by sorted line numbers; of a Parquet row, its columns as JSON."""
+    if source.format == "parquet":
+        for first, table in read_parquet(source):
+            wanted = lines[np.searchsorted(lines, first) : np.searchsorted(lines, first + len(table))]
+            for row in table.take(wanted - first).to_pylist():
+                yield orjson.dumps(row, default=str)
+        return
+    for chunk in read_lines(source):
+        for line in lines[np.searchsorted(lines, chunk.first) : np.searchsorted(lines, chunk.first + len(chunk))]:
+            yield chunk[line - chunk.first]
+
+
+def columns_of(source: Source) -> list[str]:
+    """The names of a file's columns: of its header, its Parquet schema, or the keys of its first 1000 JSON lines.
+
+    Raises:
+      ValueError: if there is no header, or it is unusable.
+    """
+    if source.format == "parquet":
+        with _open(source) as file:
+            return pyarrow.parquet.ParquetFile(file).schema_arrow.names
+    lines = next(read_lines(source, 1 << 20), None)
+    if lines is None:
+        raise ValueError(f"{source.path}: is empty; a header is needed")
+    if source.format == "json_lines":
+        keys: dict[str, None] = {}
+        for i in range(min(len(lines), _SAMPLE_LINES)):
+            try:
+                keys |= dict.fromkeys(orjson.loads(lines[i]))
+            except (orjson.JSONDecodeError, TypeError, ValueError):
+                continue
+        return list(keys)
+    try:
+        names = next(csv.reader([lines[0].decode()], delimiter=source.delimiter, strict=True), [])
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{source.path}:1: the header cannot be read: {error}") from error
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ValueError(f"{source.path}:1: the header names the column {twice[0]!r} twice")
+    return names
+
+
+def check_columns(sources: list[Source], wanted: dict[str, str]) -> None:
+    """Refuses a column that no file has.
+
+    Args:
+      sources: the files.
+      wanted: {column: the configuration's key that asks for it}.
+
+    Raises:
+      ValueError: naming the key, the column, a file and the columns it has.
+    """
+    there = [columns_of(source) for source in sources]
+    found = {name for names in there for name in names} | {ROW}
+    for column, key in wanted.items():
+        # `items.price` is a field of the objects in `items`, unless a column has that very name
+        nested = "." in column and column.partition(".")[0] in found and sources[0].format in ("json_lines", "parquet")
+        if column not in found and not nested:
+            raise ValueError(
+                f"{sources[0].path}: there is no column {column!r} for {key}. Columns there: {', '.join(there[0])}. "
+                "Name another one under `data.columns` (or a constant, or a table), or take the feature out of the "
+                "schema"
+            )
+
+
+def check_files(plan: Plan, folder: str, pattern: str) -> tuple[list[Source], list[list[Source]]]:
+    """Finds the files of the log and of each table and checks that every configured column is there.
+
+    Raises:
+      ValueError: as `find_sources`, `check_columns`.
+    """
+    data = plan.data
+    sources = find_sources(folder, pattern, data.format)
+    check_columns(sources, {column: f"the feature {f.name!r}" for f in plan.read for column in f.columns})
+    tables = []
+    for i, table in enumerate(data.tables):
+        key = f"data.tables[{i}]"
+        found = find_sources(folder, table.files, table.format, f"{key}.files")
+        columns = {column: f"`{key}.columns.{name}`" for name, column in table.columns.items()}
+        check_columns(found, {table.key: f"`{key}.key`"} | columns)
+        tables.append(found)
+    return sources, tables

@@ -1,0 +1,65 @@
+"""Transform with the category hierarchy as one more input."""
+
+from tfx import types
+from tfx.dsl.components.base import base_beam_component, executor_spec
+from tfx.types import component_spec, standard_artifacts, standard_component_specs
+from tfx.utils import json_utils
+
+from components.artifacts import CategoryHierarchy
+from components.transform.executor import Executor
+
+PREPROCESSING_FN = "models.preprocessing.preprocessing_fn"
+
+
+class TransformSpec(component_spec.ComponentSpec):
+    """TFX's spec of Transform, and the hierarchy."""
+
+    PARAMETERS = standard_component_specs.TransformSpec.PARAMETERS
+    INPUTS = {
+        **standard_component_specs.TransformSpec.INPUTS,
+        "hierarchy": component_spec.ChannelParameter(type=CategoryHierarchy),
+    }
+    OUTPUTS = standard_component_specs.TransformSpec.OUTPUTS
+
+
+class Transform(base_beam_component.BaseBeamComponent):
+    """TFX's Transform, whose preprocessing_fn also reads a CategoryHierarchy artifact.
+
+    TFX's own takes no further artifact; with the path in a parameter instead there would be no edge
+    of lineage, and no rerun when the hierarchy changes.
+
+    Args:
+      examples: requests; the train split is analysed, all splits are transformed.
+      schema: of the requests.
+      hierarchy: of the query's categories.
+      schema_text: the text of the schema, whose annotations tell the roles.
+      code: fingerprint of the source of preprocessing_fn, so that a change to it is not answered from the cache.
+    """
+
+    SPEC_CLASS = TransformSpec
+    EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
+
+    def __init__(
+        self,
+        examples: types.BaseChannel,
+        schema: types.BaseChannel,
+        hierarchy: types.BaseChannel,
+        schema_text: str,
+        code: str = "",
+    ):
+        transformed_examples = types.Channel(type=standard_artifacts.Examples)
+        transformed_examples.matching_channel_name = "examples"
+        super().__init__(
+            spec=TransformSpec(
+                examples=examples,
+                schema=schema,
+                hierarchy=hierarchy,
+                preprocessing_fn=PREPROCESSING_FN,
+                custom_config=json_utils.dumps({"schema": schema_text, "code": code}),
+                # The raw requests have statistics already; the transformed ones would double Transform's time.
+                disable_statistics=1,
+                force_tf_compat_v1=0,
+                transform_graph=types.Channel(type=standard_artifacts.TransformGraph),
+                transformed_examples=transformed_examples,
+            )
+        )

@@ -1,0 +1,31 @@
+"""Hands the hierarchy's folder to preprocessing_fn."""
+
+from typing import Any
+
+from tfx import types
+from tfx.components.transform import executor
+from tfx.types import artifact_utils, standard_component_specs
+from tfx.utils import json_utils
+
+
+class Executor(executor.Executor):
+    """TFX's executor of Transform, which finds the hierarchy's folder in ``custom_config``."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Runs Transform.
+
+        Args:
+          input_dict: as TFX's, and ``hierarchy``: one CategoryHierarchy.
+          output_dict: as TFX's.
+          exec_properties: as TFX's.
+        """
+        custom_config = json_utils.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])
+        custom_config["hierarchy"] = artifact_utils.get_single_uri(input_dict["hierarchy"])
+        bound = exec_properties | {standard_component_specs.CUSTOM_CONFIG_KEY: json_utils.dumps(custom_config)}
+        inputs = {name: artifacts for name, artifacts in input_dict.items() if name != "hierarchy"}
+        super().Do(inputs, output_dict, bound)

@@ -1,0 +1,82 @@
+"""Configuration of the ranker and of its training: the sections `model` and `train` of a run's YAML file."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Variant = Literal["dnn", "moe", "adv_moe", "hsc_moe", "adv_hsc_moe"]
+
+
+class Section(BaseModel):
+    """A section of the run's YAML file: unknown keys and wrong types are refused, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class ModelConfig(Section):
+    """The ranker. [A], [C], [D] behind a default name its source: the papers, their code, our choice."""
+
+    variant: Variant = Field("adv_hsc_moe", description="which ranker; METHOD's table of variants")
+    label: str | None = Field(None, description="the label that is trained; the schema's first unless named")
+    experts: int = Field(10, ge=1, description="N, the number of experts [C]")
+    top_k: int = Field(4, ge=1, description="K, how many experts score a request [C]")
+    disagreeing: int = Field(1, ge=1, description="D, how many idle experts the active ones disagree with [C]")
+    hidden: list[int] = Field([128, 64], min_length=1, description="units of an expert's hidden layers [C]")
+    embedding_size: int = Field(16, ge=1, description="width of every embedding, the gate's included [D]")
+    gates: Literal["own", "shared"] = Field("own", description="constraint gates with weights of their own [D], or C's")
+    noisy_gate: bool = Field(True, description="noise on the gate's logits in training [C]")
+    hsc_weight: float = Field(1e-2, ge=0, description="lambda_hsc [D]")
+    hsc_over: Literal["topk", "all"] = Field("topk", description="experts the constraint is summed over [D]")
+    hsc_space: Literal["probability", "logit"] = Field("probability", description="space of the constraint [D]")
+    hsc_stop_parent_gradient: bool = Field(False, description="the parent's gate is not pulled to the child's [D]")
+    adv_weight: float = Field(1e-3, ge=0, description="lambda_adv [D]")
+    adv_pick: Literal["random", "lowest"] = Field("random", description="how the disagreeing experts are drawn [A]")
+    adv_space: Literal["probability", "logit"] = Field("probability", description="space of the disagreement [D]")
+    load_balance_weight: float = Field(0.1, ge=0, description="lambda_lb [C]")
+    loss: Literal["cross_entropy", "pairwise_logistic", "softmax", "approx_ndcg"] = Field(
+        "cross_entropy", description="cross-entropy [C], or one of TF-Ranking's losses over the list"
+    )
+
+    @model_validator(mode="after")
+    def _possible(self):
+        if self.variant == "dnn":
+            return self
+        if self.top_k > self.experts:
+            raise ValueError(f"`top_k` must be in [1, experts={self.experts}]. Received: top_k={self.top_k}")
+        if self.adversarial and self.top_k + self.disagreeing > self.experts:
+            raise ValueError(
+                f"`disagreeing` must be in [1, experts - top_k = {self.experts - self.top_k}]. "
+                f"Received: disagreeing={self.disagreeing}"
+            )
+        return self
+
+    @property
+    def mixture(self) -> bool:
+        """Whether the variant has experts and a gate."""
+        return self.variant != "dnn"
+
+    @property
+    def adversarial(self) -> bool:
+        """Whether the variant trains its experts to disagree."""
+        return self.variant.startswith("adv_")
+
+    @property
+    def constrained(self) -> bool:
+        """Whether the variant's gate has the hierarchical soft constraint."""
+        return "hsc" in self.variant
+
+
+class TrainConfig(Section):
+    """How the ranker is trained."""
+
+    seed: int = Field(1, ge=0, description="of the weights, the order of the requests and the gate's noise")
+    epochs: int = Field(3, ge=1, description="passes over the training split")
+    batch_requests: int = Field(64, ge=1, description="requests a step")
+    shuffle_requests: int = Field(10_000, ge=1, description="size of the shuffle buffer; 1 keeps the log's order")
+    optimizer: Literal["adam", "adagrad", "sgd"] = Field("adam", description="[C]: adam")
+    learning_rate: float = Field(1e-3, gt=0)
+    schedule: Literal["constant", "cosine"] = Field("constant", description="cosine decays to 0 at the last step")
+    warmup_steps: int = Field(0, ge=0, description="steps in which the learning rate rises from 0")
+    clip_norm: float | None = Field(None, gt=0, description="global norm that gradients are cut to")
+    validations_per_epoch: int = Field(2, ge=1, description="each also writes a checkpoint to resume from")
+    patience: int = Field(3, ge=1, description="validations without a better session AUC before training stops")

@@ -1,0 +1,105 @@
+"""The preprocessing of requests, driven by the schema's roles. Its graph travels inside the SavedModel.
+
+Per role, with B requests and lists of n items (names in models/features.py):
+
+* numeric: log(1 + x) if tagged ``scale:log``, then (x - mean) / sqrt(variance) over the values that
+  are there; a missing value (NaN) becomes 0, and ``<name>_missing`` is 1.
+* categorical and history: ids 0 .. V-1 of the values seen at least ``min_count`` times in training,
+  most frequent first, then V .. V+h-1, the hash buckets of all others, a missing value's among them.
+* category path: ids of the hierarchy, 0 for an unknown category (models/hierarchy.py).
+* label, weight: as they are.
+* `CATEGORY_REQUESTS`: how many requests of the training split are in the request's leaf category.
+"""
+
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from models.features import CATEGORY_REQUESTS, id_name, missing_name
+from models.hierarchy import lookup, read_hierarchy
+from schemas.reader import Feature, LogSchema, parse_schema
+
+
+def preprocessing_fn(inputs: dict, custom_config: dict) -> dict:
+    """TFT's entry point.
+
+    Args:
+      inputs: raw features by name: [B] tensors for requests, ragged [B, n] for items and histories.
+      custom_config: ``schema``, the schema's text, and ``hierarchy``, the folder of the CategoryHierarchy.
+
+    Returns:
+      the transformed features, see models/features.py.
+    """
+    schema = parse_schema(custom_config["schema"])
+    hierarchy = read_hierarchy(custom_config["hierarchy"])
+    inputs = _with_equal_lengths(inputs, schema)
+    outputs = {}
+    ids = lookup(hierarchy, [inputs[feature.name] for feature in schema.categories])
+    outputs.update({id_name(feature): level for feature, level in zip(schema.categories, ids, strict=True)})
+    outputs[CATEGORY_REQUESTS] = tf.gather(tf.constant([0, *hierarchy.levels[-1].counts], tf.int64), ids[-1])
+    for feature in schema.numeric:
+        values, missing = _numeric(inputs[feature.name], feature)
+        outputs[feature.name] = values
+        outputs[missing_name(feature)] = missing
+    vocabularies = {}
+    for feature in sorted(schema.categorical, key=lambda feature: schema.vocabulary_of(feature) is not feature):
+        owner = schema.vocabulary_of(feature)
+        if feature is owner:
+            vocabularies[owner.name] = tft.vocabulary(
+                _flat(inputs[owner.name]), frequency_threshold=owner.min_count, vocab_filename=owner.name
+            )
+    for feature in (*schema.categorical, *schema.histories):
+        owner = schema.vocabulary_of(feature)
+        outputs[id_name(feature)] = _map_flat(
+            inputs[feature.name],
+            lambda values, owner=owner: tft.apply_vocabulary(
+                values, vocabularies[owner.name], num_oov_buckets=owner.hash_buckets
+            ),
+        )
+    for feature in (*schema.labels, *schema.with_role("weight")):
+        outputs[feature.name] = inputs[feature.name]
+    return outputs
+
+
+def _with_equal_lengths(inputs: dict, schema: LogSchema) -> dict:
+    """The inputs, guarded by an assertion that the item lists of a request are equally long.
+
+    The guard stays in the graph and so holds at serving too. Labels must not be part of it: serving
+    has none, TFT feeds an empty list for them there, and every call would fail.
+    """
+    guarded = [feature.name for feature in schema.model_inputs if feature.scope == "item"]
+    first, *others = guarded
+    checks = [
+        tf.debugging.assert_equal(
+            inputs[name].row_splits,
+            inputs[first].row_splits,
+            message=f"the lists of one request must be equally long, but those of {name!r} and {first!r} differ",
+        )
+        for name in others
+    ]
+    with tf.control_dependencies(checks):
+        return inputs | {name: _map_flat(inputs[name], tf.identity) for name in guarded}
+
+
+def _numeric(values, feature: Feature):
+    flat = tf.cast(_flat(values), tf.float32)
+    missing = tf.math.is_nan(flat)
+    if feature.log_scale:
+        flat = tf.math.log1p(tf.maximum(flat, 0.0))
+    present = tf.boolean_mask(flat, ~missing)
+    mean, variance = tft.mean(present), tft.var(present)
+    # A feature that never differs has no scale: it becomes 0 and not NaN.
+    scale = tf.where(variance > 0.0, tf.math.rsqrt(tf.maximum(variance, 1e-30)), 0.0)
+    scaled = tf.where(missing, 0.0, (flat - mean) * scale)
+    return _with_flat(values, scaled), _with_flat(values, tf.cast(missing, tf.float32))
+
+
+def _flat(values):
+    return values.flat_values if isinstance(values, tf.RaggedTensor) else values
+
+
+def _with_flat(values, flat):
+    return values.with_flat_values(flat) if isinstance(values, tf.RaggedTensor) else flat
+
+
+def _map_flat(values, function):
+    return _with_flat(values, function(_flat(values)))

@@ -1,0 +1,282 @@
+"""Fits a ranker: steps, validation, early stopping, and checkpoints from which a killed run resumes."""
+
+import dataclasses
+import logging
+import math
+import os
+import time
+
+import tensorflow as tf
+
+from models.config import TrainConfig
+from models.ranker import Ranker
+from models.requests import count_requests, read_requests
+
+progress = logging.getLogger("aislerank.progress")
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingResult:
+    """What a training did.
+
+    Attributes:
+      steps: of the optimizer, those before a resumption included.
+      requests: in the training split.
+      best_step: the step whose weights were kept.
+      session_auc: of the validation split at that step; NaN if no request has a click and a non-click.
+      seconds: of this process; a resumed run counts only its own.
+      items_per_second: items trained on in these seconds, validation and start-up left out.
+      resumed_from_step: 0 for a run that was not resumed.
+    """
+
+    steps: int
+    requests: int
+    best_step: int
+    session_auc: float
+    seconds: float
+    items_per_second: float
+    resumed_from_step: int
+
+
+def fit(
+    ranker: Ranker,
+    train_files: list[str],
+    valid_files: list[str],
+    feature_spec: dict,
+    config: TrainConfig,
+    checkpoint_dir: str,
+    log_dir: str,
+) -> TrainingResult:
+    """Trains ``ranker`` in place and leaves it with the weights of its best validation.
+
+    Args:
+      ranker: not yet compiled.
+      train_files, valid_files: glob patterns of transformed requests.
+      feature_spec: to parse them.
+      config: see `TrainConfig`.
+      checkpoint_dir: if it holds checkpoints of a killed run, training goes on from the last.
+      log_dir: for TensorBoard.
+    """
+    started = time.monotonic()
+    requests = count_requests(train_files)
+    if not requests:
+        raise ValueError(f"the training split is empty: {', '.join(train_files)}")
+    stretches = config.epochs * config.validations_per_epoch
+    steps_per_stretch = max(1, requests * config.epochs // config.batch_requests // stretches)
+    total_steps = stretches * steps_per_stretch
+    ranker.compile(optimizer=make_optimizer(config, total_steps))
+    valid = read_requests(valid_files, feature_spec, config.batch_requests)
+    _create_variables(ranker, valid)
+
+    state = _TrainingState(ranker, checkpoint_dir, config.patience)
+    first_step = state.restore()
+    if first_step:
+        progress.info("resuming from step %d of %d", first_step, total_steps)
+    report = _Report(log_dir, total_steps)
+    if not state.stopped and first_step < total_steps:
+        train = read_requests(
+            train_files,
+            feature_spec,
+            config.batch_requests,
+            shuffle_requests=config.shuffle_requests,
+            seed=config.seed,
+            # Once more than is trained on, so that what is left over by the division is never missed.
+            repeat=config.epochs + 1,
+            skip_requests=first_step * config.batch_requests,
+        )
+        # To Keras an epoch is the stretch between two validations.
+        ranker.fit(
+            train,
+            steps_per_epoch=steps_per_stretch,
+            initial_epoch=first_step // steps_per_stretch,
+            epochs=stretches,
+            validation_data=valid,
+            verbose=0,
+            callbacks=[report, state],
+        )
+    steps = int(ranker.optimizer.iterations.numpy())
+    state.restore_best()
+    return TrainingResult(
+        steps=steps,
+        requests=requests,
+        best_step=int(state.best_step.numpy()),
+        session_auc=float(state.best.numpy()),
+        seconds=time.monotonic() - started,
+        items_per_second=report.items_per_second,
+        resumed_from_step=first_step,
+    )
+
+
+def make_optimizer(config: TrainConfig, total_steps: int) -> tf.keras.optimizers.Optimizer:
+    """The optimizer of a configuration: class, learning rate, schedule, warm-up and clipping."""
+    learning_rate = config.learning_rate
+    if config.schedule == "cosine" or config.warmup_steps:
+        learning_rate = WarmUp(config.learning_rate, config.warmup_steps, total_steps, config.schedule == "cosine")
+    optimizers = {
+        "adam": tf.keras.optimizers.Adam,
+        "adagrad": tf.keras.optimizers.Adagrad,
+        "sgd": tf.keras.optimizers.SGD,
+    }
+    return optimizers[config.optimizer](learning_rate, global_clipnorm=config.clip_norm)
+
+
+@tf.keras.utils.register_keras_serializable(package="aislerank")
+class WarmUp(tf.keras.optimizers.schedules.LearningRateSchedule):
+    """A learning rate that rises linearly from 0, then stays or falls to 0 along a half cosine."""
+
+    def __init__(self, learning_rate: float, warmup_steps: int, total_steps: int, cosine: bool):
+        self.learning_rate = learning_rate
+        self.warmup_steps = warmup_steps
+        self.total_steps = total_steps
+        self.cosine = cosine
+
+    def __call__(self, step):
+        """The learning rate of a step, counted from 0."""
+        step = tf.cast(step, tf.float32)
+        rise = tf.minimum(1.0, (step + 1.0) / max(1, self.warmup_steps))
+        if not self.cosine:
+            return self.learning_rate * rise
+        done = (step - self.warmup_steps) / max(1, self.total_steps - self.warmup_steps)
+        return self.learning_rate * rise * 0.5 * (1.0 + tf.cos(math.pi * tf.clip_by_value(done, 0.0, 1.0)))
+
+    def get_config(self) -> dict:
+        """What `from_config` needs."""
+        return {
+            "learning_rate": self.learning_rate,
+            "warmup_steps": self.warmup_steps,
+            "total_steps": self.total_steps,
+            "cosine": self.cosine,
+        }
+
+
+def _create_variables(ranker: Ranker, batches: tf.data.Dataset) -> None:
+    """Calls the ranker once, so that all variables are there before a checkpoint is restored."""
+    for batch in batches.take(1):
+        ranker(batch)
+    # The metrics and the optimizer's slots too, which a resumed run would otherwise not restore.
+    if ranker.gates:
+        ranker.route([tf.zeros([1], tf.int64) for _ in ranker.inputs.categories])
+    ranker.optimizer.build(ranker.trainable_variables)
+
+
+class _TrainingState(tf.keras.callbacks.Callback):
+    """Early stopping and checkpoints: the whole state of a training in a folder, written at each validation.
+
+    Keeps the weights of the best validation apart, and stops after ``patience`` ones that were no better.
+    """
+
+    def __init__(self, ranker: Ranker, folder: str, patience: int):
+        super().__init__()
+        self._optimizer = ranker.optimizer
+        self._patience = patience
+        self.best = tf.Variable(math.nan, dtype=tf.float64, trainable=False)
+        self.best_step = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self._without_gain = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self._stopped = tf.Variable(False, trainable=False)
+        whole = tf.train.Checkpoint(
+            ranker=ranker,
+            optimizer=ranker.optimizer,
+            best=self.best,
+            best_step=self.best_step,
+            without_gain=self._without_gain,
+            stopped=self._stopped,
+        )
+        weights = tf.train.Checkpoint(ranker=ranker)
+        # Two are kept: a process that is killed while it writes one still leaves the other whole.
+        self._last = tf.train.CheckpointManager(whole, os.path.join(folder, "last"), max_to_keep=2)
+        self._best = tf.train.CheckpointManager(weights, os.path.join(folder, "best"), max_to_keep=2)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a run that was killed after early stopping had nothing left to train."""
+        return bool(self._stopped.numpy())
+
+    def restore(self) -> int:
+        """Restores the last checkpoint if there is one, and returns its step."""
+        self._last.restore_or_initialize()
+        return int(self._optimizer.iterations.numpy())
+
+    def restore_best(self) -> None:
+        """Restores the weights of the best validation; keeps the present ones if there was none."""
+        self._best.restore_or_initialize()
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Judges a validation and writes a checkpoint."""
+        session_auc, step = float(logs["val_session_auc"]), int(self._optimizer.iterations.numpy())
+        best = float(self.best.numpy())
+        if math.isnan(session_auc):
+            progress.warning("no request of the validation split has a click and a non-click: no early stopping")
+        elif math.isnan(best) or session_auc > best:
+            self.best.assign(session_auc)
+            self.best_step.assign(step)
+            self._without_gain.assign(0)
+            self._best.save(checkpoint_number=step)
+        else:
+            self._without_gain.assign_add(1)
+            if int(self._without_gain.numpy()) >= self._patience:
+                progress.info("stopped early: %d validations without a better session AUC", self._patience)
+                self._stopped.assign(True)
+                self.model.stop_training = True
+        self._last.save(checkpoint_number=step)
+
+
+class _Report(tf.keras.callbacks.Callback):
+    """TensorBoard scalars and progress lines."""
+
+    _SECONDS_BETWEEN_LINES = 2.0
+
+    def __init__(self, log_dir: str, total_steps: int):
+        super().__init__()
+        self._supports_tf_logs = True  # or Keras waits for the numbers of every single step
+        self._total_steps = total_steps
+        self._writers = {
+            split: tf.summary.create_file_writer(os.path.join(log_dir, split)) for split in ("train", "valid")
+        }
+        self._items = self._seconds = self._next_line = 0.0
+        self._began = None
+
+    @property
+    def items_per_second(self) -> float:
+        """Items trained on a second, without the first step, which traces the graph, and without validations."""
+        return self._items / self._seconds if self._seconds else 0.0
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Says now and then how far it is."""
+        now = time.monotonic()
+        if self._began is None:
+            self._began, self._untimed_items = now, float(logs["items"])
+        if now >= self._next_line:
+            self._next_line = now + self._SECONDS_BETWEEN_LINES
+            step = int(self.model.optimizer.iterations.numpy())
+            progress.info("step %d of %d, loss %.4f", step, self._total_steps, float(logs["total_loss"]))
+
+    def on_test_begin(self, logs=None):
+        """Ends the stretch of training; writes the losses apart, the gate's entropy, each expert's share."""
+        ranker = self.model
+        self._items += float(ranker.items.result()) - self._untimed_items
+        self._seconds += time.monotonic() - self._began
+        self._untimed_items, self._began = 0.0, time.monotonic()
+        with self._writers["train"].as_default(ranker.optimizer.iterations):
+            for name, mean in ranker.means.items():
+                tf.summary.scalar(f"loss/{name}", mean.result())
+            if ranker.gates:
+                tf.summary.scalar("gate/entropy", ranker.gate_entropy.result())
+                for expert, share in enumerate(ranker.utilisation.result().numpy()):
+                    tf.summary.scalar(f"gate/utilisation/expert_{expert}", share)
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Writes the validation."""
+        values = {name: float(logs[f"val_{name}"]) for name in ("ranking_loss", "session_auc", "log_loss")}
+        step = int(self.model.optimizer.iterations.numpy())
+        with self._writers["valid"].as_default(step):
+            tf.summary.scalar("loss/ranking_loss", values["ranking_loss"])
+            tf.summary.scalar("session_auc", values["session_auc"])
+            tf.summary.scalar("log_loss", values["log_loss"])
+        progress.info(
+            "step %d of %d, validation: session AUC %.4f, log loss %.4f",
+            step,
+            self._total_steps,
+            values["session_auc"],
+            values["log_loss"],
+        )
+        self._began = time.monotonic()

@@ -1,0 +1,210 @@
+"""A run's configuration: one YAML file, read into typed classes and checked before anything starts."""
+
+import difflib
+import os
+import pathlib
+import re
+from collections.abc import Iterable
+from typing import Literal
+
+import yaml
+from pydantic import Field, ValidationError
+
+from components.category_hierarchy_gen.config import HierarchyConfig
+from components.click_log_example_gen.config import DataConfig
+from components.click_log_example_gen.plan import check as check_data
+from models.config import ModelConfig, Section, TrainConfig
+from models.labels import trained_label
+from schemas.reader import LogSchema, SchemaError, read_schema
+
+_PROJECT = pathlib.Path(__file__).resolve().parent.parent
+
+
+class ConfigError(ValueError):
+    """A configuration that is refused; names the file, the key, the value and what is allowed."""
+
+
+class SimulateConfig(Section):
+    """The simulated log that stands in where `data.path` is not given."""
+
+    rows: int = Field(300_000, ge=1_000, description="impressions")
+    seed: int = Field(1, ge=0)
+
+
+class ValidationConfig(Section):
+    """The checks between ingestion and training."""
+
+    on_anomaly: Literal["stop", "warn"] = Field("stop", description="what an anomaly of the statistics does to the run")
+
+
+class EvaluationConfig(Section):
+    """What a model must show on the test split to be pushed."""
+
+    slice_levels: list[int] = Field([1], description="levels of the category path whose categories are shown apart")
+    min_session_auc: float = Field(0.5, ge=0, le=1, description="a model below it is not pushed")
+    max_session_auc_drop: float = Field(0.005, ge=0, description="nor one that falls further below the last blessed")
+
+
+class RunConfig(Section):
+    """The whole of a run."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="the run's folder is runs/<name>")
+    log_schema: str = Field(alias="schema", description="schema file; relative to this file, the folder or the project")
+    simulate: SimulateConfig | None = None
+    data: DataConfig = DataConfig()
+    validation: ValidationConfig = ValidationConfig()
+    hierarchy: HierarchyConfig = HierarchyConfig()
+    model: ModelConfig = ModelConfig()
+    train: TrainConfig = TrainConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+    stop_after: Literal["validation", "push"] = Field(
+        "push", description="validation: ingest and validate, no training"
+    )
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.2's numbers: 1e-3 is a number, where YAML 1.1 reads a text."""
+
+    def construct_mapping(self, node, deep=False):
+        keys = [key.value for key, _ in node.value]
+        if duplicates := {key for key in keys if keys.count(key) > 1}:
+            raise yaml.MarkedYAMLError(
+                problem=f"key {sorted(duplicates)[0]!r} stands there twice", problem_mark=node.start_mark
+            )
+        return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
+)
+
+
+def load_config(
+    path: str | os.PathLike, overrides: Iterable[str] = (), data: str | None = None
+) -> tuple[RunConfig, LogSchema]:
+    """Reads and checks a run's configuration.
+
+    Args:
+      path: the YAML file.
+      overrides: "model.experts=16" and the like; the value is read as YAML.
+      data: the folder of the log, for `data.path`.
+
+    Returns:
+      the configuration, and the schema it names. `data.path`, if given, is absolute.
+
+    Raises:
+      ConfigError: naming file, key, value and what is allowed.
+    """
+    values = _read_yaml(path)
+    for override in overrides:
+        _override(values, override)
+    if data:
+        values.setdefault("data", {})["path"] = data
+    try:
+        config = RunConfig.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_explain(path, detail) for detail in error.errors())) from error
+    schema_path = _find(config.log_schema, path)
+    try:
+        schema = read_schema(schema_path)
+    except SchemaError as error:
+        raise ConfigError(str(error)) from error
+    _check_against_schema(config, schema, path)
+    if config.data.path is None and config.simulate is None:
+        raise ConfigError(f"{path}: `data.path` is missing. Name the log's folder there or with --data (DATA= in make)")
+    if config.data.path and "://" not in config.data.path:
+        folder = os.path.abspath(config.data.path)
+        if not os.path.isdir(folder):
+            raise ConfigError(f"{path}: `data.path` must be a folder. Received: {config.data.path!r}")
+        config = config.model_copy(update={"data": config.data.model_copy(update={"path": folder})})
+    return config.model_copy(update={"log_schema": str(schema_path)}), schema
+
+
+def _read_yaml(path: str | os.PathLike) -> dict:
+    try:
+        with open(path, encoding="utf-8") as file:
+            values = yaml.load(file, Loader=_Loader)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: is no YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: must hold keys and values. Allowed keys: {', '.join(_keys(RunConfig))}")
+    return values
+
+
+def _override(values: dict, override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"--set needs key=value, as in model.experts=16. Received: {override!r}")
+    *sections, last = key.strip().split(".")
+    for section in sections:
+        inner = values.setdefault(section, {})
+        if inner is None:
+            inner = values[section] = {}
+        if not isinstance(inner, dict):
+            raise ConfigError(f"--set {override}: `{section}` is no section")
+        values = inner
+    try:
+        values[last] = yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {override}: the value is no YAML: {error}") from error
+
+
+def _explain(path, detail: dict) -> str:
+    key = ".".join(str(part) for part in detail["loc"])
+    received = "" if detail["type"] in ("missing", "value_error") else f". Received: {detail['input']!r}"
+    if detail["type"] == "extra_forbidden":
+        allowed = _keys(_section_at(detail["loc"][:-1]))
+        close = difflib.get_close_matches(str(detail["loc"][-1]), allowed, 1)
+        hint = f" Did you mean `{close[0]}`?" if close else ""
+        return f"{path}: unknown key `{key}`.{hint} Allowed here: {', '.join(allowed)}"
+    message = detail["msg"].removeprefix("Value error, ")
+    return f"{path}: `{key}`: {message}{received}" if key else f"{path}: {message}{received}"
+
+
+def _section_at(location: tuple) -> type[Section]:
+    section = RunConfig
+    for part in location:
+        field = section.model_fields.get(part) if isinstance(part, str) else None
+        candidates = _sections_in(field.annotation) if field else [section]
+        section = candidates[0] if candidates else section
+    return section
+
+
+def _sections_in(annotation) -> list[type[Section]]:
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return [annotation]
+    return [section for inner in getattr(annotation, "__args__", ()) for section in _sections_in(inner)]
+
+
+def _keys(section: type[Section]) -> list[str]:
+    return [field.alias or name for name, field in section.model_fields.items()]
+
+
+def _find(schema: str, config_path) -> pathlib.Path:
+    folders = [pathlib.Path(config_path).resolve().parent, pathlib.Path.cwd(), _PROJECT]
+    for folder in folders:
+        if (folder / schema).is_file():
+            return folder / schema
+    places = ", ".join(str(folder) for folder in dict.fromkeys(folders))
+    raise ConfigError(f"{config_path}: `schema`: no file {schema!r} in {places}")
+
+
+def _check_against_schema(config: RunConfig, schema: LogSchema, path) -> None:
+    """Refuses what the schema makes impossible."""
+    try:
+        trained_label(schema, config.model)
+    except ValueError as error:
+        raise ConfigError(f"{path}: `model.label`: {error} (schema: {config.log_schema})") from error
+    depth = len(schema.categories)
+    for level in config.evaluation.slice_levels:
+        if not 1 <= level <= depth:
+            raise ConfigError(
+                f"{path}: `evaluation.slice_levels` must be in [1, {depth}], the category levels of "
+                f"{config.log_schema}. Received: {level}"
+            )
+    try:
+        check_data(config.data, schema)
+    except ValueError as error:
+        raise ConfigError(f"{path}: {error}") from error

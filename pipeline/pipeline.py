@@ -1,0 +1,147 @@
+"""The graph of the pipeline. It knows no orchestrator; the runners in pipeline/runners do."""
+
+import dataclasses
+import pathlib
+
+import tfx.v1 as tfx
+from tfx.dsl.components.common import resolver
+from tfx.types import standard_artifacts
+
+from components.anomaly_gate.component import AnomalyGate
+from components.baseline import LastOtherBlessedModel
+from components.category_hierarchy_gen.component import CategoryHierarchyGen
+from components.click_log_example_gen.component import ClickLogExampleGen
+from components.transform.component import Transform
+from pipeline.config import RunConfig
+from pipeline.evaluation import evaluation_config
+from pipeline.fingerprint import source_fingerprint
+from schemas.reader import LogSchema
+
+RUN_FN = "models.trainer.run_fn"
+
+
+@dataclasses.dataclass(frozen=True)
+class Places:
+    """Where a pipeline keeps what it makes; folders or URIs.
+
+    Attributes:
+      artifacts: the components' outputs.
+      checkpoints: from which a killed training resumes.
+      serving: TF Serving's model folder, one numbered version a push.
+    """
+
+    artifacts: str
+    checkpoints: str
+    serving: str
+
+    @classmethod
+    def below(cls, folder: str) -> "Places":
+        """The usual places inside a run's folder."""
+        return cls(f"{folder}/artifacts", f"{folder}/checkpoints", f"{folder}/serving/ranker")
+
+
+def create_pipeline(config: RunConfig, schema: LogSchema, places: Places, **pipeline_arguments) -> tfx.dsl.Pipeline:
+    """Builds the pipeline of a run.
+
+    Args:
+      config: as `load_config` gives it, with `data.path` set.
+      schema: of the log.
+      places: where outputs go.
+      **pipeline_arguments: for tfx.dsl.Pipeline, such as ``metadata_connection_config``.
+    """
+    components = _ingestion(config)
+    if config.stop_after != "validation":
+        components += _training(config, schema, places, *components)
+    return tfx.dsl.Pipeline(
+        pipeline_name=config.name,
+        pipeline_root=places.artifacts,
+        components=components,
+        enable_cache=True,
+        # Beam's default for one machine; rows have been lost in its multi-process mode.
+        beam_pipeline_args=["--direct_running_mode=in_memory", "--direct_num_workers=1"],
+        **pipeline_arguments,
+    )
+
+
+def _ingestion(config: RunConfig) -> list:
+    """From the log to validated requests and their category hierarchy."""
+    example_gen = ClickLogExampleGen(
+        config.data, config.log_schema, code=source_fingerprint("components.click_log_example_gen.executor")
+    )
+    statistics = tfx.components.StatisticsGen(examples=example_gen.outputs["examples"])
+    schema = tfx.components.ImportSchemaGen(schema_file=config.log_schema)
+    validator = tfx.components.ExampleValidator(
+        statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"]
+    )
+    gate = AnomalyGate(
+        statistics=statistics.outputs["statistics"],
+        anomalies=validator.outputs["anomalies"],
+        on_anomaly=config.validation.on_anomaly,
+        code=source_fingerprint("components.anomaly_gate.executor"),
+    )
+    hierarchy = CategoryHierarchyGen(
+        examples=example_gen.outputs["examples"],
+        schema_path=config.log_schema,
+        hierarchy=config.hierarchy,
+        code=source_fingerprint("components.category_hierarchy_gen.executor"),
+    )
+    hierarchy.add_upstream_node(gate)
+    return [example_gen, statistics, schema, validator, gate, hierarchy]
+
+
+def _training(
+    config: RunConfig,
+    schema: LogSchema,
+    places: Places,
+    example_gen,
+    statistics,
+    schema_gen,
+    validator,
+    gate,
+    hierarchy,
+) -> list:
+    """From validated requests to a pushed model."""
+    schema_text = pathlib.Path(config.log_schema).read_text(encoding="utf-8")
+    transform = Transform(
+        examples=example_gen.outputs["examples"],
+        schema=schema_gen.outputs["schema"],
+        hierarchy=hierarchy.outputs["hierarchy"],
+        schema_text=schema_text,
+        code=source_fingerprint("models.preprocessing"),
+    )
+    trainer = tfx.components.Trainer(
+        run_fn=RUN_FN,
+        examples=transform.outputs["transformed_examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        train_args=tfx.proto.TrainArgs(splits=["train"]),
+        eval_args=tfx.proto.EvalArgs(splits=["valid"]),
+        custom_config={
+            "schema": schema_text,
+            "model": config.model.model_dump(),
+            "train": config.train.model_dump(),
+            "checkpoints": places.checkpoints,
+            "code": source_fingerprint(RUN_FN.rpartition(".")[0]),
+        },
+    )
+    baseline = resolver.Resolver(
+        strategy_class=LastOtherBlessedModel,
+        candidate=trainer.outputs["model"],
+        model=tfx.dsl.Channel(type=standard_artifacts.Model),
+        model_blessing=tfx.dsl.Channel(type=standard_artifacts.ModelBlessing),
+    ).with_id("BaselineResolver")
+    evaluator = tfx.components.Evaluator(
+        examples=example_gen.outputs["examples"],
+        model=trainer.outputs["model"],
+        baseline_model=baseline.outputs["model"],
+        example_splits=["test"],
+        eval_config=evaluation_config(config, schema),
+        schema=schema_gen.outputs["schema"],
+    )
+    pusher = tfx.components.Pusher(
+        model=trainer.outputs["model"],
+        model_blessing=evaluator.outputs["blessing"],
+        push_destination=tfx.proto.PushDestination(
+            filesystem=tfx.proto.PushDestination.Filesystem(base_directory=places.serving)
+        ),
+    )
+    return [transform, trainer, baseline, evaluator, pusher]

@@ -1,0 +1,142 @@
+"""Runs the pipeline on this machine, for `python -m pipeline run` and for TFX's own command line.
+
+TFX's command line runs this file as it stands and passes no flags on, so it reads the environment::
+
+    export AISLERANK_CONFIG=pipeline/configs/amazon.yaml AISLERANK_DATA=/logs/amazon
+    tfx pipeline create --engine=local --pipeline_path=pipeline/runners/local.py
+    tfx run create --engine=local --pipeline_name=amazon
+"""
+
+import datetime
+import os
+import pathlib
+import shlex
+import time
+from collections.abc import Callable
+
+import tfx.v1 as tfx
+from tfx.dsl.compiler import constants
+from tfx.orchestration import metadata
+from tfx.orchestration.local import runner_utils
+from tfx.orchestration.portable import launcher, runtime_parameter_utils
+from tfx.proto.orchestration import pipeline_pb2
+
+from pipeline.config import RunConfig, load_config
+from pipeline.lineage import NodeRun, read_node_run
+from pipeline.pipeline import Places, create_pipeline
+from pipeline.simulate import simulate
+from pipeline.summary import summarise
+from schemas.reader import LogSchema
+
+
+class ComponentFailed(RuntimeError):
+    """A component of the pipeline failed; the message names it, the cause is chained."""
+
+
+class LocalRunner(tfx.orchestration.LocalDagRunner):
+    """TFX's LocalDagRunner, which also says where it is and what each component did.
+
+    Args:
+      on_start: called with a component's name, its place from 1, and the number of components.
+      on_finish: called with what the component did.
+    """
+
+    def __init__(
+        self,
+        on_start: Callable[[str, int, int], None] = lambda *_: None,
+        on_finish: Callable[[NodeRun], None] = lambda _: None,
+    ):
+        super().__init__()
+        self._on_start = on_start
+        self._on_finish = on_finish
+        self.node_runs: list[NodeRun] = []
+
+    def run_with_ir(self, pipeline: pipeline_pb2.Pipeline, run_options: pipeline_pb2.RunOptions | None = None) -> None:
+        """Runs the components one after the other and stops at the first that fails.
+
+        TFX's own loop goes on when the inputs of a component cannot be resolved, and tells nobody
+        which component is at work, so it stands here anew.
+
+        Raises:
+          ComponentFailed: naming the component.
+        """
+        if run_options is not None:
+            raise ValueError("partial runs are not offered: what did not change is answered from the cache")
+        runtime_parameter_utils.substitute_runtime_parameter(
+            pipeline, {constants.PIPELINE_RUN_ID_PARAMETER_NAME: datetime.datetime.now().isoformat()}
+        )
+        deployment = runner_utils.extract_local_deployment_config(pipeline)
+        connection = getattr(
+            deployment.metadata_connection_config,
+            deployment.metadata_connection_config.WhichOneof("connection_config"),
+        )
+        for place, node in enumerate(pipeline.nodes, start=1):
+            name = node.pipeline_node.node_info.id
+            self._on_start(name, place, len(pipeline.nodes))
+            began = time.monotonic()
+            try:
+                execution = launcher.Launcher(
+                    pipeline_node=node.pipeline_node,
+                    mlmd_connection=metadata.Metadata(connection),
+                    pipeline_info=pipeline.pipeline_info,
+                    pipeline_runtime_spec=pipeline.runtime_spec,
+                    executor_spec=runner_utils.extract_executor_spec(deployment, name),
+                    custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, name),
+                ).launch()
+            except Exception as error:
+                raise ComponentFailed(f"{name} failed: {_root_cause(error)}") from error
+            run = read_node_run(connection, name, execution.execution_id, time.monotonic() - began)
+            if run.failed:
+                raise ComponentFailed(f"{name} failed: its inputs could not be resolved")
+            self.node_runs.append(run)
+            self._on_finish(run)
+
+
+def run(config: RunConfig, schema: LogSchema, runs_folder: str, runner: LocalRunner) -> dict | None:
+    """Runs the pipeline of a configuration below ``runs_folder/<name>``.
+
+    Returns:
+      the summary, also written to summary.json; None if the runner did not run (`tfx pipeline create`).
+
+    Raises:
+      ComponentFailed: naming the component that failed.
+    """
+    folder = pathlib.Path(runs_folder).resolve() / config.name
+    folder.mkdir(parents=True, exist_ok=True)
+    if config.data.path is None:
+        log = folder / f"log-{config.simulate.rows}-{config.simulate.seed}"
+        simulate(log, config.simulate.rows, config.simulate.seed)
+        config = config.model_copy(update={"data": config.data.model_copy(update={"path": str(log)})})
+    database = str(folder / "metadata.sqlite")
+    runner.run(
+        create_pipeline(
+            config,
+            schema,
+            Places.below(str(folder)),
+            metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(database),
+        )
+    )
+    if not runner.node_runs:
+        return None
+    return summarise(config, schema, runner.node_runs, folder)
+
+
+def _root_cause(error: BaseException) -> BaseException:
+    """Beam and TFX wrap what a component raised; the innermost message is the one to read."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
+def main() -> None:
+    """Entry point of TFX's command line."""
+    config, schema = load_config(
+        os.environ.get("AISLERANK_CONFIG", "pipeline/configs/demo.yaml"),
+        shlex.split(os.environ.get("AISLERANK_SET", "")),
+        os.environ.get("AISLERANK_DATA"),
+    )
+    run(config, schema, os.environ.get("AISLERANK_RUNS", "runs"), LocalRunner())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""What a run came to: summary.json, and the table at the end."""
+
+import json
+import math
+import pathlib
+
+import tensorflow_model_analysis as tfma
+from rich.console import Group, RenderableType
+from rich.table import Table
+
+from components.click_log_example_gen.quarantine import read_summary
+from models.hierarchy import read_hierarchy
+from models.trainer import RESULT_FILE
+from pipeline.config import RunConfig
+from pipeline.evaluation import METRICS
+from pipeline.lineage import NodeRun
+from schemas.reader import LogSchema
+
+_TITLES = {
+    "session_auc": "session AUC",
+    "ndcg_at_10": "NDCG@10",
+    "mrr": "MRR",
+    "auc": "AUC",
+    "log_loss": "log loss",
+    "calibration": "calibration",
+}
+
+
+def summarise(config: RunConfig, schema: LogSchema, node_runs: list[NodeRun], folder: pathlib.Path) -> dict:
+    """Reads the artifacts of a finished run and writes ``summary.json`` into its folder.
+
+    Keys: ``name``, ``config``, ``rows_read``, ``rows_in_requests``, ``rows_quarantined``, ``quarantine``
+    (by reason), ``requests`` and ``items`` by split, ``categories`` by level, ``metrics`` (overall),
+    ``metrics_by_top_category`` and ``metrics_by`` slice, ``blessed``, ``pushed_model`` (folder, or None),
+    ``training``, ``seconds`` and ``cached`` by component, ``train_items_per_second``. A run that stops
+    after validation has none of those of a model.
+
+    Returns:
+      the summary.
+    """
+    runs = {run.name: run for run in node_runs}
+    ingestion = read_summary(runs["ClickLogExampleGen"].outputs["quarantine"])
+    hierarchy = read_hierarchy(runs["CategoryHierarchyGen"].outputs["hierarchy"])
+    summary = {
+        "name": config.name,
+        "config": config.model_dump(by_alias=True),
+        "rows_read": ingestion["rows_read"],
+        "rows_in_requests": ingestion["rows_in_requests"],
+        "rows_quarantined": ingestion["rows_quarantined"],
+        "quarantine": ingestion["reasons"],
+        "requests": ingestion["requests"],
+        "items": ingestion["items"],
+        "categories": {level.feature: len(level.keys) for level in hierarchy.levels},
+        "seconds": {run.name: round(run.seconds, 2) for run in node_runs},
+        "cached": {run.name: run.cached for run in node_runs},
+    }
+    if "Trainer" in runs:
+        summary |= _model(runs, schema)
+    path = folder / "summary.json"
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    temporary.replace(path)
+    return summary
+
+
+def _model(runs: dict[str, NodeRun], schema: LogSchema) -> dict:
+    training = json.loads((pathlib.Path(runs["Trainer"].outputs["model_run"]) / RESULT_FILE).read_text())
+    slices = _metrics_by_slice(runs["Evaluator"].outputs["evaluation"])
+    pushed = runs["Pusher"].properties["pushed_model"]
+    top_category = schema.categories[0].name
+    return {
+        "metrics": slices.pop("")[""],
+        "metrics_by_top_category": slices.pop(top_category, {}),
+        "metrics_by": slices,
+        "blessed": runs["Evaluator"].properties["blessing"].get("blessed") == 1,
+        "pushed_model": pushed["pushed_destination"] if pushed.get("pushed") == 1 else None,
+        "training": training,
+        "train_items_per_second": training["items_per_second"],
+    }
+
+
+def _metrics_by_slice(evaluation: str) -> dict[str, dict[str, dict[str, float]]]:
+    """{slicing feature: {its value: {metric: value}}}; the overall slice is ""."""
+    result: dict[str, dict[str, dict[str, float]]] = {}
+    for key, outputs in tfma.load_eval_result(evaluation).slicing_metrics:
+        # A slice has one feature here, or none; the model has one output and no sub keys.
+        feature, value = key[0] if key else ("", "")
+        values = outputs[""][""]
+        result.setdefault(feature, {})[value] = {name: _number(values[name].get("doubleValue")) for name in METRICS}
+    return result
+
+
+def _number(value) -> float | None:
+    """A figure for JSON, which has no NaN: None where nothing counted, as in a slice without a click."""
+    return None if value is None or math.isnan(float(value)) else float(value)
+
+
+def table(summary: dict) -> RenderableType:
+    """The table that a run ends with."""
+    head = Table(title=f"Run {summary['name']}", show_header=False, title_justify="left")
+    head.add_column()
+    head.add_column(justify="right")
+    head.add_row("rows read", f"{summary['rows_read']:,}")
+    head.add_row("rows in the quarantine", f"{summary['rows_quarantined']:,}")
+    for split, requests in summary["requests"].items():
+        head.add_row(f"{split}: requests / items", f"{requests:,} / {summary['items'][split]:,}")
+    head.add_row("categories", " > ".join(f"{count:,}" for count in summary["categories"].values()))
+    parts = [head]
+    if "metrics" in summary:
+        training = summary["training"]
+        head.add_row("parameters", f"{training['parameters']:,}")
+        head.add_row("steps, best at", f"{training['steps']:,}, {training['best_step']:,}")
+        head.add_row("items trained a second", f"{summary['train_items_per_second']:,.0f}")
+        head.add_row("blessed", "yes" if summary["blessed"] else "no")
+        head.add_row("pushed", summary["pushed_model"] or "no")
+        parts.append(_metrics_table(summary))
+    return Group(*parts)
+
+
+def _metrics_table(summary: dict) -> Table:
+    metrics = Table(title="Test split", title_justify="left")
+    metrics.add_column("slice", no_wrap=True)
+    for title in _TITLES.values():
+        metrics.add_column(title, justify="right", no_wrap=True)
+
+    def add(name: str, values: dict, **style):
+        metrics.add_row(name, *("-" if (v := values[key]) is None else f"{v:.4f}" for key in _TITLES), **style)
+
+    add("all", summary["metrics"], end_section=True, style="bold")
+    for feature, slices in {"": summary["metrics_by_top_category"], **summary["metrics_by"]}.items():
+        for index, (name, values) in enumerate(sorted(slices.items())):
+            label = f"{feature.replace('_', ' ')}: {name}" if feature else name or "(unknown)"
+            add(label, values, end_section=index == len(slices) - 1)
+    return metrics

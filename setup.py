@@ -1,0 +1,41 @@
+"""Aislerank: from click logs to a served mixture-of-experts ranker."""
+
+import pathlib
+
+import setuptools
+
+HERE = pathlib.Path(__file__).parent
+
+setuptools.setup(
+    name="aislerank",
+    version="0.1.0",
+    description="An open pipeline that trains and ships the model that orders a shop's search results",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    # TFX 1.15 is the last family in which TensorFlow Ranking and TensorFlow Recommenders meet; it ends at Python 3.10.
+    python_requires=">=3.10,<3.11",
+    packages=setuptools.find_packages(
+        include=["pipeline", "pipeline.*", "components", "components.*", "models", "models.*", "schemas"]
+    ),
+    package_data={"pipeline": ["configs/*.yaml"], "schemas": ["*.pbtxt"]},
+    install_requires=[
+        "absl-py>=1.4,<2",
+        "apache-beam>=2.61,<2.65",
+        "tensorflow>=2.15.1,<2.16",
+        "tensorflow-ranking>=0.5.5,<0.6",
+        "tensorflow-recommenders>=0.7.3,<0.8",
+        "tfx>=1.15.1,<1.16",
+        "orjson>=3.10,<4",
+        "pandas>=1.5,<2",
+        "pyarrow>=10,<11",
+        "pydantic>=2.10,<3",
+        "pyyaml>=6,<7",
+        "rich>=13,<16",
+    ],
+    extras_require={
+        "airflow": ["apache-airflow>=2.10,<2.11"],
+        "kubeflow": ["kfp>=1.8.22,<2"],
+        "dev": ["hypothesis>=6", "pytest>=8", "ruff>=0.8"],
+    },
+    entry_points={"console_scripts": ["aislerank=pipeline.__main__:main"]},
+)

@@ -1,0 +1,95 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from models.config import ModelConfig
+from models.ranker import Ranker
+from models.requests import read_requests
+
+VARIANTS = ["dnn", "moe", "adv_moe", "hsc_moe", "adv_hsc_moe"]
+
+
+def _ranker(small_log, **config) -> Ranker:
+    tf.keras.utils.set_random_seed(7)
+    defaults = {"experts": 6, "top_k": 2, "disagreeing": 1, "hidden": [8], "embedding_size": 4}
+    ranker = Ranker(small_log.schema, small_log.inputs, ModelConfig.model_validate(defaults | config))
+    ranker.compile(tf.keras.optimizers.SGD(0.1))
+    return ranker
+
+
+@pytest.fixture(scope="module")
+def batch(small_log):
+    return next(iter(read_requests(small_log.train_files, small_log.feature_spec, 16)))
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_objective_is_the_weighted_sum_of_its_terms(small_log, batch, variant):
+    ranker = _ranker(small_log, variant=variant, hsc_weight=0.3, adv_weight=0.2, load_balance_weight=0.05)
+    objective = ranker.compute_loss(batch, training=True).numpy()
+    terms = {name: mean.result().numpy() for name, mean in ranker.means.items()}
+    factors = {"hierarchical_soft_constraint": 0.3, "adversarial_disagreement": -0.2, "load_balance": 0.05}
+    expected = {"ranking_loss"}
+    expected |= {"load_balance"} if variant != "dnn" else set()
+    expected |= {"hierarchical_soft_constraint"} if "hsc" in variant else set()
+    expected |= {"adversarial_disagreement"} if "adv" in variant else set()
+    assert terms.keys() == expected
+    np.testing.assert_allclose(objective, sum(factors.get(name, 1.0) * term for name, term in terms.items()), rtol=1e-5)
+
+
+def test_scores_are_the_gated_sum_of_the_active_experts(small_log, batch):
+    ranker = _ranker(small_log, variant="moe")
+    scores = ranker(batch)
+    items, request_of_item = ranker.encoder(batch)
+    every_expert = ranker.experts(items).numpy()
+    routing = ranker.route([batch[name] for name in ranker.inputs.categories])
+    weights = routing.weights.numpy()
+    np.testing.assert_allclose(weights.sum(axis=1), 1.0, rtol=1e-6)
+    assert ((weights > 0).sum(axis=1) == 2).all()
+    expected = [weights[q] @ logits for q, logits in zip(request_of_item.numpy(), every_expert, strict=True)]
+    np.testing.assert_allclose(scores.flat_values, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(scores.row_splits, batch["price"].row_splits)
+
+
+def test_the_disagreement_pulls_on_experts_and_never_on_the_gate(small_log, batch):
+    ranker = _ranker(small_log, variant="adv_moe", load_balance_weight=0.0)
+    ranker(batch)
+    with tf.GradientTape() as tape:
+        ranker.compute_loss(batch, training=True)
+        _, terms = ranker._score(batch, True, tf.constant([0, 0]))
+    loss = terms["adversarial_disagreement"]
+    gate = tape.gradient(loss, ranker.gates.trainable_variables, unconnected_gradients="zero")
+    assert all(not np.any(tf.convert_to_tensor(gradient)) for gradient in gate)
+
+
+def test_the_constraint_gates_are_used_in_the_loss_only(small_log, batch):
+    ranker = _ranker(small_log, variant="hsc_moe")
+    ranker.compute_loss(batch, training=True)
+    before = ranker(batch).flat_values.numpy()
+    constraint = [
+        variable for gate in ranker.gates.constraint_gates for variable in gate.trainable_variables
+    ] + ranker.gates.embeddings[0].trainable_variables
+    assert constraint
+    for variable in constraint:
+        variable.assign_add(tf.ones_like(variable))
+    np.testing.assert_array_equal(ranker(batch).flat_values, before)
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "pairwise_logistic", "softmax", "approx_ndcg"])
+@pytest.mark.parametrize("variant", ["dnn", "adv_hsc_moe"])
+def test_training_lowers_the_loss(small_log, batch, variant, loss):
+    ranker = _ranker(small_log, variant=variant, loss=loss, adv_weight=1e-4)
+    data = tf.data.Dataset.from_tensors(batch).repeat(40)
+    losses = []
+    record = tf.keras.callbacks.LambdaCallback(on_epoch_end=lambda _, logs: losses.append(logs["ranking_loss"]))
+    ranker.fit(data, epochs=3, steps_per_epoch=10, verbose=0, callbacks=[record])
+    assert losses[-1] < losses[0] - 1e-3
+
+
+def test_the_noise_follows_from_seed_and_step_alone(small_log, batch):
+    first, second = (_ranker(small_log, variant="adv_hsc_moe").compute_loss(batch, training=True) for _ in range(2))
+    assert first == second
+
+
+def test_an_unknown_label_is_refused(small_log):
+    with pytest.raises(ValueError, match=r"`label` must be one of click, purchase. Received: label='like'"):
+        _ranker(small_log, label="like")

@@ -1,0 +1,114 @@
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from models import training
+from models.config import ModelConfig, TrainConfig
+from models.ranker import Ranker
+from models.requests import read_requests
+
+TRAIN = TrainConfig(epochs=3, batch_requests=16, validations_per_epoch=2, learning_rate=3e-3, shuffle_requests=50)
+
+
+class Killed(Exception):
+    pass
+
+
+def _fit(small_log, folder, config=TRAIN):
+    tf.keras.utils.set_random_seed(config.seed)
+    model = ModelConfig(experts=6, top_k=2, hidden=[8], embedding_size=4)
+    ranker = Ranker(small_log.schema, small_log.inputs, model, config.seed)
+    result = training.fit(
+        ranker,
+        small_log.train_files,
+        small_log.valid_files,
+        small_log.feature_spec,
+        config,
+        checkpoint_dir=str(folder / "checkpoints"),
+        log_dir=str(folder / "logs"),
+    )
+    return ranker, result
+
+
+@pytest.fixture(scope="module")
+def undisturbed(small_log, tmp_path_factory):
+    return _fit(small_log, tmp_path_factory.mktemp("undisturbed"))
+
+
+def test_it_learns_what_differs_by_category(undisturbed):
+    _, result = undisturbed
+    assert result.steps == 36
+    assert result.requests == 200
+    assert 0 < result.best_step <= 36
+    assert result.session_auc > 0.6
+    assert result.items_per_second > 0
+
+
+def test_a_killed_training_resumes_and_ends_with_the_same_weights(small_log, undisturbed, tmp_path, monkeypatch):
+    on_epoch_end = training._Report.on_epoch_end
+
+    def die_after_the_third_validation(self, epoch, logs=None):
+        if epoch == 3:
+            raise Killed
+        on_epoch_end(self, epoch, logs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training._Report, "on_epoch_end", die_after_the_third_validation)
+        with pytest.raises(Killed):
+            _fit(small_log, tmp_path)
+    ranker, result = _fit(small_log, tmp_path)
+    expected, undisturbed_result = undisturbed
+    assert result.resumed_from_step == 18
+    assert result.steps == undisturbed_result.steps
+    assert result.session_auc == pytest.approx(undisturbed_result.session_auc, abs=1e-6)
+    for variable, other in zip(ranker.trainable_variables, expected.trainable_variables, strict=True):
+        np.testing.assert_allclose(variable, other, rtol=1e-4, atol=1e-5, err_msg=variable.name)
+
+
+def test_a_finished_training_is_not_trained_further(small_log, tmp_path):
+    config = TrainConfig(epochs=1, batch_requests=50)
+    first, _ = _fit(small_log, tmp_path, config)
+    second, result = _fit(small_log, tmp_path, config)
+    assert result.resumed_from_step == result.steps == 4
+    for variable, other in zip(first.trainable_variables, second.trainable_variables, strict=True):
+        np.testing.assert_array_equal(variable, other)
+
+
+def test_it_stops_early_and_keeps_the_best(small_log, tmp_path):
+    # A learning rate of almost nothing never betters the first validation by more than noise.
+    config = TRAIN.model_copy(update={"learning_rate": 1e-12, "patience": 2, "epochs": 5})
+    _, result = _fit(small_log, tmp_path, config)
+    assert result.steps < 60
+    assert result.best_step < result.steps
+
+
+def test_the_learning_rate_warms_up_and_decays():
+    schedule = training.WarmUp(0.1, warmup_steps=4, total_steps=12, cosine=True)
+    rates = [float(schedule(step)) for step in range(13)]
+    expected = [0.1 * (step + 1) / 4 for step in range(4)]
+    expected += [0.05 * (1 + np.cos(np.pi * (step - 4) / 8)) for step in range(4, 13)]
+    np.testing.assert_allclose(rates, expected, atol=1e-7)
+    assert json.loads(json.dumps(schedule.get_config())) == schedule.get_config()
+
+
+def _ids(dataset) -> list[list[int]]:
+    return [batch["sub_category_id"].numpy().tolist() for batch in dataset]
+
+
+def test_requests_come_in_an_order_of_seed_and_skip(small_log):
+    def read(**options):
+        return _ids(read_requests(small_log.train_files, small_log.feature_spec, 10, **options))
+
+    whole = read(shuffle_requests=40, seed=3, repeat=2)
+    assert len(whole) == 40
+    assert whole == read(shuffle_requests=40, seed=3, repeat=2)
+    assert whole != read(shuffle_requests=40, seed=4, repeat=2)
+    assert whole[7:] == read(shuffle_requests=40, seed=3, repeat=2, skip_requests=70)
+    assert whole[:20] != whole[20:]
+
+
+def test_no_file_is_an_error(small_log, tmp_path):
+    with pytest.raises(ValueError, match="no file of requests matches"):
+        read_requests([str(tmp_path / "none-*")], small_log.feature_spec, 8)
