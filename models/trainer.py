@@ -32,6 +32,7 @@ def run_fn(fn_args) -> None:
     train_config = TrainConfig.model_validate(custom["train"])
     schema = parse_schema(custom["schema"])
     transform_output = tft.TFTransformOutput(fn_args.transform_output)
+    checkpoints = _checkpoint_dir(fn_args)
     tf.keras.utils.set_random_seed(train_config.seed)
     ranker = Ranker(schema, ranker_inputs(schema, transform_output), model_config, train_config.seed)
     result = fit(
@@ -40,11 +41,12 @@ def run_fn(fn_args) -> None:
         fn_args.eval_files,
         transform_output.transformed_feature_spec(),
         train_config,
-        checkpoint_dir=_checkpoint_dir(fn_args),
+        checkpoint_dir=checkpoints,
         log_dir=fn_args.model_run_dir,
     )
     ServedRanker(ranker, transform_output, schema).save(fn_args.serving_model_dir)
     _write_result(result, ranker, os.path.join(fn_args.model_run_dir, RESULT_FILE))
+    tf.io.gfile.rmtree(checkpoints)
 
 
 def _checkpoint_dir(fn_args) -> str:

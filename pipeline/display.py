@@ -5,11 +5,14 @@ import logging
 import os
 import sys
 import time
+import typing
 from collections.abc import Iterator
 
 from rich.console import Console
 
-from pipeline.lineage import NodeRun
+if typing.TYPE_CHECKING:
+    # Imported for real, it would bring TFX in before `quiet` can send its noise elsewhere.
+    from pipeline.lineage import NodeRun
 
 PROGRESS_LOGGER = "aislerank.progress"
 _WIDTH_OF_FILES = 120
@@ -41,7 +44,7 @@ class Display(logging.Handler):
             self._console.print(self._title, markup=False, highlight=False)
         self._next_plain_line = time.monotonic() + self._SECONDS_BETWEEN_PLAIN_LINES
 
-    def component_finished(self, run: NodeRun) -> None:
+    def component_finished(self, run: "NodeRun") -> None:
         """Says how long it took, or that nothing had changed."""
         if self._status:
             self._status.stop()

@@ -3,6 +3,7 @@
 import glob
 import hashlib
 import os
+from typing import ClassVar
 
 from tfx import types
 from tfx.components.example_gen import driver
@@ -20,7 +21,7 @@ from schemas.reader import parse_schema
 class ClickLogExampleGenSpec(component_spec.ComponentSpec):
     """Outputs and parameters of ClickLogExampleGen; the first three are what TFX's FileBasedDriver works on."""
 
-    PARAMETERS = {
+    PARAMETERS: ClassVar = {
         "input_base": component_spec.ExecutionParameter(type=str),
         "input_config": component_spec.ExecutionParameter(type=example_gen_pb2.Input),
         "range_config": component_spec.ExecutionParameter(type=range_config_pb2.RangeConfig, optional=True),
@@ -29,8 +30,8 @@ class ClickLogExampleGenSpec(component_spec.ComponentSpec):
         "tables": component_spec.ExecutionParameter(type=str),
         "code": component_spec.ExecutionParameter(type=str),
     }
-    INPUTS = {}
-    OUTPUTS = {
+    INPUTS: ClassVar = {}
+    OUTPUTS: ClassVar = {
         "examples": component_spec.ChannelParameter(type=standard_artifacts.Examples),
         "quarantine": component_spec.ChannelParameter(type=Quarantine),
     }

@@ -10,23 +10,17 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components.click_log_example_gen.formats import TEXT, one_array
+from components.click_log_example_gen.columns import TEXT, TYPES, mask_of, one_array
 from components.click_log_example_gen.plan import Field
 from components.click_log_example_gen.quarantine import Findings
 
 UNIT = "\x1f"  # between the values of a history until its requests are put together
-TYPES = {"int": pa.int64(), "float": pa.float32(), "bytes": TEXT}
 
 Problem = tuple[np.ndarray, str, Callable[[int], str]]  # bool [values], reason, detail of a value's index
 
 _WHOLE = r"^[+-]?\d{1,18}$"
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
-
-
-def mask_of(values: pa.Array) -> np.ndarray:
-    """A boolean array as numpy, null as False."""
-    return pc.fill_null(values, False).to_numpy(zero_copy_only=False)
 
 
 def column_of(table: pa.Table, field: Field) -> pa.Array:
@@ -196,6 +190,7 @@ def _parse(field: Field, values: pa.Array, time_format: str) -> tuple[pa.Array, 
         values, reason, wanted = _integers(values), "bad_type", "no whole number"
     elif field.dtype == "float":
         values, reason, wanted = _floats(values), "bad_type", "no number"
+        values = pc.if_else(pc.is_inf(values), None, values)
         given = pc.and_(given, pc.invert(pc.fill_null(pc.is_nan(values), False)))  # NaN is a missing number
         values = pc.if_else(pc.is_nan(values), None, values)
     else:

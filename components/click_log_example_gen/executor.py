@@ -23,7 +23,7 @@ from components.click_log_example_gen.quarantine import SUMMARY, describe_reason
 from components.click_log_example_gen.sources import Source, check_files
 from schemas.reader import parse_schema
 
-PARTITION_BYTES = 64 << 20
+PARTITION_BYTES = 256 << 20  # of text; takes about a gigabyte of a worker's memory
 
 _log = logging.getLogger("aislerank.progress")
 

@@ -9,9 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from tfx.dsl.io import fileio
 
+from components.click_log_example_gen.columns import one_array
 from components.click_log_example_gen.config import Table
 from components.click_log_example_gen.convert import column_of, parse_field
-from components.click_log_example_gen.formats import LINE, one_array, read_tables
+from components.click_log_example_gen.formats import LINE, read_tables
 from components.click_log_example_gen.packing import pack, unpack
 from components.click_log_example_gen.plan import Field, Plan
 from components.click_log_example_gen.quarantine import Findings

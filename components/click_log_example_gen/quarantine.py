@@ -137,11 +137,9 @@ def describe_reasons(reasons: dict[str, dict]) -> dict[str, dict]:
 
 
 def failure(summary: dict, max_bad_fraction: float) -> str | None:
-    """Why the run must stop, or None: too many malformed rows, rows lost, or nothing left."""
-    read, kept, out = summary["rows_read"], summary["rows_in_requests"], summary["rows_quarantined"]
+    """Why the run must stop, or None: too many malformed rows, or nothing left."""
+    read, kept = summary["rows_read"], summary["rows_in_requests"]
     malformed = sum(reason["rows"] for reason in summary["reasons"].values() if reason["kind"] == "malformed")
-    if read != kept + out:
-        return f"rows were lost: {read} read, but {kept} in requests + {out} quarantined = {kept + out}"
     if malformed > max_bad_fraction * read:
         return (
             f"{malformed} of {read} rows ({malformed / read:.1%}) are malformed, `data.max_bad_fraction` allows "

@@ -9,8 +9,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components.click_log_example_gen.convert import TYPES, UNIT, mask_of, split_lists
-from components.click_log_example_gen.formats import LINE, TEXT, one_array
+from components.click_log_example_gen.columns import (
+    TEXT,
+    codes_of,
+    decoded,
+    filled,
+    last_of,
+    lists_of,
+    mask_of,
+    one_array,
+)
+from components.click_log_example_gen.convert import UNIT, split_lists
+from components.click_log_example_gen.formats import LINE
 from components.click_log_example_gen.joins import Lookup
 from components.click_log_example_gen.plan import PATH, SPLIT, Plan
 from components.click_log_example_gen.quarantine import SCHEMA, fault_table
@@ -18,21 +28,6 @@ from components.click_log_example_gen.rows import FILE, ListRows, constant_colum
 
 ROWS = "@rows"  # how many rows of the log a request was made of
 TIME = "@time"  # of a row or an item: its own time, which may be later than its request's
-
-
-def codes_of(values: pa.Array | pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
-    """(int64 code of each value, the distinct values); missing is a value as well."""
-    encoded = one_array(values)
-    if not pa.types.is_dictionary(encoded.type):
-        encoded = encoded.dictionary_encode(null_encoding="encode")
-    return pc.fill_null(encoded.indices, len(encoded.dictionary)).to_numpy().astype(np.int64), encoded.dictionary
-
-
-def decoded(table: pa.Table) -> pa.Table:
-    """A table without dictionaries."""
-    columns = [one_array(column) for column in table.columns]
-    columns = [column.dictionary_decode() if pa.types.is_dictionary(column.type) else column for column in columns]
-    return pa.table(dict(zip(table.column_names, columns, strict=True)))
 
 
 class Requests:
@@ -270,8 +265,7 @@ class Requests:
     def events(self) -> pa.Table:
         """The rows a history is built of: items with a positive grade, of requests whose user is known.
 
-        Columns: `@user`, `@time`, `@file`, `@line`, `@index` (the item's place, for items of one row), and each
-        item feature that a history is of.
+        A table of `events_schema`; `@index` is the item's place, for items of one row.
         """
         schema, file = self.plan.schema, self._file
         positive = np.zeros(len(self.item), bool)
@@ -288,9 +282,9 @@ class Requests:
                 LINE: pa.array(self._line[row], pa.int64()),
                 "@index": pa.array(np.arange(len(self.item))),
             }
-            | {name: self.item[name] for name in set(self.plan.built_histories.values())}
+            | {name: self.item[name] for name in self.plan.built_histories.values()}
         )
-        return table.filter(pa.array(positive))
+        return table.filter(pa.array(positive)).cast(events_schema(self.plan))
 
     def add_category_path(self) -> None:
         """Adds the levels of the category path; a level below the last known one repeats it."""
@@ -361,29 +355,10 @@ class Requests:
         return last_of(sizes, flat, self.plan.data.history.length)
 
 
-def filled(values: pa.Array, dtype: str) -> pa.Array:
-    """Missing values written out: NaN and ""."""
-    if dtype == "int":
-        return values
-    return pc.fill_null(values, pa.scalar("" if dtype == "bytes" else float("nan"), TYPES[dtype]))
-
-
-def lists_of(offsets: np.ndarray, values: pa.Array) -> pa.Array:
-    """A column of lists: ``values`` cut at ``offsets`` int64 [rows + 1]."""
-    return pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), values)
-
-
-def last_of(sizes: np.ndarray, flat: pa.Array, length: int) -> pa.Array:
-    """A column of lists with the last ``length`` values of each list of ``sizes`` in ``flat``."""
-    kept = np.minimum(sizes, length)
-    return lists_of(*ranges_of(flat, np.cumsum(sizes) - kept, kept))
-
-
-def ranges_of(flat: pa.Array, starts: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, pa.Array]:
-    """(offsets, values) of the ranges of ``flat`` that begin at ``starts`` and are ``sizes`` long."""
-    offsets = np.concatenate([[0], np.cumsum(sizes)])
-    index = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], sizes)
-    return offsets, flat.take(pa.array(index, pa.int64()))
+def events_schema(plan: Plan) -> pa.Schema:
+    """The columns of events: whose, when, where in the log, and the item features that histories are of."""
+    places = [("@user", TEXT), (TIME, pa.int64()), (FILE, pa.int32()), (LINE, pa.int64()), ("@index", pa.int64())]
+    return pa.schema(places + [(name, TEXT) for name in dict.fromkeys(plan.built_histories.values())])
 
 
 def build_requests(

@@ -20,7 +20,7 @@ from tfx.proto import example_gen_pb2
 from components.click_log_example_gen.config import DataConfig, Format
 from components.click_log_example_gen.plan import ROW, Plan
 
-CHUNK_BYTES = 64 << 20  # pyarrow.csv.read_csv starts with a walk over all Python objects: not too small
+CHUNK_BYTES = 16 << 20
 _PARQUET_ROWS = 65536
 _BOM = b"\xef\xbb\xbf"
 _EXTENSIONS: dict[str, Format] = {
@@ -146,26 +146,20 @@ def read_lines(source: Source, chunk_bytes: int = CHUNK_BYTES) -> Iterator[Lines
     Raises:
       ValueError: naming the file and line at which a gzip stream is broken.
     """
-    rest, line = b"", 1
+    line = 1
     with _open(source) as file:
         while True:
             try:
-                read = file.read(chunk_bytes)
+                data = file.read(chunk_bytes) + file.readline()
             except (OSError, EOFError, zlib.error) as error:
                 raise ValueError(f"{source.path}: cannot be read on from about line {line}: {error}") from error
-            data = rest + read
-            if line == 1 and len(data) >= 3:
+            if line == 1:
                 data = data.removeprefix(_BOM)
-            if not read and data:
-                data += b"\n"
-            cut = data.rfind(b"\n") + 1
-            data, rest = data[:cut], data[cut:]
-            if data:
-                lines = Lines.of(data, line)
-                line += len(lines)
-                yield lines
-            if not read:
+            if not data:
                 return
+            lines = Lines.of(data if data.endswith(b"\n") else data + b"\n", line)
+            line += len(lines)
+            yield lines
 
 
 def read_parquet(source: Source, columns: list[str] | None = None) -> Iterator[tuple[int, pa.Table]]:

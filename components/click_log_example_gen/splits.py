@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from components.click_log_example_gen.formats import one_array
+from components.click_log_example_gen.columns import one_array
 from components.click_log_example_gen.plan import SPLIT, Plan
 
 _KEYS = {"partition": "aislerank-shards", "split": "aislerank-splits"}  # of the hash; 16 characters each

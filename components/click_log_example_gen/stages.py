@@ -1,11 +1,12 @@
 """The Beam stages of ingestion. Elements are tables of many rows, packed as Arrow streams, never single rows."""
 
+import concurrent.futures
 import dataclasses
 import json
 import logging
 import os
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import apache_beam as beam
@@ -16,20 +17,21 @@ import tensorflow as tf
 from apache_beam.pvalue import TaggedOutput
 from tfx.dsl.io import fileio
 
-from components.click_log_example_gen.convert import mask_of
+from components.click_log_example_gen.columns import filled, lists_of, mask_of, one_array
 from components.click_log_example_gen.encode import encode_examples
-from components.click_log_example_gen.formats import LINE, one_array
+from components.click_log_example_gen.formats import LINE
 from components.click_log_example_gen.histories import build_histories
 from components.click_log_example_gen.joins import Lookup
 from components.click_log_example_gen.packing import pack, unpack
 from components.click_log_example_gen.plan import Plan
 from components.click_log_example_gen.quarantine import REASONS, merge_reports, write_rows
-from components.click_log_example_gen.requests import ROWS, build_requests, filled, is_history_join, lists_of
+from components.click_log_example_gen.requests import ROWS, build_requests, events_schema, is_history_join
 from components.click_log_example_gen.rows import FILE, ListRows, read_rows
 from components.click_log_example_gen.sources import Source, raw_rows
 from components.click_log_example_gen.splits import add_counts, count_times, hash_of, split_of, time_cuts
 
 REQUESTS, EVENTS = "requests", "events"
+_SLICE = 4096  # requests that are encoded at once
 _COMPRESSION = 1  # of the TFRecords' gzip: level 6 takes three times as long for a file 7 % smaller
 
 _log = logging.getLogger("aislerank.progress")
@@ -172,10 +174,10 @@ class WriteRequests(_Stage):
         requests = pa.concat_tables(tables[REQUESTS]).combine_chunks()
         by = [(name, "ascending") for name in (schema.timestamp.name, schema.request_id.name, FILE, LINE)]
         requests = requests.take(pc.sort_indices(requests, by))
-        if plan.built_histories and tables[EVENTS]:
+        if plan.built_histories:
             users = one_array(requests[schema.user_id.name])
             times = requests[schema.timestamp.name].to_numpy()
-            events = pa.concat_tables(tables[EVENTS]).combine_chunks()
+            events = pa.concat_tables([events_schema(plan).empty_table(), *tables[EVENTS]]).combine_chunks()
             built = build_histories(users, times, events, plan.built_histories, plan.data.history.length)
             for name, values in built.items():
                 requests = requests.append_column(name, values)
@@ -191,8 +193,9 @@ class WriteRequests(_Stage):
             if mine.any():
                 shard = f"data_tfrecord-{part:05d}-of-{self._job.partitions:05d}.gz"
                 _log.info("writing %s of split %s: %d requests", shard, name, mine.sum())
-                examples = encode_examples(requests.select(features).filter(pa.array(mine)))
-                self._write(examples, os.path.join(self._job.examples[name], shard))
+                self._write(
+                    requests.select(features).filter(pa.array(mine)), os.path.join(self._job.examples[name], shard)
+                )
             yield {"requests": {name: int(mine.sum())}, "items": {name: int(sizes[mine].sum())}}
 
     def _join_histories(self, requests: pa.Table) -> pa.Table:
@@ -204,13 +207,25 @@ class WriteRequests(_Stage):
                     requests = requests.append_column(name, lists_of(offsets, filled(values, "bytes")))
         return requests
 
-    def _write(self, examples: Sequence[bytes], path: str) -> None:
+    def _write(self, requests: pa.Table, path: str) -> None:
         """Writes a shard under another name first, so that a worker that is run again leaves no half of one."""
         unfinished = os.path.join(self._job.staging, uuid.uuid4().hex)
         options = tf.io.TFRecordOptions("GZIP", compression_level=_COMPRESSION)
-        with tf.io.TFRecordWriter(unfinished, options) as writer:
-            for example in examples:
-                writer.write(example)
+        with tf.io.TFRecordWriter(unfinished, options) as writer, concurrent.futures.ThreadPoolExecutor(1) as thread:
+
+            def write(examples):
+                for example in examples:
+                    writer.write(example)
+
+            # One thread packs what the other has encoded.
+            written = []
+            for start in range(0, len(requests), _SLICE):
+                examples = encode_examples(requests.slice(start, _SLICE))
+                for earlier in written[-1:]:
+                    earlier.result()
+                written.append(thread.submit(write, examples))
+            for last in written:
+                last.result()
         fileio.rename(unfinished, path, overwrite=True)
 
 

@@ -21,7 +21,8 @@ from tfx.orchestration.local import runner_utils
 from tfx.orchestration.portable import launcher, runtime_parameter_utils
 from tfx.proto.orchestration import pipeline_pb2
 
-from pipeline.config import RunConfig, load_config
+from pipeline.config import RunConfig, SimulateConfig, load_config
+from pipeline.fingerprint import source_fingerprint
 from pipeline.lineage import NodeRun, read_node_run
 from pipeline.pipeline import Places, create_pipeline
 from pipeline.simulate import simulate
@@ -104,8 +105,7 @@ def run(config: RunConfig, schema: LogSchema, runs_folder: str, runner: LocalRun
     folder = pathlib.Path(runs_folder).resolve() / config.name
     folder.mkdir(parents=True, exist_ok=True)
     if config.data.path is None:
-        log = folder / f"log-{config.simulate.rows}-{config.simulate.seed}"
-        simulate(log, config.simulate.rows, config.simulate.seed)
+        log = _simulated_log(folder, config.simulate)
         config = config.model_copy(update={"data": config.data.model_copy(update={"path": str(log)})})
     database = str(folder / "metadata.sqlite")
     runner.run(
@@ -119,6 +119,17 @@ def run(config: RunConfig, schema: LogSchema, runs_folder: str, runner: LocalRun
     if not runner.node_runs:
         return None
     return summarise(config, schema, runner.node_runs, folder)
+
+
+def _simulated_log(folder: pathlib.Path, config: SimulateConfig) -> pathlib.Path:
+    """The folder of the simulated log, which is written only once: a newer file would be a new log to the cache."""
+    code = source_fingerprint("pipeline.simulate")[:8]
+    log = folder / f"log-{config.rows}-{config.seed}-{code}"
+    if not log.exists():
+        unfinished = log.with_name(f"{log.name}.unfinished")
+        simulate(unfinished, config.rows, config.seed)
+        unfinished.rename(log)
+    return log
 
 
 def _root_cause(error: BaseException) -> BaseException:

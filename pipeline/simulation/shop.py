@@ -2,10 +2,10 @@
 
 All of it is made up by us. By construction a top category has weights of its own, some of opposite
 sign to another's, for price, sales, rating, age, brand and shop; a sub-category inherits them
-with a deviation. A ranker that adapts to the category therefore has something to gain here, and the
-constants below were chosen so that the gain can be seen in a log of a few hundred thousand
-impressions. Figures on this log say that a model works as meant; they are no evidence of how much it
-gains in a real shop.
+with a deviation. The constants below are the one of five settings tried that was chosen so that models
+which adapt to the category have something to gain: with 300,000 impressions, a tower for each top category
+was 0.007 of session AUC above one shared tower, whose inputs hold the category too. Figures on
+this log say that a model works as meant; they are no evidence of what it gains in a real shop.
 """
 
 import dataclasses

@@ -160,5 +160,5 @@ def test_errors_before_any_work(ingest, tmp_path, data, message):
 def test_a_broken_gzip_names_file_and_line(ingest, tmp_path):
     packed = gzip.compress(b"".join(b"%d," % i for i in range(100000)) + b"\n")
     (tmp_path / "log" / "log.csv.gz").write_bytes(gzip.compress(_delimited(",")) + packed[:-9])
-    with pytest.raises(ValueError, match="log.csv.gz: cannot be read on from about line"):
+    with pytest.raises(ValueError, match=r"log.csv.gz: cannot be read on from about line"):
         ingest(grades=GRADES)

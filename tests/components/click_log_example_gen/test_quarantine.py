@@ -27,7 +27,7 @@ BROKEN = {
     b"g0,u,5,t,s,1,,x,b,1,0.5": "bad_type",
     b"g0,u,-5,t,s,1,,x,b,1,0": "out_of_range",
     b"g0,u,5,t,s,1,,x,b,-1,0": "out_of_range",
-    b"g0,u,5,t,s,1,,x,b,inf,0": "out_of_range",
+    b"g0,u,5,t,s,1,,x,b,inf,0": "bad_type",
     b"g0,u,5,t,s,1e99,,x,b,1,0": "out_of_range",
     b"g0,u,5,t,s,1,,x,b,1,3": "out_of_range",
     b"g0,u,5,t,s,1,,a,b,1,0": "duplicate_item",

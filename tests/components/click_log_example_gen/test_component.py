@@ -1,0 +1,87 @@
+"""The component in a real pipeline: spans, versions, and what is answered from the cache."""
+
+import os
+
+import pytest
+from ml_metadata.proto import metadata_store_pb2
+from tfx.orchestration import metadata
+from tfx.orchestration.local.local_dag_runner import LocalDagRunner
+from tfx.orchestration.pipeline import Pipeline
+
+from components.click_log_example_gen.component import ClickLogExampleGen
+from components.click_log_example_gen.config import DataConfig
+from components.click_log_example_gen.quarantine import read_summary
+
+from .conftest import SHOP
+
+HEADER = "request_id,user_id,timestamp,top,sub,visits,past,item_id,brand,click\n"
+
+
+def _log(path, requests):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(HEADER + "".join(f"q{i},u,{i},t,s,,,{item},b,0\n" for i in range(requests) for item in "xy"))
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Runs a pipeline of this one component and returns (executions so far, the newest examples and summary)."""
+    (tmp_path / "schema.pbtxt").write_text(SHOP)
+    connection = metadata.sqlite_metadata_connection_config(str(tmp_path / "metadata.db"))
+
+    def run(files, code="1", span=None):
+        table = {"files": "prices.csv", "key": "id", "match": "item_id", "columns": {"price": "price"}}
+        data = DataConfig.model_validate({"path": str(tmp_path / "log"), "files": files, "tables": [table]})
+        component = ClickLogExampleGen(data, tmp_path / "schema.pbtxt", code, span)
+        LocalDagRunner().run(
+            Pipeline(
+                pipeline_name="test",
+                pipeline_root=str(tmp_path / "root"),
+                components=[component],
+                enable_cache=True,
+                metadata_connection_config=connection,
+            )
+        )
+        with metadata.Metadata(connection) as handle:
+            executions = handle.store.get_executions()
+            done = [e for e in executions if e.last_known_state == metadata_store_pb2.Execution.COMPLETE]
+            examples = handle.store.get_artifacts_by_type("Examples")[-1]
+            quarantine = handle.store.get_artifacts_by_type("Quarantine")[-1]
+        return len(done), examples, read_summary(quarantine.uri)
+
+    return run
+
+
+@pytest.mark.pipeline
+def test_newest_span_and_cache(run, tmp_path):
+    log = tmp_path / "log"
+    (log / "span-2").mkdir(parents=True)
+    prices = log / "prices.csv"
+    prices.write_text("id,price\nx,1\ny,2\n")
+    _log(log / "span-9" / "version-1" / "a.csv", 3)
+    _log(log / "span-10" / "version-1" / "a.csv", 4)
+    _log(log / "span-10" / "version-2" / "a.csv", 5)
+    pattern = "span-{SPAN}/version-{VERSION}/*.csv"
+
+    done, examples, summary = run(pattern)
+    assert done == 1
+    assert summary["files"] == [os.path.join("span-10", "version-2", "a.csv")]
+    assert (summary["rows_read"], sum(summary["requests"].values())) == (10, 5)
+    assert examples.custom_properties["span"].int_value == 10
+    assert examples.custom_properties["version"].int_value == 2
+    assert examples.custom_properties["payload_format"].string_value == "FORMAT_TF_EXAMPLE"
+
+    assert run(pattern)[0] == 1  # nothing changed
+    assert run(pattern, code="2")[0] == 2  # the source did
+    prices.write_text("id,price\nx,1\ny,2.5\n")
+    assert run(pattern, code="2")[0] == 3  # a table did
+    _log(log / "span-11" / "version-1" / "a.csv", 6)
+    done, _, summary = run(pattern, code="2")
+    assert (done, summary["rows_read"]) == (4, 12)  # there is a newer span
+    done, _, summary = run(pattern, code="2", span=9)
+    assert (done, summary["rows_read"]) == (5, 6)
+
+
+def test_the_path_is_needed(tmp_path):
+    (tmp_path / "schema.pbtxt").write_text(SHOP)
+    with pytest.raises(ValueError, match=r"`data.path` must name the folder of the log"):
+        ClickLogExampleGen(DataConfig(), tmp_path / "schema.pbtxt")

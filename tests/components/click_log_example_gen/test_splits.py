@@ -1,0 +1,72 @@
+"""Splits: exact by time, stable by hash, named by a column; a request is never cut."""
+
+import collections
+
+import numpy as np
+import pytest
+
+from components.click_log_example_gen.splits import add_counts, count_times, time_cuts
+
+HEADER = "request_id,user_id,timestamp,top,sub,visits,past,item_id,brand,price,click,fold\n"
+
+
+def _write(path, times, fold=lambda i: "a"):
+    lines = [
+        f"q{i},u{i % 7},{time + late},t,s,,,{item},b,1,0,{fold(i)}\n"
+        for i, time in enumerate(times)
+        for late, item in ((0, "x"), (50, "y"))
+    ]
+    np.random.default_rng(3).shuffle(lines)
+    path.write_text(HEADER + "".join(lines))
+
+
+def test_by_time(ingest, tmp_path, monkeypatch):
+    monkeypatch.setattr("components.click_log_example_gen.executor.PARTITION_BYTES", 500)
+    times = np.random.default_rng(1).permutation(1000)[:50]
+    _write(tmp_path / "log" / "log.csv", times)
+    result = ingest(split={"fractions": {"train": 0.6, "valid": 0.1, "test": 0.3}})
+    parts = {name: sorted(r["timestamp"][0] for r in result.requests[name]) for name in result.requests}
+    assert [len(part) for part in parts.values()] == [30, 5, 15]
+    assert parts["train"] + parts["valid"] + parts["test"] == sorted(times.tolist())
+    assert all(r["item_id"] in (["x", "y"], ["y", "x"]) for r in result.all.values())
+
+
+@pytest.mark.parametrize(
+    ("times", "sizes"),
+    [([5] * 10, [10, 0]), ([1] * 4 + [2] * 4 + [3] * 2, [8, 2]), (list(range(10)), [5, 5])],
+)
+def test_a_second_is_never_cut(times, sizes):
+    counts = add_counts([count_times(np.array(times[:3])), count_times(np.array(times[3:]))])
+    cuts = time_cuts(*counts, [0.5, 0.5])
+    split = np.searchsorted(cuts, times, side="right")
+    assert np.bincount(split, minlength=2).tolist() == sizes
+
+
+@pytest.mark.parametrize("by", ["user", "request"])
+def test_by_hash(ingest, tmp_path, by):
+    _write(tmp_path / "log" / "log.csv", range(200))
+    split = {"by": by, "fractions": {"train": 0.5, "valid": 0.2, "test": 0.3}}
+    first = ingest(split=split)
+    place = {r["request_id"][0]: name for name, requests in first.requests.items() for r in requests}
+    assert len(place) == 200
+    if by == "user":
+        users = collections.defaultdict(set)
+        for r in first.all.values():
+            users[r["user_id"][0]].add(place[r["request_id"][0]])
+        assert {len(splits) for splits in users.values()} == {1}
+    else:
+        sizes = [len(first.requests[name]) for name in split["fractions"]]
+        assert np.abs(np.array(sizes) / 200 - [0.5, 0.2, 0.3]).max() < 0.1
+    # a log with fewer requests sends the same ones to the same splits
+    _write(tmp_path / "log" / "log.csv", range(50))
+    for name, requests in ingest(split=split).requests.items():
+        assert all(place[r["request_id"][0]] == name for r in requests)
+
+
+def test_by_column(ingest, tmp_path):
+    _write(tmp_path / "log" / "log.csv", range(12), lambda i: ["a", "b", "c", "?"][i % 4])
+    values = {"a": "train", "b": "test", "c": "train"}
+    result = ingest(split={"by": "column", "column": "fold", "values": values}, max_bad_fraction=0.5)
+    assert result.summary["requests"] == {"train": 6, "test": 3}
+    assert result.reasons == {"unknown_value": 6}
+    assert "none of a, b, c" in result.bad[0]["detail"]

@@ -1,0 +1,77 @@
+import pathlib
+
+import pytest
+
+from pipeline.config import ConfigError, load_config
+
+CONFIGS = pathlib.Path(__file__).resolve().parents[2] / "pipeline" / "configs"
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_configuration_of_the_project_can_be_read(path, tmp_path):
+    config, schema = load_config(path, data=str(tmp_path))
+    assert config.name == path.stem
+    assert config.data.path == str(tmp_path)
+    assert schema.labels
+
+
+def test_overrides_are_read_as_yaml():
+    config, _ = load_config(
+        CONFIGS / "demo.yaml",
+        [
+            "model.experts=16",
+            "train.learning_rate=1e-2",
+            "model.hidden=[32, 16]",
+            "data.split.by=user",
+            "model.variant=moe",
+        ],
+    )
+    assert config.model.experts == 16
+    assert config.train.learning_rate == 0.01
+    assert config.model.hidden == [32, 16]
+    assert config.data.split.by == "user"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["model.expert=16"], "unknown key `model.expert`. Did you mean `experts`? Allowed here: variant, label,"),
+        (["modle.experts=16"], "unknown key `modle`. Did you mean `model`? Allowed here: name, schema, simulate"),
+        (["model.experts=many"], "`model.experts`: Input should be a valid integer. Received: 'many'"),
+        (["model.experts='16'"], "`model.experts`: Input should be a valid integer. Received: '16'"),
+        (["model.variant=mo"], "`model.variant`: Input should be 'dnn', 'moe', 'adv_moe', 'hsc_moe' or 'adv_hsc_moe'"),
+        (["model.top_k=11"], "`model`: `top_k` must be in [1, experts=10]. Received: top_k=11"),
+        (["model.disagreeing=7"], "`disagreeing` must be in [1, experts - top_k = 6]. Received: disagreeing=7"),
+        (["evaluation.slice_levels=[3]"], "`evaluation.slice_levels` must be in [1, 2], the category levels of"),
+        (["model.label=like"], "`model.label`: `label` must be one of click, purchase. Received: label='like'"),
+        (["schema=none.pbtxt"], "`schema`: no file 'none.pbtxt' in"),
+        (["data.path=/no/such/folder"], "`data.path` must be a folder. Received: '/no/such/folder'"),
+        (["simulate=null"], "`data.path` is missing"),
+        (["data.columns={shape: x}"], "shape"),
+        (["model"], "--set needs key=value"),
+        (["name=a/b"], "`name`: String should match pattern"),
+        (["train.seed=-1"], "`train.seed`: Input should be greater than or equal to 0. Received: -1"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_file_key_and_value(overrides, message):
+    with pytest.raises(ConfigError) as error:
+        load_config(CONFIGS / "demo.yaml", overrides)
+    assert message in str(error.value)
+    assert "demo.yaml" in str(error.value) or "--set" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name: [", "is no YAML"),
+        ("- name", "must hold keys and values"),
+        ("name: a\nname: b\nschema: schemas/demo.pbtxt", "key 'name' stands there twice"),
+        ("schema: schemas/demo.pbtxt", "`name`: Field required"),
+    ],
+)
+def test_a_broken_file_is_named(tmp_path, text, message):
+    path = tmp_path / "shop.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"shop\.yaml") as error:
+        load_config(path)
+    assert message in str(error.value)

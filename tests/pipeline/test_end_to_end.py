@@ -1,0 +1,138 @@
+"""The whole pipeline on a small demo log, as a user runs it: a process of its own, real files, real components."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import tensorflow as tf
+
+PROJECT = pathlib.Path(__file__).resolve().parents[2]
+SMALL = [
+    "simulate.rows=12000",
+    "train.epochs=2",
+    "train.validations_per_epoch=3",
+    "model.experts=6",
+    "model.top_k=2",
+    "evaluation.min_session_auc=0.2",
+]
+
+
+def command(runs: pathlib.Path, *overrides: str) -> list[str]:
+    sets = [f"--set={override}" for override in (*SMALL, *overrides)]
+    return [sys.executable, "-m", "pipeline", "run", "--config=pipeline/configs/demo.yaml", f"--runs={runs}", *sets]
+
+
+def run(runs: pathlib.Path, *overrides: str, succeeds: bool = True) -> tuple[str, dict | None]:
+    process = subprocess.run(command(runs, *overrides), cwd=PROJECT, capture_output=True, text=True, check=False)
+    log = runs / "demo" / "run.log"
+    assert (process.returncode == 0) is succeeds, process.stdout + process.stderr + log.read_text()[-5000:]
+    summary = runs / "demo" / "summary.json"
+    return process.stdout + process.stderr, json.loads(summary.read_text()) if summary.exists() else None
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory):
+    runs = tmp_path_factory.mktemp("runs")
+    return runs, *run(runs)
+
+
+def test_it_ends_with_a_pushed_model_and_a_summary(first):
+    runs, output, summary = first
+    assert "session AUC" in output
+    assert summary["rows_read"] == summary["rows_in_requests"] + summary["rows_quarantined"]
+    assert summary["rows_read"] == sum(summary["items"].values()) + summary["rows_quarantined"]
+    assert set(summary["requests"]) == {"train", "valid", "test"}
+    assert summary["categories"].keys() == {"top_category", "sub_category"}
+    assert summary["blessed"] is True
+    assert all(0 <= summary["metrics"][name] <= 1 for name in ("session_auc", "ndcg_at_10", "mrr", "auc"))
+    assert len(summary["metrics_by_top_category"]) == summary["categories"]["top_category"]
+    assert summary["metrics_by"].keys() == {"category_requests", "history_length"}
+    assert summary["train_items_per_second"] > 0
+    assert set(summary["seconds"]) > {"ClickLogExampleGen", "Transform", "Trainer", "Evaluator", "Pusher"}
+    version = pathlib.Path(summary["pushed_model"])
+    assert version.parent == runs / "demo" / "serving" / "ranker"
+    assert version.name.isdigit()
+    served = tf.saved_model.load(str(version)).signatures
+    assert {"serving_default", "rank", "gates"} <= set(served)
+    weights = served["gates"](top_category=tf.constant(["books"]), sub_category=tf.constant([""]))["weights"]
+    assert int(tf.math.count_nonzero(weights)) == 2
+    assert not list((runs / "demo" / "checkpoints").glob("*/*"))
+
+
+def test_the_log_of_libraries_stays_off_the_screen(first):
+    runs, output, _ = first
+    assert len(output.splitlines()) < 90
+    assert "WARNING" not in output
+    assert (runs / "demo" / "run.log").stat().st_size > 10_000
+
+
+@pytest.fixture(scope="module")
+def second(first):
+    runs, _, _ = first
+    return run(runs)
+
+
+def test_a_second_run_reuses_everything_and_says_so(first, second):
+    output, summary = second
+    assert "Nothing changed since the last run" in output
+    assert all(summary["cached"].values())
+    assert summary["metrics"] == first[2]["metrics"]
+    assert summary["pushed_model"] == first[2]["pushed_model"]
+
+
+@pytest.fixture(scope="module")
+def resumed(first, second):
+    """A run with another seed, whose trainer is killed half-way, and the run after it."""
+    runs, _, _ = first
+    overrides = ["train.seed=2", "train.epochs=6", "train.patience=99"]
+    # A real SIGKILL, as soon as a checkpoint is there and well before the training's end.
+    process = subprocess.Popen(command(runs, *overrides), cwd=PROJECT, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 240
+    while not list((runs / "demo" / "checkpoints").glob("*/last/*.index")):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    return run(runs, *overrides)
+
+
+def test_a_killed_trainer_resumes_from_its_checkpoint(resumed):
+    _, summary = resumed
+    training = summary["training"]
+    assert 0 < training["resumed_from_step"] < training["steps"]
+    # 18 stretches of equal length, as without the kill.
+    stretch = training["requests"] * 6 // 64 // 18
+    assert training["steps"] == 18 * stretch
+    assert training["resumed_from_step"] % stretch == 0
+
+
+def test_what_did_not_change_is_reused_after_a_kill(resumed):
+    _, summary = resumed
+    reused = {name for name, cached in summary["cached"].items() if cached}
+    assert {"ClickLogExampleGen", "StatisticsGen", "CategoryHierarchyGen", "Transform"} <= reused
+    assert "Trainer" not in reused
+
+
+def test_a_model_below_the_threshold_is_not_pushed(first, resumed):
+    runs, _, _ = first
+    before = sorted((runs / "demo" / "serving" / "ranker").iterdir())
+    _, summary = run(runs, "train.seed=2", "train.epochs=6", "train.patience=99", "evaluation.min_session_auc=0.99")
+    assert summary["blessed"] is False
+    assert summary["pushed_model"] is None
+    assert sorted((runs / "demo" / "serving" / "ranker").iterdir()) == before
+    assert not summary["cached"]["Evaluator"]
+
+
+def test_a_wrong_configuration_is_refused_before_anything_starts(tmp_path):
+    process = subprocess.run(
+        command(tmp_path, "model.top_k=9"), cwd=PROJECT, capture_output=True, text=True, check=False
+    )
+    assert process.returncode == 2
+    assert process.stderr.strip().endswith("`model`: `top_k` must be in [1, experts=6]. Received: top_k=9")
+    assert not list(tmp_path.iterdir())
