@@ -37,7 +37,11 @@ class CategoryGates(tf.keras.layers.Layer):
         # The levels that have a gate: all of them with constraint gates, else the leaf alone.
         self.first_level = 0 if constrained else len(category_sizes) - 1
         self.embeddings = [
-            tf.keras.layers.Embedding(size, embedding_size, name=f"gate_embedding_level_{level}")
+            # Of unit variance [D]: Keras' default is so small that in training the noise alone would choose
+            # the experts, for all categories alike, until the gate had grown.
+            tf.keras.layers.Embedding(
+                size, embedding_size, tf.keras.initializers.TruncatedNormal(stddev=1.0), name=f"gate_embedding_level_{level}"
+            )
             for level, size in enumerate(category_sizes, start=1)
         ][self.first_level :]
         self.leaf_gate = Gate(experts, noisy=noisy, name="leaf_gate")

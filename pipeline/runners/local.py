@@ -16,10 +16,12 @@ from collections.abc import Callable
 
 import tfx.v1 as tfx
 from tfx.dsl.compiler import constants
+from tfx.dsl.components.common.resolver import Resolver
 from tfx.orchestration import metadata
 from tfx.orchestration.local import runner_utils
 from tfx.orchestration.portable import launcher, runtime_parameter_utils
 from tfx.proto.orchestration import pipeline_pb2
+from tfx.utils import name_utils
 
 from pipeline.config import RunConfig, SimulateConfig, load_config
 from pipeline.fingerprint import source_fingerprint
@@ -71,9 +73,11 @@ class LocalRunner(tfx.orchestration.LocalDagRunner):
             deployment.metadata_connection_config,
             deployment.metadata_connection_config.WhichOneof("connection_config"),
         )
-        for place, node in enumerate(pipeline.nodes, start=1):
+        components = [node for node in pipeline.nodes if not _is_resolver(node)]
+        for node in pipeline.nodes:
             name = node.pipeline_node.node_info.id
-            self._on_start(name, place, len(pipeline.nodes))
+            if not _is_resolver(node):
+                self._on_start(name, components.index(node) + 1, len(components))
             began = time.monotonic()
             try:
                 execution = launcher.Launcher(
@@ -89,8 +93,9 @@ class LocalRunner(tfx.orchestration.LocalDagRunner):
             run = read_node_run(connection, name, execution.execution_id, time.monotonic() - began)
             if run.failed:
                 raise ComponentFailed(f"{name} failed: its inputs could not be resolved")
-            self.node_runs.append(run)
-            self._on_finish(run)
+            if not _is_resolver(node):
+                self.node_runs.append(run)
+                self._on_finish(run)
 
 
 def run(config: RunConfig, schema: LogSchema, runs_folder: str, runner: LocalRunner) -> dict | None:
@@ -119,6 +124,11 @@ def run(config: RunConfig, schema: LogSchema, runs_folder: str, runner: LocalRun
     if not runner.node_runs:
         return None
     return summarise(config, schema, runner.node_runs, folder)
+
+
+def _is_resolver(node: pipeline_pb2.Pipeline.PipelineOrNode) -> bool:
+    """Whether a node looks something up in ML Metadata and does no work that could be reused."""
+    return node.pipeline_node.node_info.type.name == name_utils.get_full_name(Resolver)
 
 
 def _simulated_log(folder: pathlib.Path, config: SimulateConfig) -> pathlib.Path:

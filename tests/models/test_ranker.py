@@ -74,15 +74,26 @@ def test_the_constraint_gates_are_used_in_the_loss_only(small_log, batch):
     np.testing.assert_array_equal(ranker(batch).flat_values, before)
 
 
-@pytest.mark.parametrize("loss", ["cross_entropy", "pairwise_logistic", "softmax", "approx_ndcg"])
-@pytest.mark.parametrize("variant", ["dnn", "adv_hsc_moe"])
-def test_training_lowers_the_loss(small_log, batch, variant, loss):
+@pytest.mark.parametrize(
+    ("variant", "loss"),
+    [
+        ("dnn", "cross_entropy"),
+        ("dnn", "pairwise_logistic"),
+        ("dnn", "softmax"),
+        ("dnn", "approx_ndcg"),
+        ("adv_hsc_moe", "cross_entropy"),
+    ],
+)
+def test_steps_lower_the_loss(small_log, batch, variant, loss):
     ranker = _ranker(small_log, variant=variant, loss=loss, adv_weight=1e-4)
-    data = tf.data.Dataset.from_tensors(batch).repeat(40)
     losses = []
-    record = tf.keras.callbacks.LambdaCallback(on_epoch_end=lambda _, logs: losses.append(logs["ranking_loss"]))
-    ranker.fit(data, epochs=3, steps_per_epoch=10, verbose=0, callbacks=[record])
-    assert losses[-1] < losses[0] - 1e-3
+    for _ in range(12):
+        with tf.GradientTape() as tape:
+            objective = ranker.compute_loss(batch, training=True)
+        gradients = tape.gradient(objective, ranker.trainable_variables)
+        ranker.optimizer.apply_gradients(zip(gradients, ranker.trainable_variables, strict=True))
+        losses.append(float(objective))
+    assert np.mean(losses[-3:]) < np.mean(losses[:3]) - 1e-3
 
 
 def test_the_noise_follows_from_seed_and_step_alone(small_log, batch):

@@ -107,7 +107,7 @@ def test_a_killed_trainer_resumes_from_its_checkpoint(resumed):
     training = summary["training"]
     assert 0 < training["resumed_from_step"] < training["steps"]
     # 18 stretches of equal length, as without the kill.
-    stretch = training["requests"] * 6 // 64 // 18
+    stretch = training["requests"] * 6 // 32 // 18
     assert training["steps"] == 18 * stretch
     assert training["resumed_from_step"] % stretch == 0
 
