@@ -7,7 +7,7 @@ export PYTHON
 python := .venv/bin/python
 data := $(if $(DATA),--data $(DATA))
 
-.PHONY: help environment run test lint format lock clean
+.PHONY: help environment run test bench lint format lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -19,7 +19,11 @@ run: environment  ## run the pipeline: CONFIG=<yaml> DATA=<folder> ARGS="--set m
 	@$(python) -m pipeline run --config $(CONFIG) $(data) $(ARGS)
 
 test: environment  ## every test: ARGS="-k gates"
-	@$(python) -m pytest $(ARGS)
+	@$(python) -m pytest -n 2 --dist loadfile $(ARGS)
+
+bench: environment  ## rows a second of ingestion; the variants over three seeds: ARGS="--variants=dnn,moe"
+	@$(python) benchmarks/ingestion.py
+	@$(python) benchmarks/variants.py $(data) --config $(CONFIG) $(ARGS)
 
 lint: environment  ## ruff: lint and format, changes nothing
 	@$(python) -m ruff check . && $(python) -m ruff format --check .

@@ -14,6 +14,7 @@ from models.trainer import RESULT_FILE
 from pipeline.config import RunConfig
 from pipeline.evaluation import METRICS
 from pipeline.lineage import NodeRun
+from pipeline.simulation.oracle import oracle_session_auc
 from schemas.reader import LogSchema
 
 _TITLES = {
@@ -26,14 +27,16 @@ _TITLES = {
 }
 
 
-def summarise(config: RunConfig, schema: LogSchema, node_runs: list[NodeRun], folder: pathlib.Path) -> dict:
+def summarise(
+    config: RunConfig, schema: LogSchema, node_runs: list[NodeRun], folder: pathlib.Path, simulated: bool
+) -> dict:
     """Reads the artifacts of a finished run and writes ``summary.json`` into its folder.
 
     Keys: ``name``, ``config``, ``rows_read``, ``rows_in_requests``, ``rows_quarantined``, ``quarantine``
     (by reason), ``requests`` and ``items`` by split, ``categories`` by level, ``metrics`` (overall),
     ``metrics_by_top_category`` and ``metrics_by`` slice, ``blessed``, ``pushed_model`` (folder, or None),
     ``training``, ``seconds`` and ``cached`` by component, ``train_items_per_second``. A run that stops
-    after validation has none of those of a model.
+    after validation has none of those of a model; ``oracle_session_auc`` stands there for a simulated log.
 
     Returns:
       the summary.
@@ -56,6 +59,9 @@ def summarise(config: RunConfig, schema: LogSchema, node_runs: list[NodeRun], fo
     }
     if "Trainer" in runs:
         summary |= _model(runs, schema)
+        if simulated:
+            examples = runs["ClickLogExampleGen"].outputs["examples"]
+            summary["oracle_session_auc"] = oracle_session_auc(examples, "test", config, schema)
     path = folder / "summary.json"
     temporary = path.with_suffix(".tmp")
     temporary.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -127,6 +133,8 @@ def _metrics_table(summary: dict) -> Table:
         metrics.add_row(name, *("-" if (v := values[key]) is None else f"{v:.4f}" for key in _TITLES), **style)
 
     add("all", summary["metrics"], end_section=True, style="bold")
+    if "oracle_session_auc" in summary:
+        metrics.add_row("best possible (simulated log)", f"{summary['oracle_session_auc']:.4f}", end_section=True)
     for feature, slices in {"": summary["metrics_by_top_category"], **summary["metrics_by"]}.items():
         for index, (name, values) in enumerate(sorted(slices.items())):
             label = f"{feature.replace('_', ' ')}: {name}" if feature else name or "(unknown)"

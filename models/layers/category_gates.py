@@ -40,7 +40,10 @@ class CategoryGates(tf.keras.layers.Layer):
             # Of unit variance [D]: Keras' default is so small that in training the noise alone would choose
             # the experts, for all categories alike, until the gate had grown.
             tf.keras.layers.Embedding(
-                size, embedding_size, tf.keras.initializers.TruncatedNormal(stddev=1.0), name=f"gate_embedding_level_{level}"
+                size,
+                embedding_size,
+                tf.keras.initializers.TruncatedNormal(stddev=1.0),
+                name=f"gate_embedding_level_{level}",
             )
             for level, size in enumerate(category_sizes, start=1)
         ][self.first_level :]

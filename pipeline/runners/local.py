@@ -109,7 +109,8 @@ def run(config: RunConfig, schema: LogSchema, runs_folder: str, runner: LocalRun
     """
     folder = pathlib.Path(runs_folder).resolve() / config.name
     folder.mkdir(parents=True, exist_ok=True)
-    if config.data.path is None:
+    simulated = config.data.path is None
+    if simulated:
         log = _simulated_log(folder, config.simulate)
         config = config.model_copy(update={"data": config.data.model_copy(update={"path": str(log)})})
     database = str(folder / "metadata.sqlite")
@@ -123,7 +124,7 @@ def run(config: RunConfig, schema: LogSchema, runs_folder: str, runner: LocalRun
     )
     if not runner.node_runs:
         return None
-    return summarise(config, schema, runner.node_runs, folder)
+    return summarise(config, schema, runner.node_runs, folder, simulated)
 
 
 def _is_resolver(node: pipeline_pb2.Pipeline.PipelineOrNode) -> bool:
