@@ -35,7 +35,7 @@ setuptools.setup(
     extras_require={
         "airflow": ["apache-airflow>=2.10,<2.11"],
         "kubeflow": ["kfp>=1.8.22,<2"],
-        "dev": ["hypothesis>=6", "pytest>=8", "pytest-xdist>=3", "ruff>=0.8"],
+        "dev": ["pytest>=8", "pytest-xdist>=3", "ruff>=0.8"],
     },
     entry_points={"console_scripts": ["aislerank=pipeline.__main__:main"]},
 )

@@ -2,15 +2,11 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from schemas.section import Section
 
 Variant = Literal["dnn", "moe", "adv_moe", "hsc_moe", "adv_hsc_moe"]
-
-
-class Section(BaseModel):
-    """A section of the run's YAML file: unknown keys and wrong types are refused, values do not change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class ModelConfig(Section):

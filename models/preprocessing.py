@@ -2,7 +2,7 @@
 
 Per role, with B requests and lists of n items (names in models/features.py):
 
-* numeric: log(1 + x) if tagged ``scale:log``, then (x - mean) / sqrt(variance) over the values that
+* numeric: log(1 + max(x, 0)) if tagged ``scale:log``, then (x - mean) / sqrt(variance) over the values that
   are there; a missing value (NaN) becomes 0, and ``<name>_missing`` is 1.
 * categorical and history: ids 0 .. V-1 of the values seen at least ``min_count`` times in training,
   most frequent first, then V .. V+h-1, the hash buckets of all others, a missing value's among them.

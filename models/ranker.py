@@ -139,8 +139,10 @@ class Ranker(tfrs.Model):
         needed, terms = routing.active, {}
         disagreeing = None
         if training and "adversarial_disagreement" in self.means:
+            # A seed of its own: from the noise's, the draw would follow the noise and so the gate.
+            draw = tf.random.experimental.stateless_fold_in(seed, 1)
             disagreeing = pick_disagreeing(
-                routing.gate.noisy, routing.active, self.config.disagreeing, self.config.adv_pick, seed
+                routing.gate.noisy, routing.active, self.config.disagreeing, self.config.adv_pick, draw
             )
             needed = needed | disagreeing
         expert_logits = self.experts(items, tf.gather(needed, request_of_item))

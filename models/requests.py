@@ -12,7 +12,7 @@ def read_requests(
     *,
     shuffle_requests: int = 1,
     seed: int = 0,
-    repeat: int = 1,
+    repeat: int | None = 1,
     skip_requests: int = 0,
 ) -> tf.data.Dataset:
     """Batches of parsed requests from gzipped TFRecord files.
@@ -27,7 +27,7 @@ def read_requests(
       batch_requests: requests a batch; the last one may be smaller.
       shuffle_requests: size of the shuffle buffer; 1 keeps the order of the files.
       seed: of the shuffle; each repetition has an order of its own.
-      repeat: how many times over.
+      repeat: how many times over; None for without end.
       skip_requests: how many requests to leave out at the beginning.
 
     Returns:
@@ -44,13 +44,17 @@ def read_requests(
     )
     if shuffle_requests > 1:
         dataset = dataset.shuffle(shuffle_requests, seed=seed, reshuffle_each_iteration=True)
-    if repeat > 1:
+    if repeat != 1:
         dataset = dataset.repeat(repeat)
     if skip_requests:
         dataset = dataset.skip(skip_requests)
     return (
         dataset.batch(batch_requests)
-        .map(lambda records: _parse(records, feature_spec), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        .map(
+            lambda records: tf.io.parse_example(records, feature_spec),
+            num_parallel_calls=tf.data.AUTOTUNE,
+            deterministic=True,
+        )
         .prefetch(tf.data.AUTOTUNE)
     )
 
@@ -60,7 +64,3 @@ def count_requests(files: list[str]) -> int:
     paths = [path for pattern in files for path in tf.io.gfile.glob(pattern)]
     dataset = tf.data.TFRecordDataset(paths, compression_type="GZIP").batch(4096)
     return int(dataset.reduce(tf.constant(0, tf.int64), lambda count, batch: count + tf.size(batch, tf.int64)))
-
-
-def _parse(records, feature_spec: dict) -> dict:
-    return tf.io.parse_example(records, feature_spec)

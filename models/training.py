@@ -59,8 +59,9 @@ def fit(
     """
     started = time.monotonic()
     requests = count_requests(train_files)
-    if not requests:
-        raise ValueError(f"the training split is empty: {', '.join(train_files)}")
+    for split, files, count in (("train", train_files, requests), ("valid", valid_files, count_requests(valid_files))):
+        if not count:
+            raise ValueError(f"the split {split} has no request ({', '.join(files)}); see `data.split`")
     stretches = config.epochs * config.validations_per_epoch
     steps_per_stretch = max(1, requests * config.epochs // config.batch_requests // stretches)
     total_steps = stretches * steps_per_stretch
@@ -80,8 +81,7 @@ def fit(
             config.batch_requests,
             shuffle_requests=config.shuffle_requests,
             seed=config.seed,
-            # Once more than is trained on, so that what is left over by the division is never missed.
-            repeat=config.epochs + 1,
+            repeat=None,
             skip_requests=first_step * config.batch_requests,
         )
         # To Keras an epoch is the stretch between two validations.
@@ -153,9 +153,6 @@ def _create_variables(ranker: Ranker, batches: tf.data.Dataset) -> None:
     """Calls the ranker once, so that all variables are there before a checkpoint is restored."""
     for batch in batches.take(1):
         ranker(batch)
-    # The metrics and the optimizer's slots too, which a resumed run would otherwise not restore.
-    if ranker.gates:
-        ranker.route([tf.zeros([1], tf.int64) for _ in ranker.inputs.categories])
     ranker.optimizer.build(ranker.trainable_variables)
 
 
@@ -206,6 +203,7 @@ class _TrainingState(tf.keras.callbacks.Callback):
         best = float(self.best.numpy())
         if math.isnan(session_auc):
             progress.warning("no request of the validation split has a click and a non-click: no early stopping")
+            self.best_step.assign(step)
         elif math.isnan(best) or session_auc > best:
             self.best.assign(session_auc)
             self.best_step.assign(step)

@@ -13,9 +13,10 @@ from pydantic import Field, ValidationError
 from components.category_hierarchy_gen.config import HierarchyConfig
 from components.click_log_example_gen.config import DataConfig
 from components.click_log_example_gen.plan import check as check_data
-from models.config import ModelConfig, Section, TrainConfig
+from models.config import ModelConfig, TrainConfig
 from models.labels import trained_label
 from schemas.reader import LogSchema, SchemaError, read_schema
+from schemas.section import Section
 
 _PROJECT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -99,7 +100,7 @@ def load_config(
     for override in overrides:
         _override(values, override)
     if data:
-        values.setdefault("data", {})["path"] = data
+        values["data"] = (values.get("data") or {}) | {"path": data}
     try:
         config = RunConfig.model_validate(values)
     except ValidationError as error:
@@ -197,6 +198,15 @@ def _check_against_schema(config: RunConfig, schema: LogSchema, path) -> None:
         trained_label(schema, config.model)
     except ValueError as error:
         raise ConfigError(f"{path}: `model.label`: {error} (schema: {config.log_schema})") from error
+    needed = {"train"} if config.stop_after == "validation" else {"train", "valid", "test"}
+    splits = config.data.split
+    names = set((splits.values or {}).values()) if splits.by == "column" else set(splits.fractions)
+    if not needed <= names:
+        key = "values" if splits.by == "column" else "fractions"
+        raise ConfigError(
+            f"{path}: `data.split.{key}` must name the splits {', '.join(sorted(needed))}. "
+            f"Received: {', '.join(sorted(names)) or 'none'}"
+        )
     depth = len(schema.categories)
     for level in config.evaluation.slice_levels:
         if not 1 <= level <= depth:

@@ -107,7 +107,7 @@ def _training(
         schema=schema_gen.outputs["schema"],
         hierarchy=hierarchy.outputs["hierarchy"],
         schema_text=schema_text,
-        code=source_fingerprint("models.preprocessing"),
+        code=source_fingerprint("models.preprocessing") + source_fingerprint("components.transform.executor"),
     )
     trainer = tfx.components.Trainer(
         run_fn=RUN_FN,

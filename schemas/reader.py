@@ -127,7 +127,7 @@ class Feature:
         """The NDCG gain of each grade 0, 1, .. of a label; 2^grade - 1 unless tagged."""
         if "gain" in self.options:
             return tuple(float(gain) for gain in self.options["gain"].split(","))
-        return tuple(2.0**grade - 1.0 for grade in range(int(self.maximum or 1) + 1))
+        return tuple(2.0**grade - 1.0 for grade in range(int(self.maximum) + 1))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -174,11 +174,6 @@ class LogSchema:
     def item_id(self) -> Feature:
         """The feature that names the item."""
         return self._only("item_id")
-
-    @property
-    def position(self) -> Feature | None:
-        """The item's place in the list that was shown, if it is known."""
-        return self._only("position")
 
     @property
     def weight(self) -> Feature | None:
@@ -297,6 +292,8 @@ def _read_feature(proto: schema_pb2.Feature, source: str) -> Feature:
         raise SchemaError(f"{where}: one value a request needs `shape {{}}`")
     if not scalar and proto.HasField("shape"):
         raise SchemaError(f"{where}: a list must not have a `shape`; its length differs from request to request")
+    if "label" in roles:
+        _check_label(proto.int_domain, options, where)
     domain = proto.int_domain if proto.HasField("int_domain") else proto.float_domain
     return Feature(
         name=proto.name,
@@ -325,6 +322,16 @@ def _check_options(options: Mapping[str, str], where: str) -> None:
             raise SchemaError(
                 f"{where}: tag gain must be numbers >= 0, one a grade and with commas. Received: {options['gain']!r}"
             )
+
+
+def _check_label(domain: schema_pb2.IntDomain, options: Mapping[str, str], where: str) -> None:
+    if not (domain.HasField("min") and domain.min == 0 and domain.HasField("max") and domain.max >= 1):
+        raise SchemaError(f"{where}: a label needs `int_domain {{ min: 0 max: <highest grade> }}`")
+    gains = options.get("gain", "").split(",")
+    if "gain" in options and len(gains) != domain.max + 1:
+        raise SchemaError(
+            f"{where}: tag gain must have one number a grade, 0 to {domain.max}. Received: {options['gain']!r}"
+        )
 
 
 def _check(schema: LogSchema, source: str) -> None:

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from models.config import Section
+from schemas.section import Section
 
 
 class HierarchyConfig(Section):

@@ -43,14 +43,13 @@ class ClickLogExampleGen(base_beam_component.BaseBeamComponent):
     The output ``examples`` holds one tf.Example a request, in the splits of `data.split`; ``quarantine`` the rows
     that are in no request, with file, line and reason, and a summary. Each row that is read is in one of the two.
 
-    TFX's FileBasedDriver resolves {SPAN}, {VERSION} and {YYYY}, {MM}, {DD} in `data.files` to the newest ones and
+    TFX's FileBasedDriver resolves {SPAN}, {VERSION} and {YYYY}, {MM}, {DD} in `data.files` to the newest ones (or `data.span`) and
     fingerprints the files, so that a log that did not change is not ingested again.
 
     Args:
       data: what is read and how; `data.path` must be given.
       schema_path: the schema of the log, see schemas/reader.py.
       code: fingerprint of the source, so that a change to it is not answered from the cache.
-      span: the span to take instead of the newest one; for a date, its days since 1970.
 
     Raises:
       schemas.reader.SchemaError: if the schema cannot be read.
@@ -61,15 +60,15 @@ class ClickLogExampleGen(base_beam_component.BaseBeamComponent):
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
     DRIVER_CLASS = driver.FileBasedDriver
 
-    def __init__(self, data: DataConfig, schema_path: str | os.PathLike, code: str = "", span: int | None = None):
+    def __init__(self, data: DataConfig, schema_path: str | os.PathLike, code: str = ""):
         if data.path is None:
             raise ValueError("`data.path` must name the folder of the log (`--data`)")
         with open(schema_path, encoding="utf-8") as file:
             schema = file.read()
         check(data, parse_schema(schema, source=str(schema_path)))
         range_config = None
-        if span is not None:
-            static = range_config_pb2.StaticRange(start_span_number=span, end_span_number=span)
+        if data.span is not None:
+            static = range_config_pb2.StaticRange(start_span_number=data.span, end_span_number=data.span)
             range_config = range_config_pb2.RangeConfig(static_range=static)
         split = example_gen_pb2.Input.Split(name="log", pattern=data.files)
         spec = ClickLogExampleGenSpec(

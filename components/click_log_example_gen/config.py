@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from models.config import Section
+from schemas.section import Section
 
 Format = Literal["csv", "tsv", "json_lines", "parquet"]
 
@@ -59,6 +59,9 @@ class DataConfig(Section):
 
     path: str | None = Field(None, description="the folder of the log; `--data` sets it")
     files: str = Field("*", description="glob under `path`; may hold {SPAN}, {VERSION}, {YYYY}, {MM}, {DD}")
+    span: int | None = Field(
+        None, ge=0, description="the span to take; the newest unless given; of a date, its days since 1970"
+    )
     format: Format | None = Field(None, description="from the file names unless given; .gz is unpacked")
     layout: Literal["impressions", "requests"] = Field(
         "impressions", description="one row an impression, or one row a request with lists"

@@ -100,7 +100,8 @@ class Executor(base_beam_executor.BaseBeamExecutor):
                 f"{summary['rows_quarantined']} quarantined"
             )
         if reason := failure(summary, data.max_bad_fraction):
-            raise ValueError(f"{exec_properties['input_base']}: {reason}")
+            kept = _keep_quarantine(quarantine.uri)
+            raise ValueError(f"{exec_properties['input_base']}: {reason}\nThe rows with their reasons are in {kept}")
         _fill_empty_splits(folders)
         fileio.rmtree(staging)
         examples_utils.set_payload_format(examples, example_gen_pb2.FORMAT_TF_EXAMPLE)
@@ -134,6 +135,18 @@ def _prepare(plan: Plan, i: int, sources: list[Source], staging: str, quarantine
         raise ValueError(f"`data.tables[{i}]` ({table.files}): {reason}")
     report["rows_kept"] = report.pop("rows_in_requests")
     return lookup, {"files": table.files, **report}
+
+
+def _keep_quarantine(uri: str) -> str:
+    """Copies the quarantine out of the artifact, which TFX deletes when the component fails."""
+    kept = os.path.join(os.path.dirname(os.path.dirname(uri)), "quarantine-of-failed-run")
+    if fileio.exists(kept):
+        fileio.rmtree(kept)
+    fileio.makedirs(kept)
+    for name in fileio.listdir(uri):
+        if not fileio.isdir(os.path.join(uri, name)):
+            fileio.copy(os.path.join(uri, name), os.path.join(kept, name))
+    return kept
 
 
 def _summary(job: stages.Job, tables: list[dict], seconds: float) -> dict:

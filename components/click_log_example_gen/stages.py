@@ -68,7 +68,8 @@ class Job:
 def _parts(table: pa.Table, keys: pa.ChunkedArray, partitions: int) -> Iterator[tuple[int, pa.Table]]:
     """Divides a table by the hash of ``keys`` [rows]."""
     if partitions == 1:
-        yield 0, table
+        if len(table):
+            yield 0, table
         return
     part = (hash_of(keys, "partition") % np.uint64(partitions)).astype(np.int64)
     order = np.argsort(part, kind="stable")

@@ -5,7 +5,6 @@ import tensorflow as tf
 from models.layers.gates import Gate, GateLogits
 
 
-@tf.keras.utils.register_keras_serializable(package="aislerank")
 class CategoryGates(tf.keras.layers.Layer):
     """Gates that look at the query's category only.
 
@@ -66,9 +65,14 @@ class CategoryGates(tf.keras.layers.Layer):
         """
         *parents, leaf = categories[self.first_level :]
         *parent_embeddings, leaf_embedding = self.embeddings
-        leaf_logits: GateLogits = self.leaf_gate(leaf_embedding(leaf), training=training, seed=seed)
+        leaf_logits: GateLogits = self.leaf_gate(_embed(leaf_embedding, leaf), training=training, seed=seed)
         parent_logits = [
-            gate(embedding(parent)).clean
+            gate(_embed(embedding, parent)).clean
             for gate, embedding, parent in zip(self.constraint_gates, parent_embeddings, parents, strict=True)
         ]
         return leaf_logits, [*parent_logits, leaf_logits.clean]
+
+
+def _embed(table: tf.keras.layers.Embedding, ids: tf.Tensor) -> tf.Tensor:
+    """Embeddings [B, E]; zeros for the unknown category, whose row is hardly trained: its gate is the bias b."""
+    return table(ids) * tf.cast(ids > 0, tf.float32)[:, tf.newaxis]

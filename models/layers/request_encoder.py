@@ -19,7 +19,6 @@ class EncodedRequests(NamedTuple):
     request_of_item: tf.Tensor
 
 
-@tf.keras.utils.register_keras_serializable(package="aislerank")
 class RequestEncoder(tf.keras.layers.Layer):
     """Embeds and joins the features of requests and items into one input vector an item.
 

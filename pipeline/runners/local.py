@@ -8,6 +8,7 @@ TFX's command line runs this file as it stands and passes no flags on, so it rea
 """
 
 import datetime
+import hashlib
 import os
 import pathlib
 import shlex
@@ -113,6 +114,7 @@ def run(config: RunConfig, schema: LogSchema, runs_folder: str, runner: LocalRun
     if simulated:
         log = _simulated_log(folder, config.simulate)
         config = config.model_copy(update={"data": config.data.model_copy(update={"path": str(log)})})
+    config = config.model_copy(update={"log_schema": str(_schema_by_content(folder, config.log_schema))})
     database = str(folder / "metadata.sqlite")
     runner.run(
         create_pipeline(
@@ -141,6 +143,15 @@ def _simulated_log(folder: pathlib.Path, config: SimulateConfig) -> pathlib.Path
         simulate(unfinished, config.rows, config.seed)
         unfinished.rename(log)
     return log
+
+
+def _schema_by_content(folder: pathlib.Path, schema: str) -> pathlib.Path:
+    """A copy of the schema file whose name follows its content: ImportSchemaGen's cache looks at the name alone."""
+    content = pathlib.Path(schema).read_bytes()
+    copy = folder / "schemas" / f"{hashlib.sha256(content).hexdigest()[:16]}.pbtxt"
+    copy.parent.mkdir(exist_ok=True)
+    copy.write_bytes(content)
+    return copy
 
 
 def _root_cause(error: BaseException) -> BaseException:

@@ -71,6 +71,14 @@ def test_gates_show_exactly_k_experts_of_a_category(served):
     np.testing.assert_allclose(weights.sum(axis=1), 1.0, rtol=1e-6)
 
 
+def test_all_unknown_categories_have_one_gate(served):
+    signatures, _, _ = served
+    weights = signatures["gates"](
+        top_category=tf.constant(["?", "never seen"]), sub_category=tf.constant(["", "never seen/either"])
+    )["weights"].numpy()
+    np.testing.assert_array_equal(weights[0], weights[1])
+
+
 def test_slices_tell_the_length_of_the_history_and_the_size_of_the_category(small_log, served):
     signatures, _, _ = served
     lengths = [0, 2, 3, 10]

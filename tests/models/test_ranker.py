@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from models import ranker as ranker_module
 from models.config import ModelConfig
 from models.ranker import Ranker
 from models.requests import read_requests
@@ -59,6 +60,31 @@ def test_the_disagreement_pulls_on_experts_and_never_on_the_gate(small_log, batc
     loss = terms["adversarial_disagreement"]
     gate = tape.gradient(loss, ranker.gates.trainable_variables, unconnected_gradients="zero")
     assert all(not np.any(tf.convert_to_tensor(gradient)) for gradient in gate)
+
+
+def test_the_disagreeing_experts_are_drawn_uniformly_whatever_the_noise_was(small_log, batch, monkeypatch):
+    ranker = _ranker(small_log, variant="adv_moe", experts=6, top_k=2)
+    # Flat gates: which experts are active is a matter of the noise alone.
+    ranker(batch)
+    table = ranker.gates.embeddings[-1].embeddings
+    table.assign(tf.zeros_like(table))
+    seen = []
+    adversarial_disagreement = ranker_module.adversarial_disagreement
+
+    def record(logits, active, disagreeing, space):
+        seen.append((active.numpy(), disagreeing.numpy()))
+        return adversarial_disagreement(logits, active, disagreeing, space=space)
+
+    monkeypatch.setattr(ranker_module, "adversarial_disagreement", record)
+    for step in range(60):
+        ranker._score(batch, True, tf.constant([0, step]))
+    first_item = batch["price"].row_splits.numpy()[:-1]
+    active = np.concatenate([active[first_item] for active, _ in seen])
+    drawn = np.concatenate([disagreeing[first_item] for _, disagreeing in seen])
+    assert not (active & drawn).any()
+    # 960 draws over 6 experts: 160 each, with a standard deviation of 12.
+    assert np.abs(drawn.sum(axis=0) - 160).max() < 55
+    assert np.abs(active.sum(axis=0) - 320).max() < 80
 
 
 def test_the_constraint_gates_are_used_in_the_loss_only(small_log, batch):

@@ -48,6 +48,10 @@ def test_overrides_are_read_as_yaml():
         (["data.path=/no/such/folder"], "`data.path` must be a folder. Received: '/no/such/folder'"),
         (["simulate=null"], "`data.path` is missing"),
         (["data.columns={shape: x}"], "shape"),
+        (
+            ["data.split.fractions={train: 0.9, eval: 0.1}"],
+            "must name the splits test, train, valid. Received: eval, train",
+        ),
         (["model"], "--set needs key=value"),
         (["name=a/b"], "`name`: String should match pattern"),
         (["train.seed=-1"], "`train.seed`: Input should be greater than or equal to 0. Received: -1"),

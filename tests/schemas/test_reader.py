@@ -57,6 +57,8 @@ def test_features_are_grouped_by_role():
         ('"q" type: BYTES shape {}', '"q" type: BYTES', "one value a request needs `shape {}`"),
         ("represent_variable_length_as_ragged: true", "", "represent_variable_length_as_ragged"),
         ('tag: "role:label"', 'tag: "role:label" tag: "gain:0,x"', "tag gain must be numbers"),
+        ('tag: "role:label"', 'tag: "role:label" tag: "gain:0,1"', "gain must have one number a grade, 0 to 2"),
+        ("int_domain { min: 0 max: 2 }", "int_domain { min: 0 }", "a label needs `int_domain"),
         ("feature {", "feature [", "is no text-format TFMD Schema"),
     ],
 )

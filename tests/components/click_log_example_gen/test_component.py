@@ -30,8 +30,10 @@ def run(tmp_path):
 
     def run(files, code="1", span=None):
         table = {"files": "prices.csv", "key": "id", "match": "item_id", "columns": {"price": "price"}}
-        data = DataConfig.model_validate({"path": str(tmp_path / "log"), "files": files, "tables": [table]})
-        component = ClickLogExampleGen(data, tmp_path / "schema.pbtxt", code, span)
+        data = DataConfig.model_validate(
+            {"path": str(tmp_path / "log"), "files": files, "span": span, "tables": [table]}
+        )
+        component = ClickLogExampleGen(data, tmp_path / "schema.pbtxt", code)
         LocalDagRunner().run(
             Pipeline(
                 pipeline_name="test",
@@ -51,7 +53,6 @@ def run(tmp_path):
     return run
 
 
-@pytest.mark.pipeline
 def test_newest_span_and_cache(run, tmp_path):
     log = tmp_path / "log"
     (log / "span-2").mkdir(parents=True)

@@ -7,6 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
+from components.click_log_example_gen.quarantine import read_rows
+
 HEADER = b"request_id,user_id,timestamp,top,sub,visits,past,item_id,brand,price,click\n"
 BROKEN = {
     b"": "empty_line",
@@ -99,6 +101,15 @@ def test_too_many_bad_rows_stop_the_run(ingest, tmp_path):
     assert "`data.max_bad_fraction` allows 5.0%" in message
     assert "bad_type (malformed): 40 rows, e.g. log.csv:122: price: 'cheap' is no number" in message
     assert message.index("bad_type") < message.index("wrong_column_count (malformed): 12 rows, e.g. log.csv:162")
+
+
+def test_a_log_of_bad_rows_only_says_why_and_keeps_them(ingest, tmp_path):
+    (tmp_path / "log" / "log.csv").write_bytes(HEADER + b"g0,u,yesterday,t,s,1,,x,b,1,0\n" * 3)
+    with pytest.raises(ValueError, match="3 of 3 rows") as error:
+        ingest()
+    assert "'yesterday'" in str(error.value)
+    kept = str(error.value).rpartition("The rows with their reasons are in ")[2]
+    assert len(list(read_rows(kept))) == 3
 
 
 def test_rules_do_not_count_as_bad(ingest, tmp_path):
