@@ -43,8 +43,8 @@ class ClickLogExampleGen(base_beam_component.BaseBeamComponent):
     The output ``examples`` holds one tf.Example a request, in the splits of `data.split`; ``quarantine`` the rows
     that are in no request, with file, line and reason, and a summary. Each row that is read is in one of the two.
 
-    TFX's FileBasedDriver resolves {SPAN}, {VERSION} and {YYYY}, {MM}, {DD} in `data.files` to the newest ones (or `data.span`) and
-    fingerprints the files, so that a log that did not change is not ingested again.
+    TFX's FileBasedDriver resolves {SPAN}, {VERSION} and {YYYY}, {MM}, {DD} in `data.files` to the newest ones (or
+    `data.span`) and fingerprints the files, so that a log that did not change is not ingested again.
 
     Args:
       data: what is read and how; `data.path` must be given.
