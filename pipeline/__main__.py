@@ -102,7 +102,10 @@ def main() -> None:
     """The command line's entry point."""
     if {"--help", "-h", "--helpshort"} & set(sys.argv[1:]):
         print(_USAGE)
-        print(flags.FLAGS.module_help(sys.modules["__main__"] if __name__ == "__main__" else sys.modules[__name__]))
+        print(flags.FLAGS.module_help(sys.modules[__name__]).strip().partition("\n")[2])
+        from pipeline.config import describe_keys
+
+        print(f"\nKeys of the configuration, for the YAML file and --set, with their defaults:\n{describe_keys()}")
         return
     app.run(_main)
 

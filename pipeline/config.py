@@ -4,6 +4,7 @@ import difflib
 import os
 import pathlib
 import re
+import typing
 from collections.abc import Iterable
 from typing import Literal
 
@@ -121,6 +122,20 @@ def load_config(
     return config.model_copy(update={"log_schema": str(schema_path)}), schema
 
 
+def describe_keys(section: type[Section] = RunConfig, prefix: str = "") -> str:
+    """All keys with default and meaning, a line each, for a command's help."""
+    lines = []
+    for name, field in section.model_fields.items():
+        key = f"{prefix}{field.alias or name}"
+        inner = field.annotation
+        if _is_section(inner):
+            lines.append(describe_keys(inner, f"{key}."))
+        else:
+            default = "needed" if field.is_required() else field.default
+            lines.append(f"  {key} ({default})" + (f": {field.description}" if field.description else ""))
+    return "\n".join(lines)
+
+
 def _read_yaml(path: str | os.PathLike) -> dict:
     try:
         with open(path, encoding="utf-8") as file:
@@ -173,8 +188,13 @@ def _section_at(location: tuple) -> type[Section]:
     return section
 
 
+def _is_section(annotation) -> bool:
+    # In Python 3.10 list[int] passes for a class, and yet not for one that issubclass takes.
+    return typing.get_origin(annotation) is None and isinstance(annotation, type) and issubclass(annotation, Section)
+
+
 def _sections_in(annotation) -> list[type[Section]]:
-    if isinstance(annotation, type) and issubclass(annotation, Section):
+    if _is_section(annotation):
         return [annotation]
     return [section for inner in getattr(annotation, "__args__", ()) for section in _sections_in(inner)]
 

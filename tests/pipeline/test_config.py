@@ -2,7 +2,7 @@ import pathlib
 
 import pytest
 
-from pipeline.config import ConfigError, load_config
+from pipeline.config import ConfigError, describe_keys, load_config
 
 CONFIGS = pathlib.Path(__file__).resolve().parents[2] / "pipeline" / "configs"
 
@@ -79,3 +79,11 @@ def test_a_broken_file_is_named(tmp_path, text, message):
     with pytest.raises(ConfigError, match=r"shop\.yaml") as error:
         load_config(path)
     assert message in str(error.value)
+
+
+def test_the_help_names_every_key_with_its_default():
+    text = describe_keys()
+    assert "  model.experts (10): N, the number of experts [C]" in text
+    assert "  name (needed): " in text
+    assert "  data.split.by (time): " in text
+    assert all(f"  {key}" in text for key in ("train.seed", "evaluation.min_session_auc", "hierarchy.min_count"))
