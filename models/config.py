@@ -12,7 +12,7 @@ Variant = Literal["dnn", "moe", "adv_moe", "hsc_moe", "adv_hsc_moe"]
 class ModelConfig(Section):
     """The ranker. [A], [C], [D] behind a default name its source: the papers, their code, our choice."""
 
-    variant: Variant = Field("adv_hsc_moe", description="which ranker; METHOD's table of variants")
+    variant: Variant = Field("adv_hsc_moe", description="which ranker; docs/method.md's table of variants")
     label: str | None = Field(None, description="the label that is trained; the schema's first unless named")
     experts: int = Field(10, ge=1, description="N, the number of experts [C]")
     top_k: int = Field(4, ge=1, description="K, how many experts score a request [C]")

@@ -37,7 +37,7 @@ class Routing(NamedTuple):
 
 
 class Ranker(tfrs.Model):
-    """Scores the items of search requests; METHOD's variants are a matter of ``config``.
+    """Scores the items of search requests; the variants of docs/method.md are a matter of ``config``.
 
     With B requests, T items, N experts of which K are active: s = sum over e of w_e E_e(x), p = sigmoid(s),
     J = loss(s, grade) + lambda_hsc HSC - lambda_adv Adv + lambda_lb (CV^2(importance) + CV^2(load)).
