@@ -1,3 +1,5 @@
+import pytest
+
 from pipeline.runners.local import _root_cause, _schema_by_content
 
 
@@ -16,10 +18,12 @@ def test_a_schema_that_was_edited_has_another_path(tmp_path):
 
 
 def test_the_innermost_cause_is_what_the_user_reads():
-    try:
+    def fail():
         try:
             raise ValueError("price: 'cheap' is no number")
         except ValueError as error:
             raise RuntimeError("while running a stage") from error
-    except RuntimeError as error:
-        assert str(_root_cause(error)) == "price: 'cheap' is no number"
+
+    with pytest.raises(RuntimeError) as raised:
+        fail()
+    assert str(_root_cause(raised.value)) == "price: 'cheap' is no number"
