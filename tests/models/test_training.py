@@ -18,7 +18,7 @@ class Killed(Exception):
 
 def _fit(small_log, folder, config=TRAIN):
     tf.keras.utils.set_random_seed(config.seed)
-    model = ModelConfig(experts=6, top_k=2, hidden=[8], embedding_size=4)
+    model = ModelConfig(experts=3, top_k=1, hidden=[8], embedding_size=4)
     ranker = Ranker(small_log.schema, small_log.inputs, model, config.seed)
     result = training.fit(
         ranker,

@@ -93,7 +93,8 @@ def resumed(first, second):
     # A real SIGKILL, as soon as a checkpoint is there and well before the training's end.
     process = subprocess.Popen(command(runs, *overrides), cwd=PROJECT, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 240
-    while not list((runs / "demo" / "checkpoints").glob("*/last/*.index")):
+    # The file `checkpoint` is written last: before it is there, a checkpoint does not count.
+    while not list((runs / "demo" / "checkpoints").glob("*/last/checkpoint")):
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.01)
