@@ -13,11 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
-from tfx.components.example_gen import input_processor
 from tfx.dsl.io import fileio
-from tfx.proto import example_gen_pb2
 
-from components.click_log_example_gen.config import DataConfig, Format
+from components.click_log_example_gen.config import Format
 from components.click_log_example_gen.plan import ROW, Plan
 
 CHUNK_BYTES = 16 << 20
@@ -65,13 +63,6 @@ class Source:
     def unpacked_bytes(self) -> int:
         """About how much text it holds; logs pack to a fifth, and Parquet to a third."""
         return self.size * (5 if self.packed else 3 if self.format == "parquet" else 1)
-
-
-def resolve_span(data: DataConfig) -> str:
-    """`data.files` with {SPAN}, {VERSION}, {YYYY}.. filled in as TFX's FileBasedDriver does: the newest of each."""
-    split = example_gen_pb2.Input.Split(name="log", pattern=data.files)
-    processor = input_processor.FileBasedInputProcessor(data.path, [split])
-    return processor.get_pattern_for_span_version(data.files, *processor.resolve_span_and_version())
 
 
 def find_sources(folder: str, pattern: str, format: Format | None, key: str = "data.files") -> list[Source]:

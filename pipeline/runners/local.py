@@ -74,11 +74,11 @@ class LocalRunner(tfx.orchestration.LocalDagRunner):
             deployment.metadata_connection_config,
             deployment.metadata_connection_config.WhichOneof("connection_config"),
         )
-        components = [node for node in pipeline.nodes if not _is_resolver(node)]
+        components = [node.pipeline_node.node_info.id for node in pipeline.nodes if not _is_resolver(node)]
         for node in pipeline.nodes:
             name = node.pipeline_node.node_info.id
-            if not _is_resolver(node):
-                self._on_start(name, components.index(node) + 1, len(components))
+            if name in components:
+                self._on_start(name, components.index(name) + 1, len(components))
             began = time.monotonic()
             try:
                 execution = launcher.Launcher(
@@ -94,7 +94,7 @@ class LocalRunner(tfx.orchestration.LocalDagRunner):
             run = read_node_run(connection, name, execution.execution_id, time.monotonic() - began)
             if run.failed:
                 raise ComponentFailed(f"{name} failed: its inputs could not be resolved")
-            if not _is_resolver(node):
+            if name in components:
                 self.node_runs.append(run)
                 self._on_finish(run)
 

@@ -4,6 +4,7 @@ import os
 
 import pytest
 import tensorflow as tf
+from tfx.components.example_gen import input_processor
 from tfx.proto import example_gen_pb2
 from tfx.types import standard_artifacts
 from tfx.utils import proto_utils
@@ -13,9 +14,15 @@ from components.click_log_example_gen.component import ClickLogExampleGen
 from components.click_log_example_gen.config import DataConfig
 from components.click_log_example_gen.executor import Executor
 from components.click_log_example_gen.quarantine import read_rows, read_summary
-from components.click_log_example_gen.sources import resolve_span
 
 _FEATURE = 'feature {{ name: "{name}" type: {type} {rest} annotation {{ {tags} }} }}\n'
+
+
+def resolve_span(data: DataConfig) -> str:
+    """`data.files` with {SPAN}, {VERSION}, {YYYY}.. filled in as TFX's FileBasedDriver does: the newest of each."""
+    split = example_gen_pb2.Input.Split(name="log", pattern=data.files)
+    processor = input_processor.FileBasedInputProcessor(data.path, [split])
+    return processor.get_pattern_for_span_version(data.files, *processor.resolve_span_and_version())
 
 
 def make_schema(*features: tuple[str, str, str, str]) -> str:
