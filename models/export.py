@@ -55,8 +55,7 @@ class ServedRanker:
         tf.saved_model.save(exported, folder, signatures=signatures)
 
     def _scores(self, raw: dict) -> tf.RaggedTensor:
-        logits = self._ranker(self._transform(raw))
-        return logits.with_flat_values(tf.sigmoid(logits.flat_values))
+        return self._ranker(self._transform(raw))
 
     def _serving_default(self):
         @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])

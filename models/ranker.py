@@ -94,9 +94,9 @@ class Ranker(tfrs.Model):
         return names
 
     def call(self, features: dict, training: bool = False) -> tf.RaggedTensor:
-        """The items' logits s, ragged [B, n] float32, without noise and by the K active experts only."""
+        """The items' click probabilities p, ragged [B, n] float32, without noise and by the K active experts only."""
         scores, _ = self._score(features, training=False, seed=None)
-        return features[self.inputs.any_item_feature].with_flat_values(scores)
+        return features[self.inputs.any_item_feature].with_flat_values(tf.sigmoid(scores))
 
     def route(self, categories: list[tf.Tensor], training: bool = False, seed: tf.Tensor | None = None) -> Routing:
         """The gate of requests by their category ids, [B] int64 a level, top first."""

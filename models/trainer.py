@@ -13,7 +13,7 @@ from models.export import ServedRanker
 from models.features import ranker_inputs
 from models.ranker import Ranker
 from models.training import TrainingResult, fit
-from schemas.reader import parse_schema
+from schemas.reader import LogSchema, parse_schema
 
 RESULT_FILE = "training.json"
 
@@ -33,8 +33,7 @@ def run_fn(fn_args) -> None:
     schema = parse_schema(custom["schema"])
     transform_output = tft.TFTransformOutput(fn_args.transform_output)
     checkpoints = _checkpoint_dir(fn_args)
-    tf.keras.utils.set_random_seed(train_config.seed)
-    ranker = Ranker(schema, ranker_inputs(schema, transform_output), model_config, train_config.seed)
+    ranker = new_ranker(schema, transform_output, model_config, train_config)
     result = fit(
         ranker,
         fn_args.train_files,
@@ -47,6 +46,14 @@ def run_fn(fn_args) -> None:
     ServedRanker(ranker, transform_output, schema).save(fn_args.serving_model_dir)
     _write_result(result, ranker, os.path.join(fn_args.model_run_dir, RESULT_FILE))
     tf.io.gfile.rmtree(checkpoints)
+
+
+def new_ranker(
+    schema: LogSchema, transform_output: tft.TFTransformOutput, model: ModelConfig, train: TrainConfig
+) -> Ranker:
+    """An untrained ranker; sets the process' random seed to that of ``train``, from which its weights follow."""
+    tf.keras.utils.set_random_seed(train.seed)
+    return Ranker(schema, ranker_inputs(schema, transform_output), model, train.seed)
 
 
 def _checkpoint_dir(fn_args) -> str:

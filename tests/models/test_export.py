@@ -18,7 +18,7 @@ def served(small_log, tmp_path_factory):
     names = {feature.name for feature in small_log.schema.model_inputs}
     spec = {name: value for name, value in small_log.transform_output.raw_feature_spec().items() if name in names}
     examples = [to_example(request, small_log.schema).SerializeToString() for request in small_log.requests[:8]]
-    scores = tf.sigmoid(ranker(transform(tf.io.parse_example(examples, spec))).to_tensor(0.0)).numpy()
+    scores = ranker(transform(tf.io.parse_example(examples, spec))).to_tensor(0.0).numpy()
     ServedRanker(ranker, small_log.transform_output, small_log.schema).save(folder)
     return tf.saved_model.load(folder).signatures, examples, scores
 

@@ -47,6 +47,7 @@ def test_scores_are_the_gated_sum_of_the_active_experts(small_log, batch):
     np.testing.assert_allclose(weights.sum(axis=1), 1.0, rtol=1e-6)
     assert ((weights > 0).sum(axis=1) == 2).all()
     expected = [weights[q] @ logits for q, logits in zip(request_of_item.numpy(), every_expert, strict=True)]
+    expected = 1 / (1 + np.exp(-np.array(expected)))
     np.testing.assert_allclose(scores.flat_values, expected, rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(scores.row_splits, batch["price"].row_splits)
 
