@@ -6,21 +6,47 @@ from pydantic import Field, model_validator
 
 from schemas.section import Section
 
-Variant = Literal["dnn", "moe", "adv_moe", "hsc_moe", "adv_hsc_moe"]
+Variant = Literal[
+    "dnn",
+    "dnn_wide",
+    "dcn",
+    "din",
+    "moe",
+    "adv_moe",
+    "hsc_moe",
+    "adv_hsc_moe",
+    "mmoe",
+    "aw_moe",
+    "adv_hsc_aw_moe",
+]
+
+_ONE_TOWER = ("dnn", "dnn_wide", "dcn", "din")
 
 
 class ModelConfig(Section):
     """The ranker. [A], [C], [D] behind a default name its source: the papers, their code, our choice."""
 
     variant: Variant = Field("adv_hsc_moe", description="which ranker; docs/method.md's table of variants")
-    label: str | None = Field(None, description="the label that is trained; the schema's first unless named")
+    tasks: list[str] = Field(
+        [],
+        description="labels that are trained, a gate each, and judged by the first; the schema's first label",
+    )
+    score_weights: list[float] = Field([], description="of the tasks' probabilities in an item's score; equal")
     experts: int = Field(10, ge=1, description="N, the number of experts [C]")
     top_k: int = Field(4, ge=1, description="K, how many experts score a request [C]")
     disagreeing: int = Field(1, ge=1, description="D, how many idle experts the active ones disagree with [C]")
     hidden: list[int] = Field([128, 64], min_length=1, description="units of an expert's hidden layers [C]")
     embedding_size: int = Field(16, ge=1, description="width of every embedding, the gate's included [D]")
+    cross_layers: int | None = Field(None, ge=0, description="DCN's, before the towers; 2 for dcn, else 0")
+    history: Literal["mean", "attention"] = Field(
+        "mean", description="how a history is pooled; din and the aw variants always attend (DIN's target attention)"
+    )
+    position_tower: bool = Field(False, description="a logit for the position shown, in training only [D]")
     gates: Literal["own", "shared"] = Field("own", description="constraint gates with weights of their own [D], or C's")
     noisy_gate: bool = Field(True, description="noise on the gate's logits in training [C]")
+    back_off: bool = Field(
+        True, description="an unknown category is routed by its parent's constraint gate, or the mean gate [D]"
+    )
     hsc_weight: float = Field(1e-2, ge=0, description="lambda_hsc [D]")
     hsc_over: Literal["topk", "all"] = Field("topk", description="experts the constraint is summed over [D]")
     hsc_space: Literal["probability", "logit"] = Field("probability", description="space of the constraint [D]")
@@ -29,13 +55,28 @@ class ModelConfig(Section):
     adv_pick: Literal["random", "lowest"] = Field("random", description="how the disagreeing experts are drawn [A]")
     adv_space: Literal["probability", "logit"] = Field("probability", description="space of the disagreement [D]")
     load_balance_weight: float = Field(0.1, ge=0, description="lambda_lb [C]")
+    buckets: int = Field(4, ge=1, description="M, mmoe's buckets of top categories of about equal traffic [A: 4, 10]")
+    contrastive_weight: float = Field(0.1, ge=0, description="lambda_cl, of the aw variants [D]")
+    contrastive_temperature: float = Field(0.1, gt=0, description="tau [D]")
+    behaviour_mask: float = Field(0.3, gt=0, lt=1, description="share of behaviours masked for the contrast [D]")
     loss: Literal["cross_entropy", "pairwise_logistic", "softmax", "approx_ndcg"] = Field(
         "cross_entropy", description="cross-entropy [C], or one of TF-Ranking's losses over the list"
     )
 
     @model_validator(mode="after")
     def _possible(self):
-        if self.variant == "dnn":
+        if len(set(self.tasks)) < len(self.tasks):
+            raise ValueError(f"`tasks` must name each label once. Received: tasks={self.tasks}")
+        if self.score_weights and len(self.score_weights) != max(1, len(self.tasks)):
+            raise ValueError(
+                f"`score_weights` must hold one number for each of the {max(1, len(self.tasks))} tasks. "
+                f"Received: score_weights={self.score_weights}"
+            )
+        if self.score_weights and (min(self.score_weights) < 0 or not sum(self.score_weights)):
+            raise ValueError(
+                f"`score_weights` must not be negative, nor all 0. Received: score_weights={self.score_weights}"
+            )
+        if not self.chooses_experts:
             return self
         if self.top_k > self.experts:
             raise ValueError(f"`top_k` must be in [1, experts={self.experts}]. Received: top_k={self.top_k}")
@@ -49,17 +90,52 @@ class ModelConfig(Section):
     @property
     def mixture(self) -> bool:
         """Whether the variant has experts and a gate."""
-        return self.variant != "dnn"
+        return self.variant not in _ONE_TOWER
+
+    @property
+    def category_gated(self) -> bool:
+        """Whether the gate sees the category alone and chooses the top k experts."""
+        return self.mixture and self.variant != "mmoe" and not self.behaviour_gated
+
+    @property
+    def behaviour_gated(self) -> bool:
+        """Whether the gate sees the user's behaviours."""
+        return "aw_moe" in self.variant
+
+    @property
+    def chooses_experts(self) -> bool:
+        """Whether the variant tells K active experts from the others; AW-MoE does so for Adv and HSC alone."""
+        return self.category_gated or self.adversarial or self.constrained
 
     @property
     def adversarial(self) -> bool:
         """Whether the variant trains its experts to disagree."""
-        return self.variant.startswith("adv_")
+        return self.variant.startswith("adv_") and self.adv_weight > 0
 
     @property
     def constrained(self) -> bool:
         """Whether the variant's gate has the hierarchical soft constraint."""
-        return "hsc" in self.variant
+        return "hsc" in self.variant and self.hsc_weight > 0
+
+    @property
+    def balanced(self) -> bool:
+        """Whether the experts are kept about equally busy."""
+        return self.category_gated and self.load_balance_weight > 0
+
+    @property
+    def contrastive(self) -> bool:
+        """Whether the gate is trained to withstand the loss of behaviours."""
+        return self.behaviour_gated and self.contrastive_weight > 0
+
+    @property
+    def crosses(self) -> int:
+        """How many cross layers there are."""
+        return (2 if self.variant == "dcn" else 0) if self.cross_layers is None else self.cross_layers
+
+    @property
+    def attends(self) -> bool:
+        """Whether histories are pooled by target attention."""
+        return self.variant == "din" or self.behaviour_gated or self.history == "attention"
 
 
 class TrainConfig(Section):

@@ -39,13 +39,13 @@ class ServedRanker:
           float32 padded with -1, lengths [B] int64, request_ids [B] string.
         * ``rank``: one request as plain tensors by feature name, [] for what a request has once, [n] for
           items, [m] for histories -> scores [n] float32.
-        * ``gates``: the category levels by feature name, [B] string each -> weights [B, N] float32. A
-          ranker without experts has no such signature.
+        * ``gates``: the category levels by feature name, [B] string each -> weights [B, N] float32; with
+          several tasks, weights_<task>. Only of a ranker whose gate sees the category alone.
         * ``slices``: examples [B] string -> history_length, category_requests [B] string: the slices of an
           evaluation that no raw feature holds, buckets of the user's history and the leaf's training requests.
         """
         signatures = {"serving_default": self._serving_default(), "rank": self._rank(), "slices": self._slices()}
-        if self._ranker.gates:
+        if self._ranker.config.category_gated:
             signatures["gates"] = self._gates()
         # The ranker itself is left out: Keras would trace every layer once more, for training too, and
         # nothing but the signatures is wanted of it.
@@ -105,8 +105,12 @@ class ServedRanker:
         @tf.function(autograph=False)
         def gates(**path):
             ids = self._transform(path)
-            routing = self._ranker.route([ids[id_name(feature)] for feature in self._schema.categories])
-            return {"weights": routing.weights}
+            categories = [ids[id_name(feature)] for feature in self._schema.categories]
+            labels = self._ranker.labels
+            return {
+                "weights" if len(labels) == 1 else f"weights_{label.name}": self._ranker.route(categories, task).weights
+                for task, label in enumerate(labels)
+            }
 
         specs = {
             feature.name: tf.TensorSpec([None], tf.string, name=feature.name) for feature in self._schema.categories

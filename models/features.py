@@ -4,7 +4,7 @@ import dataclasses
 
 import tensorflow_transform as tft
 
-from models.hierarchy import asset_name
+from models.hierarchy import CategoryHierarchy
 from schemas.reader import Feature, LogSchema
 
 
@@ -24,7 +24,7 @@ class RankerInputs:
 
     Attributes:
       categories: ids of the category path, top first, each [B] int64; 0 is the unknown category.
-      category_sizes: how many ids each level has, the unknown one included.
+      category_traffic: how many training requests each id of a level has; 0 for the unknown one.
       request_numeric: [B] float32 each.
       item_numeric: ragged [B, n] float32 each.
       request_categorical: (feature, table) pairs, [B] int64 each.
@@ -34,13 +34,18 @@ class RankerInputs:
     """
 
     categories: tuple[str, ...]
-    category_sizes: tuple[int, ...]
+    category_traffic: tuple[tuple[int, ...], ...]
     request_numeric: tuple[str, ...]
     item_numeric: tuple[str, ...]
     request_categorical: tuple[tuple[str, str], ...]
     item_categorical: tuple[tuple[str, str], ...]
     histories: tuple[tuple[str, str], ...]
     table_sizes: dict[str, int]
+
+    @property
+    def category_sizes(self) -> tuple[int, ...]:
+        """How many ids each level has, the unknown one included."""
+        return tuple(len(traffic) for traffic in self.category_traffic)
 
     @property
     def any_item_feature(self) -> str:
@@ -52,8 +57,10 @@ class RankerInputs:
 CATEGORY_REQUESTS = "category_requests"
 
 
-def ranker_inputs(schema: LogSchema, transform_output: tft.TFTransformOutput) -> RankerInputs:
-    """The inputs of a ranker for a schema, with the sizes of the vocabularies in Transform's output."""
+def ranker_inputs(
+    schema: LogSchema, transform_output: tft.TFTransformOutput, hierarchy: CategoryHierarchy
+) -> RankerInputs:
+    """The inputs of a ranker for a schema: table sizes from Transform's output, traffic from the hierarchy."""
 
     def numeric(scope):
         features = [feature for feature in schema.numeric if feature.scope == scope]
@@ -66,7 +73,7 @@ def ranker_inputs(schema: LogSchema, transform_output: tft.TFTransformOutput) ->
     owners = [schema.vocabulary_of(feature) for feature in (*schema.categorical, *schema.histories)]
     return RankerInputs(
         categories=tuple(id_name(feature) for feature in schema.categories),
-        category_sizes=tuple(_category_size(transform_output, level) for level in range(1, len(schema.categories) + 1)),
+        category_traffic=tuple((0, *level.counts) for level in hierarchy.levels),
         request_numeric=numeric("request"),
         item_numeric=numeric("item"),
         request_categorical=categorical("request"),
@@ -76,9 +83,3 @@ def ranker_inputs(schema: LogSchema, transform_output: tft.TFTransformOutput) ->
             owner.name: transform_output.vocabulary_size_by_name(owner.name) + owner.hash_buckets for owner in owners
         },
     )
-
-
-def _category_size(transform_output: tft.TFTransformOutput, level: int) -> int:
-    """Ids of a level, the unknown one included; a level without any known category has no vocabulary."""
-    name = asset_name(level)
-    return 1 + (transform_output.vocabulary_size_by_name(name) if transform_output.vocabulary_file_by_name(name) else 0)

@@ -204,6 +204,11 @@ def read_hierarchy(path: str) -> CategoryHierarchy:
     return CategoryHierarchy(tuple(levels), content["conflicts"], content["min_count"], report)
 
 
+def hierarchy_folder(transform_graph: str) -> str:
+    """Where a transform graph keeps the hierarchy that it looks categories up in."""
+    return os.path.join(transform_graph, "category_hierarchy")
+
+
 def asset_name(level: int) -> str:
     """The name of a level's vocabulary among a Transform graph's assets, for `tft.TFTransformOutput`."""
     return f"category_level_{level}"

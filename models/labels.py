@@ -1,18 +1,29 @@
-"""Which of a log's labels a ranker is trained on."""
+"""Which features of a log, besides its inputs, a ranker is trained with: its labels, histories and positions."""
 
 from models.config import ModelConfig
 from schemas.reader import Feature, LogSchema
 
 
-def trained_label(schema: LogSchema, config: ModelConfig) -> Feature:
-    """The label that is trained: ``config.label``, or the schema's first.
+def trained_labels(schema: LogSchema, config: ModelConfig) -> list[Feature]:
+    """The labels that are trained: ``config.tasks``, or the schema's first. A ranker is judged by the first of them.
 
     Raises:
       ValueError: if the schema has no such label.
     """
     labels = {label.name: label for label in schema.labels}
-    if config.label is None:
-        return schema.labels[0]
-    if config.label not in labels:
-        raise ValueError(f"`label` must be one of {', '.join(labels)}. Received: label={config.label!r}")
-    return labels[config.label]
+    for task in config.tasks:
+        if task not in labels:
+            raise ValueError(f"`tasks` must be some of {', '.join(labels)}. Received: {task!r}")
+    return [labels[task] for task in config.tasks] or [schema.labels[0]]
+
+
+def check_features(schema: LogSchema, config: ModelConfig) -> None:
+    """Raises a ValueError if the schema lacks a feature that ``config`` asks for."""
+    items = {feature.name for feature in schema.categorical if feature.scope == "item"}
+    if config.attends and not any(schema.vocabulary_of(history).name in items for history in schema.histories):
+        raise ValueError(
+            f"variant={config.variant}, history={config.history} needs a history of an item's feature "
+            "(tags role:history, of:<feature>), and the schema has none"
+        )
+    if config.position_tower and schema.position is None:
+        raise ValueError("`position_tower` needs a feature with the tag role:position, and the schema has none")

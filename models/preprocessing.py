@@ -7,7 +7,7 @@ Per role, with B requests and lists of n items (names in models/features.py):
 * categorical and history: ids 0 .. V-1 of the values seen at least ``min_count`` times in training,
   most frequent first, then V .. V+h-1, the hash buckets of all others, a missing value's among them.
 * category path: ids of the hierarchy, 0 for an unknown category (models/hierarchy.py).
-* label, weight: as they are.
+* label, weight, position: as they are; no signature of the model asks for them.
 * `CATEGORY_REQUESTS`: how many requests of the training split are in the request's leaf category.
 """
 
@@ -53,7 +53,7 @@ def preprocessing_fn(inputs: dict, custom_config: dict) -> dict:
                 values, vocabularies[owner.name], num_oov_buckets=owner.hash_buckets
             ),
         )
-    for feature in (*schema.labels, *schema.with_role("weight")):
+    for feature in (*schema.labels, *schema.with_role("weight"), *schema.with_role("position")):
         outputs[feature.name] = inputs[feature.name]
     return outputs
 

@@ -1,176 +1,194 @@
 """The ranker: a tfrs.Model composed of layers and losses that stand alone."""
 
-from typing import NamedTuple
-
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
 from models.config import ModelConfig
 from models.features import RankerInputs
-from models.labels import trained_label
+from models.labels import check_features, trained_labels
+from models.layers.behaviour_gates import BehaviourGates
+from models.layers.bucket_gates import BucketGates
 from models.layers.category_gates import CategoryGates
 from models.layers.experts import Experts
-from models.layers.gates import pick_disagreeing, top_k_gate
-from models.layers.request_encoder import RequestEncoder
-from models.losses.adversarial import adversarial_disagreement
-from models.losses.hierarchical_soft_constraint import hierarchical_soft_constraint
-from models.losses.load_balance import load_balance
+from models.layers.gates import pick_disagreeing
+from models.layers.position_tower import PositionTower
+from models.layers.request_encoder import EncodedRequests, RequestEncoder
+from models.layers.routing import Routing
+from models.losses.auxiliary import auxiliary_losses, auxiliary_weights
 from models.losses.ranking import ranking_loss
 from models.metrics import ItemLogLoss, SessionAUC
 from schemas.reader import LogSchema
 
 
-class Routing(NamedTuple):
-    """How B requests are sent to N experts.
-
-    Attributes:
-      gate: GateLogits of the leaf.
-      level_logits: noise-free logits of the gated levels, [B, N] each, top first.
-      weights: [B, N] float32, the gate: sums to one over exactly K experts, zeros elsewhere.
-      active: [B, N] bool, those K experts.
-    """
-
-    gate: tuple
-    level_logits: list
-    weights: tf.Tensor
-    active: tf.Tensor
-
-
 class Ranker(tfrs.Model):
     """Scores the items of search requests; the variants of docs/method.md are a matter of ``config``.
 
-    With B requests, T items, N experts of which K are active: s = sum over e of w_e E_e(x), p = sigmoid(s),
-    J = loss(s, grade) + lambda_hsc HSC - lambda_adv Adv + lambda_lb (CV^2(importance) + CV^2(load)).
-    The single DNN is one expert without a gate.
+    With T items, N experts and a gate w for each task: s = sum over e of w_e E_e(x), p = sigmoid(s), and the objective
+    is the mean over tasks of the loss of s, plus the weighted auxiliary losses (`auxiliary_weights`). An item's score
+    is p, or the weighted mean of the tasks' p. The rankers of one tower are one expert without a gate.
 
     Args:
-      schema: for the label, its gains, and the items' weight.
+      schema: for the labels, their gains, the items' weight and the position.
       inputs: the transformed features that are read.
       config: variant, sizes and weights of the losses.
-      seed: of the gate's noise and the choice of disagreeing experts.
+      seed: of the gate's noise, the choice of disagreeing experts and the masked behaviours.
 
     Raises:
-      ValueError: if ``config.label`` is no label of the schema.
+      ValueError: if the schema lacks what ``config`` asks for: a label, a history, a position.
     """
 
     def __init__(self, schema: LogSchema, inputs: RankerInputs, config: ModelConfig, seed: int = 0):
         super().__init__(name=config.variant)
         self.config = config
-        self.label = trained_label(schema, config)
+        self.labels = trained_labels(schema, config)
+        check_features(schema, config)
         self.weight = schema.weight
+        self.position = schema.position
         self.inputs = inputs
         self.seed = seed
-        self.encoder = RequestEncoder(inputs, config.embedding_size)
-        self.experts = Experts(config.experts if config.mixture else 1, tuple(config.hidden), name="experts")
-        self.gates = (
-            CategoryGates(
-                inputs.category_sizes,
-                config.experts,
-                config.embedding_size,
-                noisy=config.noisy_gate,
-                constrained=config.constrained and config.hsc_weight > 0,
-                shared=config.gates == "shared",
-                name="gates",
-            )
-            if config.mixture
-            else None
+        self.encoder = RequestEncoder(inputs, config.embedding_size, config.attends, config.crosses)
+        self.experts = Experts(
+            config.experts if config.mixture else 1,
+            tuple(config.hidden),
+            tasks=len(self.labels),
+            as_large_as=config.experts if config.variant == "dnn_wide" else 0,
+            name="experts",
         )
-        self.means = {name: tf.keras.metrics.Mean(name=name) for name in self._loss_names()}
+        self.gates = [self._gate(f"{label.name}_gates") for label in self.labels] if config.mixture else []
+        self.position_towers = [PositionTower(name=f"{label.name}_position") for label in self.labels]
+        self.position_towers = self.position_towers if config.position_tower else []
+        self.auxiliary_weights = auxiliary_weights(config)
+        self.means = {name: tf.keras.metrics.Mean(name=name) for name in ("ranking_loss", *self.auxiliary_weights)}
         self.items = tf.keras.metrics.Sum(name="items")
         self.validation_metrics = [SessionAUC(name="session_auc"), ItemLogLoss(name="log_loss")]
-        if self.gates:
+        if config.category_gated:
             self.utilisation = tf.keras.metrics.MeanTensor(name="expert_utilisation", shape=(config.experts,))
             self.gate_entropy = tf.keras.metrics.Mean(name="gate_entropy")
 
-    def _loss_names(self) -> list[str]:
-        config = self.config
-        names = ["ranking_loss"]
-        if config.constrained and config.hsc_weight > 0:
-            names.append("hierarchical_soft_constraint")
-        if config.adversarial and config.adv_weight > 0:
-            names.append("adversarial_disagreement")
-        if config.mixture and config.load_balance_weight > 0:
-            names.append("load_balance")
-        return names
+    def _gate(self, name: str) -> tf.keras.layers.Layer:
+        config, inputs = self.config, self.inputs
+        if config.variant == "mmoe":
+            return BucketGates(inputs.category_traffic[0], config.buckets, config.experts, name=name)
+        gates = CategoryGates(
+            inputs.category_traffic,
+            config.experts,
+            min(config.top_k, config.experts),
+            config.embedding_size,
+            noisy=config.noisy_gate and config.category_gated,
+            constrained=config.constrained,
+            shared=config.gates == "shared",
+            back_off=config.back_off,
+            name=name,
+        )
+        if config.category_gated:
+            return gates
+        mask = config.behaviour_mask if config.contrastive else 0.0
+        return BehaviourGates(gates, inputs.category_sizes, config.experts, config.embedding_size, mask, name=name)
 
     def call(self, features: dict, training: bool = False) -> tf.RaggedTensor:
-        """The items' click probabilities p, ragged [B, n] float32, without noise and by the K active experts only."""
-        scores, _ = self._score(features, training=False, seed=None)
-        return features[self.inputs.any_item_feature].with_flat_values(tf.sigmoid(scores))
+        """The items' scores in [0, 1], ragged [B, n] float32, without noise and whatever their position."""
+        logits, _ = self._score(features, training=False, seed=None)
+        return features[self.inputs.any_item_feature].with_flat_values(self._combined(logits))
 
-    def route(self, categories: list[tf.Tensor], training: bool = False, seed: tf.Tensor | None = None) -> Routing:
-        """The gate of requests by their category ids, [B] int64 a level, top first."""
-        gate, level_logits = self.gates(categories, training=training, seed=seed)
-        weights, active = top_k_gate(gate.noisy, self.config.top_k)
-        return Routing(gate, level_logits, weights, active)
+    def route(self, categories: list[tf.Tensor], task: int = 0) -> Routing:
+        """How requests are sent to the experts by their category ids, [B] int64 a level, top first, without noise.
+
+        For the variants whose gate sees the category alone, `ModelConfig.category_gated`.
+        """
+        return self.gates[task](categories)
 
     def compute_loss(self, features: dict, training: bool = False) -> tf.Tensor:
         """The objective J of a batch; updates the metrics on the way."""
         seed = tf.stack([self.seed, tf.cast(self.optimizer.iterations, tf.int32)]) if training else None
-        scores, terms = self._score(features, training, seed)
-        labels = features[self.label.name]
-        weights = features[self.weight.name].flat_values if self.weight else None
-        losses = {
-            "ranking_loss": ranking_loss(
-                self.config.loss, labels.flat_values, scores, labels.row_lengths(), weights, self.label.gains
-            ),
-            **terms,
-        }
+        logits, terms = self._score(features, training, seed)
+        losses = {"ranking_loss": tf.reduce_mean(self._ranking_losses(features, logits)), **terms}
         for name, loss in losses.items():
             self.means[name].update_state(loss)
-        self.items.update_state(tf.size(scores))
+        self.items.update_state(tf.shape(logits)[0])
         if not training:
-            probabilities = labels.with_flat_values(tf.sigmoid(scores)).to_tensor(-1.0)
+            labels = features[self.labels[0].name]
+            scores = labels.with_flat_values(self._combined(logits)).to_tensor(-1.0)
             for metric in self.validation_metrics:
-                metric.update_state(labels.to_tensor(-1), probabilities)
-        factors = {
-            "hierarchical_soft_constraint": self.config.hsc_weight,
-            "adversarial_disagreement": -self.config.adv_weight,
-            "load_balance": self.config.load_balance_weight,
-        }
-        return tf.add_n([factors.get(name, 1.0) * loss for name, loss in losses.items()])
+                metric.update_state(labels.to_tensor(-1), scores)
+        return tf.add_n([self.auxiliary_weights.get(name, 1.0) * loss for name, loss in losses.items()])
 
-    def _score(self, features: dict, training: bool, seed: tf.Tensor | None):
-        """Flat logits [T], and the auxiliary losses by name, computed in training only."""
-        items, request_of_item = self.encoder(features, training=training)
-        if self.gates is None:
-            return tf.squeeze(self.experts(items), axis=1), {}
-        routing = self.route([features[name] for name in self.inputs.categories], training, seed)
-        needed, terms = routing.active, {}
-        disagreeing = None
-        if training and "adversarial_disagreement" in self.means:
-            # A seed of its own: from the noise's, the draw would follow the noise and so the gate.
-            draw = tf.random.experimental.stateless_fold_in(seed, 1)
-            disagreeing = pick_disagreeing(
-                routing.gate.noisy, routing.active, self.config.disagreeing, self.config.adv_pick, draw
+    def _ranking_losses(self, features: dict, logits: tf.Tensor) -> list[tf.Tensor]:
+        weights = features[self.weight.name].flat_values if self.weight else None
+        losses = []
+        for label, scores in zip(self.labels, tf.unstack(logits, axis=1), strict=True):
+            grades = features[label.name]
+            losses.append(
+                ranking_loss(self.config.loss, grades.flat_values, scores, grades.row_lengths(), weights, label.gains)
             )
-            needed = needed | disagreeing
-        expert_logits = self.experts(items, tf.gather(needed, request_of_item))
-        scores = tf.reduce_sum(tf.gather(routing.weights, request_of_item) * expert_logits, axis=1)
+        return losses
+
+    def _combined(self, logits: tf.Tensor) -> tf.Tensor:
+        """[T, tasks] -> [T], the weighted mean of the tasks' probabilities."""
+        weights = tf.constant(self.config.score_weights or [1.0] * len(self.labels))
+        return tf.linalg.matvec(tf.sigmoid(logits), weights / tf.reduce_sum(weights))
+
+    def _score(self, features: dict, training: bool, seed: tf.Tensor | None) -> tuple[tf.Tensor, dict]:
+        """Logits [T, tasks], and the auxiliary losses by name, computed in training only."""
+        encoded = self.encoder(features, training=training)
+        if not self.gates:
+            logits, terms = self.experts(encoded.items)[:, 0], {}
+        else:
+            logits, terms = self._mixed(features, encoded, training, seed)
         if training:
-            terms = self._auxiliary_losses(routing, disagreeing, expert_logits, request_of_item)
-            entropy = -tf.reduce_sum(tf.math.xlogy(routing.weights, routing.weights), axis=1)
-            self.gate_entropy.update_state(entropy)
-            self.utilisation.update_state(tf.reduce_mean(routing.weights, axis=0))
-        return scores, terms
+            for task, tower in enumerate(self.position_towers):
+                offset = tower(features[self.position.name].flat_values)
+                logits += offset[:, tf.newaxis] * tf.one_hot(task, len(self.labels))
+        elif self.position_towers:
+            logits += tf.stack([tower.mean for tower in self.position_towers])
+        return logits, terms
 
-    def _auxiliary_losses(self, routing: Routing, disagreeing, expert_logits, request_of_item) -> dict:
-        config, terms = self.config, {}
-        if "hierarchical_soft_constraint" in self.means:
-            terms["hierarchical_soft_constraint"] = hierarchical_soft_constraint(
-                routing.level_logits,
-                routing.active,
-                over=config.hsc_over,
-                space=config.hsc_space,
-                stop_parent_gradient=config.hsc_stop_parent_gradient,
-            )
-        if disagreeing is not None:
-            terms["adversarial_disagreement"] = adversarial_disagreement(
-                expert_logits,
-                tf.gather(routing.active, request_of_item),
-                tf.gather(disagreeing, request_of_item),
-                space=config.adv_space,
-            )
-        if "load_balance" in self.means:
-            terms["load_balance"] = load_balance(routing.weights, routing.gate, config.top_k)
-        return terms
+    def _mixed(self, features: dict, encoded: EncodedRequests, training: bool, seed) -> tuple[tf.Tensor, dict]:
+        """The mixture of experts of each task."""
+        config, request_of_item = self.config, encoded.request_of_item
+        categories = [features[name] for name in self.inputs.categories]
+        routings, disagreeing = [], []
+        for task, gate in enumerate(self.gates):
+            # A seed for each draw: with one seed, a draw would follow the other.
+            draws = None if seed is None else [_fold_in(seed, 2 * task), _fold_in(seed, 2 * task + 1)]
+            routings.append(self._routing(gate, encoded, categories, training, draws and draws[0]))
+            if training and config.adversarial:
+                routing = routings[-1]
+                preference = routing.weights if routing.logits is None else routing.logits.noisy
+                disagreeing.append(
+                    pick_disagreeing(preference, routing.active, config.disagreeing, config.adv_pick, draws[1])
+                )
+        needed = None
+        if config.category_gated:
+            needed = tf.reduce_any([*(routing.active for routing in routings), *disagreeing], axis=0)
+            needed = tf.gather(needed, request_of_item)
+        expert_logits = self.experts(encoded.items, needed)
+        logits, terms = [], {}
+        for task, routing in enumerate(routings):
+            of_task = expert_logits[..., task]
+            weights = routing.weights
+            if config.variant != "mmoe":
+                weights = tf.gather(weights, request_of_item)
+            logits.append(tf.reduce_sum(weights * of_task, axis=1))
+            if training:
+                picked = disagreeing[task] if disagreeing else None
+                for name, loss in auxiliary_losses(config, routing, picked, of_task, request_of_item).items():
+                    terms[name] = terms.get(name, 0.0) + loss / len(routings)
+        if training and config.category_gated:
+            self._watch(routings[0].weights)
+        return tf.stack(logits, axis=1), terms
+
+    def _routing(self, gate, encoded: EncodedRequests, categories: list, training: bool, seed) -> Routing:
+        if self.config.category_gated:
+            return gate(categories, training=training, seed=seed)
+        if self.config.behaviour_gated:
+            return gate(encoded.behaviours, encoded.present, categories, training=training, seed=seed)
+        return Routing(gate(encoded.items, categories[0], encoded.request_of_item))
+
+    def _watch(self, weights: tf.Tensor) -> None:
+        """Keeps the gate's entropy and the experts' shares for TensorBoard."""
+        self.gate_entropy.update_state(-tf.reduce_sum(tf.math.xlogy(weights, weights), axis=1))
+        self.utilisation.update_state(tf.reduce_mean(weights, axis=0))
+
+
+def _fold_in(seed: tf.Tensor, number: int) -> tf.Tensor:
+    return tf.random.experimental.stateless_fold_in(seed, number)

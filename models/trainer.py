@@ -11,6 +11,7 @@ import tensorflow_transform as tft
 from models.config import ModelConfig, TrainConfig
 from models.export import ServedRanker
 from models.features import ranker_inputs
+from models.hierarchy import hierarchy_folder, read_hierarchy
 from models.ranker import Ranker
 from models.training import TrainingResult, fit
 from schemas.reader import LogSchema, parse_schema
@@ -33,7 +34,7 @@ def run_fn(fn_args) -> None:
     schema = parse_schema(custom["schema"])
     transform_output = tft.TFTransformOutput(fn_args.transform_output)
     checkpoints = _checkpoint_dir(fn_args)
-    ranker = new_ranker(schema, transform_output, model_config, train_config)
+    ranker = new_ranker(schema, fn_args.transform_output, model_config, train_config)
     result = fit(
         ranker,
         fn_args.train_files,
@@ -48,12 +49,19 @@ def run_fn(fn_args) -> None:
     tf.io.gfile.rmtree(checkpoints)
 
 
-def new_ranker(
-    schema: LogSchema, transform_output: tft.TFTransformOutput, model: ModelConfig, train: TrainConfig
-) -> Ranker:
-    """An untrained ranker; sets the process' random seed to that of ``train``, from which its weights follow."""
+def new_ranker(schema: LogSchema, transform_graph: str, model: ModelConfig, train: TrainConfig) -> Ranker:
+    """An untrained ranker; sets the process' random seed to that of ``train``, from which its weights follow.
+
+    Args:
+      schema: of the log.
+      transform_graph: folder of Transform's output, which also holds the hierarchy.
+      model, train: the configuration.
+    """
+    inputs = ranker_inputs(
+        schema, tft.TFTransformOutput(transform_graph), read_hierarchy(hierarchy_folder(transform_graph))
+    )
     tf.keras.utils.set_random_seed(train.seed)
-    return Ranker(schema, ranker_inputs(schema, transform_output), model, train.seed)
+    return Ranker(schema, inputs, model, train.seed)
 
 
 def _checkpoint_dir(fn_args) -> str:

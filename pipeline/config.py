@@ -15,7 +15,7 @@ from components.category_hierarchy_gen.config import HierarchyConfig
 from components.click_log_example_gen.config import DataConfig
 from components.click_log_example_gen.plan import check as check_data
 from models.config import ModelConfig, TrainConfig
-from models.labels import trained_label
+from models.labels import check_features, trained_labels
 from schemas.reader import LogSchema, SchemaError, read_schema
 from schemas.section import Section
 
@@ -215,9 +215,13 @@ def _find(schema: str, config_path) -> pathlib.Path:
 def _check_against_schema(config: RunConfig, schema: LogSchema, path) -> None:
     """Refuses what the schema makes impossible."""
     try:
-        trained_label(schema, config.model)
+        trained_labels(schema, config.model)
     except ValueError as error:
-        raise ConfigError(f"{path}: `model.label`: {error} (schema: {config.log_schema})") from error
+        raise ConfigError(f"{path}: `model.tasks`: {error} (schema: {config.log_schema})") from error
+    try:
+        check_features(schema, config.model)
+    except ValueError as error:
+        raise ConfigError(f"{path}: `model`: {error} (schema: {config.log_schema})") from error
     needed = {"train"} if config.stop_after == "validation" else {"train", "valid", "test"}
     splits = config.data.split
     names = set((splits.values or {}).values()) if splits.by == "column" else set(splits.fractions)

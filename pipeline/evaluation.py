@@ -4,7 +4,7 @@ import json
 
 import tensorflow_model_analysis as tfma
 
-from models.labels import trained_label
+from models.labels import trained_labels
 from pipeline.config import RunConfig
 from schemas.reader import LogSchema
 
@@ -25,7 +25,7 @@ def evaluation_config(config: RunConfig, schema: LogSchema) -> tfma.EvalConfig:
     Thresholds stand on the overall slice only: a small category's figure is too uncertain to decide on
     a push. The change threshold holds against the last other blessed model, if there is one.
     """
-    label = trained_label(schema, config.model)
+    label = trained_labels(schema, config.model)[0]
     levels = [schema.categories[level - 1].name for level in config.evaluation.slice_levels]
     # The last two are derived by the model's signature `slices`.
     derived = ["category_requests", *(["history_length"] if schema.histories else [])]

@@ -176,6 +176,11 @@ class LogSchema:
         return self._only("item_id")
 
     @property
+    def position(self) -> Feature | None:
+        """The item's place in the list that was shown."""
+        return self._only("position")
+
+    @property
     def weight(self) -> Feature | None:
         """The item's weight in the loss, if there is one."""
         return self._only("weight")

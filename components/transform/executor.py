@@ -1,11 +1,13 @@
-"""Hands the hierarchy's folder to preprocessing_fn."""
+"""Hands the hierarchy's folder to preprocessing_fn, and on to whoever reads the transform graph."""
 
 from typing import Any
 
 from tfx import types
 from tfx.components.transform import executor
 from tfx.types import artifact_utils, standard_component_specs
-from tfx.utils import json_utils
+from tfx.utils import io_utils, json_utils
+
+from models.hierarchy import hierarchy_folder
 
 
 class Executor(executor.Executor):
@@ -17,7 +19,7 @@ class Executor(executor.Executor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Runs Transform.
+        """Runs Transform, then copies the hierarchy into the transform graph's folder: Trainer takes no more inputs.
 
         Args:
           input_dict: as TFX's, and ``hierarchy``: one CategoryHierarchy.
@@ -29,3 +31,5 @@ class Executor(executor.Executor):
         bound = exec_properties | {standard_component_specs.CUSTOM_CONFIG_KEY: json_utils.dumps(custom_config)}
         inputs = {name: artifacts for name, artifacts in input_dict.items() if name != "hierarchy"}
         super().Do(inputs, output_dict, bound)
+        graph = artifact_utils.get_single_uri(output_dict[standard_component_specs.TRANSFORM_GRAPH_KEY])
+        io_utils.copy_dir(custom_config["hierarchy"], hierarchy_folder(graph))

@@ -1,8 +1,11 @@
 """The gates of a mixture of experts over a category path: the leaf's, and the constraint gates above it."""
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 
-from models.layers.gates import Gate, GateLogits
+from models.layers.gates import Gate, GateLogits, top_k_gate
+from models.layers.routing import Routing
 
 
 class CategoryGates(tf.keras.layers.Layer):
@@ -13,38 +16,49 @@ class CategoryGates(tf.keras.layers.Layer):
     of its own [D] or, with ``shared``, the inference gate's [C]. The embeddings v belong to the gates
     alone [D], so that no loss on the experts' output but the ranking loss reaches a gate.
 
+    With ``back_off``, where a level's category is unknown, the gate of the level above stands in, which
+    the constraint has trained for just that; where there is none, the mean gate, W E[v] + b over the
+    training requests [D]. Without it the unknown id has an embedding like any other.
+
     Args:
-      category_sizes: ids a level, top first, the unknown category included.
+      category_traffic: training requests of each id of each level, top first; the unknown category is id 0.
       experts: N.
+      top_k: K.
       embedding_size: the width of v.
       noisy: noise on the inference gate in training.
       constrained: with constraint gates.
       shared: constraint gates share the inference gate's weights.
+      back_off: see above.
     """
 
     def __init__(
         self,
-        category_sizes: tuple[int, ...],
+        category_traffic: Sequence[Sequence[int]],
         experts: int,
+        top_k: int,
         embedding_size: int,
-        noisy: bool,
-        constrained: bool,
-        shared: bool,
+        noisy: bool = True,
+        constrained: bool = False,
+        shared: bool = False,
+        back_off: bool = True,
         **kwargs,
     ):
         super().__init__(**kwargs)
+        self.top_k = top_k
+        self.back_off = back_off
         # The levels that have a gate: all of them with constraint gates, else the leaf alone.
-        self.first_level = 0 if constrained else len(category_sizes) - 1
+        self.first_level = 0 if constrained else len(category_traffic) - 1
+        self.leaf_traffic = category_traffic[-1]
         self.embeddings = [
             # Of unit variance [D]: Keras' default is so small that in training the noise alone would choose
             # the experts, for all categories alike, until the gate had grown.
             tf.keras.layers.Embedding(
-                size,
+                len(traffic),
                 embedding_size,
                 tf.keras.initializers.TruncatedNormal(stddev=1.0),
                 name=f"gate_embedding_level_{level}",
             )
-            for level, size in enumerate(category_sizes, start=1)
+            for level, traffic in enumerate(category_traffic, start=1)
         ][self.first_level :]
         self.leaf_gate = Gate(experts, noisy=noisy, name="leaf_gate")
         self.constraint_gates = [
@@ -52,27 +66,41 @@ class CategoryGates(tf.keras.layers.Layer):
             for level in range(1, len(self.embeddings))
         ]
 
-    def call(self, categories: list[tf.Tensor], training: bool = False, seed: tf.Tensor | None = None):
-        """The leaf gate's logits, and the noise-free logits of all gated levels.
+    def call(self, categories: list[tf.Tensor], training: bool = False, seed: tf.Tensor | None = None) -> Routing:
+        """Sends requests to the K experts with the largest gates.
 
         Args:
           categories: [B] int64 ids of each level, top first.
           training: whether noise is drawn.
           seed: [2] int32, of the noise.
-
-        Returns:
-          GateLogits of the leaf, and a list of [B, N] float32, top level first, the leaf's last.
         """
+        logits, level_logits = self.logits(categories, training, seed)
+        weights, active = top_k_gate(logits.noisy, self.top_k)
+        return Routing(weights, active, logits, level_logits)
+
+    def logits(
+        self, categories: list[tf.Tensor], training: bool = False, seed: tf.Tensor | None = None
+    ) -> tuple[GateLogits, tuple[tf.Tensor, ...]]:
+        """The leaf's logits, and the noise-free ones of all gated levels, [B, N] each, top first."""
         *parents, leaf = categories[self.first_level :]
         *parent_embeddings, leaf_embedding = self.embeddings
-        leaf_logits: GateLogits = self.leaf_gate(_embed(leaf_embedding, leaf), training=training, seed=seed)
-        parent_logits = [
-            gate(_embed(embedding, parent)).clean
+        leaf_logits = self.leaf_gate(leaf_embedding(leaf), training=training, seed=seed)
+        levels = [
+            gate(embedding(parent), training=False).clean
             for gate, embedding, parent in zip(self.constraint_gates, parent_embeddings, parents, strict=True)
         ]
-        return leaf_logits, [*parent_logits, leaf_logits.clean]
+        levels.append(leaf_logits.clean)
+        if self.back_off:
+            above = self._mean_logits()
+            for place, ids in enumerate((*parents, leaf)):
+                above = levels[place] = tf.where((ids > 0)[:, tf.newaxis], levels[place], above)
+            noise = leaf_logits.noisy - leaf_logits.clean
+            leaf_logits = GateLogits(levels[-1], levels[-1] + noise, leaf_logits.noise_scale)
+        return leaf_logits, tuple(levels)
 
-
-def _embed(table: tf.keras.layers.Embedding, ids: tf.Tensor) -> tf.Tensor:
-    """Embeddings [B, E]; zeros for the unknown category, whose row is hardly trained: its gate is the bias b."""
-    return table(ids) * tf.cast(ids > 0, tf.float32)[:, tf.newaxis]
+    def _mean_logits(self) -> tf.Tensor:
+        """The gate of the mean category, [1, N], without a gradient: few requests are to move all categories."""
+        traffic = tf.constant(self.leaf_traffic, tf.float32)
+        share = tf.math.divide_no_nan(traffic, tf.reduce_sum(traffic))
+        mean = tf.linalg.matvec(self.embeddings[-1].embeddings, share, transpose_a=True)
+        return tf.stop_gradient(self.leaf_gate(mean[tf.newaxis], training=False).clean)

@@ -3,8 +3,10 @@
 from typing import NamedTuple
 
 import tensorflow as tf
+import tensorflow_recommenders as tfrs
 
 from models.features import RankerInputs
+from models.layers.target_attention import TargetAttention
 
 
 class EncodedRequests(NamedTuple):
@@ -13,27 +15,37 @@ class EncodedRequests(NamedTuple):
     Attributes:
       items: [T, d] float32, the experts' input x, what a request shares repeated for its items.
       request_of_item: [T] int64, the row of its request for each item.
+      behaviours: [B, M, E] float32, embeddings of the past items, all histories side by side; None unless attended to.
+      present: [B, M] bool, False where a history is shorter; None likewise.
     """
 
     items: tf.Tensor
     request_of_item: tf.Tensor
+    behaviours: tf.Tensor | None
+    present: tf.Tensor | None
 
 
 class RequestEncoder(tf.keras.layers.Layer):
     """Embeds and joins the features of requests and items into one input vector an item.
 
     x = BatchNorm([item numeric, item embeddings, request numeric, request embeddings, category
-    embeddings, mean embedding of each history]). A feature and the history of it share one table.
-    What a request shares is computed once a request. The normalisation stands here, once for all
-    experts, where the papers' code gives each expert its own on the same input [D]: with the affine
-    part left to the experts' first layer both express the same functions.
+    embeddings, pooled histories]). A feature and the history of it share one table. A history is pooled
+    to its mean embedding, once a request; or, with ``attends``, all histories of item features together by
+    `TargetAttention`, once an item. What a request shares is computed once a request. The normalisation stands
+    here, once for all experts, where the papers' code gives each expert its own on the same input [D]: with
+    the affine part left to the experts' first layer both express the same functions.
 
     Args:
       inputs: the features, see `RankerInputs`.
       embedding_size: the width of every embedding.
+      attends: see above.
+      cross_layers: how many of TensorFlow Recommenders' Cross layers follow, x_(l+1) = x_0 * (W x_l + b) + x_l, the
+        feature interaction of DCN v2 [Wang et al. 2020].
     """
 
-    def __init__(self, inputs: RankerInputs, embedding_size: int, **kwargs):
+    def __init__(
+        self, inputs: RankerInputs, embedding_size: int, attends: bool = False, cross_layers: int = 0, **kwargs
+    ):
         super().__init__(**kwargs)
         self.inputs = inputs
         self.tables = {
@@ -44,7 +56,12 @@ class RequestEncoder(tf.keras.layers.Layer):
             tf.keras.layers.Embedding(size, embedding_size, name=f"{category}_embedding")
             for category, size in zip(inputs.categories, inputs.category_sizes, strict=True)
         ]
+        # A history can be attended to by the items that have the feature it is a history of.
+        self.targets = {table: name for name, table in inputs.item_categorical} if attends else {}
+        self.attended = [(name, table) for name, table in inputs.histories if table in self.targets]
+        self.attention = TargetAttention(name="attention") if self.attended else None
         self.normalisation = tf.keras.layers.BatchNormalization(center=False, scale=False, name="normalisation")
+        self.crosses = [tfrs.layers.dcn.Cross(name=f"cross_{place}") for place in range(1, cross_layers + 1)]
 
     def call(self, features: dict, training: bool = False) -> EncodedRequests:
         """Encodes a batch of transformed requests."""
@@ -53,12 +70,36 @@ class RequestEncoder(tf.keras.layers.Layer):
         request = [features[name][:, tf.newaxis] for name in inputs.request_numeric]
         request += [self.tables[table](features[name]) for name, table in inputs.request_categorical]
         request += [table(features[name]) for name, table in zip(inputs.categories, self.category_tables, strict=True)]
-        request += [self._mean_embedding(features[name], table) for name, table in inputs.histories]
+        request += [
+            self._mean_embedding(features[name], table)
+            for name, table in inputs.histories
+            if (name, table) not in self.attended
+        ]
         item = [features[name].flat_values[:, tf.newaxis] for name in inputs.item_numeric]
-        item += [self.tables[table](features[name].flat_values) for name, table in inputs.item_categorical]
+        embedded = {name: self.tables[table](features[name].flat_values) for name, table in inputs.item_categorical}
+        item += embedded.values()
+        behaviours = present = None
+        if self.attention:
+            behaviours, present = self._behaviours(features)
+            target = tf.concat([embedded[self.targets[table]] for _, table in self.attended], axis=1)
+            item.append(self.attention(behaviours, present, target, request_of_item))
         shared = tf.gather(tf.concat(request, axis=1), request_of_item)
         items = self.normalisation(tf.concat([*item, shared], axis=1), training=training)
-        return EncodedRequests(items, request_of_item)
+        crossed = items
+        for cross in self.crosses:
+            crossed = cross(items, crossed)
+        return EncodedRequests(crossed, request_of_item, behaviours, present)
+
+    def _behaviours(self, features: dict) -> tuple[tf.Tensor, tf.Tensor]:
+        """The attended histories side by side, and where there is anything; as long as the longest of the batch."""
+        longest = tf.reduce_max([features[name].bounding_shape(axis=1) for name, _ in self.attended])
+        columns, masks = [], []
+        for name, table in self.attended:
+            ids = features[name]
+            masks.append(tf.sequence_mask(ids.row_lengths(), longest))
+            embedded = self.tables[table](ids.to_tensor(shape=[None, longest]))
+            columns.append(tf.where(masks[-1][..., tf.newaxis], embedded, 0.0))
+        return tf.concat(columns, axis=-1), tf.reduce_any(masks, axis=0)
 
     def _mean_embedding(self, history: tf.RaggedTensor, table: str) -> tf.Tensor:
         """The mean embedding of a history, [B, E]; zeros for an empty one."""

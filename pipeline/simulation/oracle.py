@@ -4,7 +4,7 @@ import os
 
 import tensorflow as tf
 
-from models.labels import trained_label
+from models.labels import trained_labels
 from models.metrics import SessionAUC
 from models.requests import read_requests
 from pipeline.config import RunConfig
@@ -23,7 +23,7 @@ def oracle_session_auc(examples: str, split: str, config: RunConfig, schema: Log
       split: the split that models are judged on.
       config, schema: of the run.
     """
-    label = trained_label(schema, config.model).name
+    label = trained_labels(schema, config.model)[0].name
     spec = {
         name: tf.io.RaggedFeature(dtype, row_splits_dtype=tf.int64)
         for name, dtype in ((label, tf.int64), (TRUTH, tf.float32))

@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+import shutil
 
 import apache_beam as beam
 import numpy as np
@@ -12,7 +13,7 @@ import tensorflow_transform.beam as tft_beam
 from tfx_bsl.public import tfxio
 
 from models.features import RankerInputs, ranker_inputs
-from models.hierarchy import build_hierarchy, write_hierarchy
+from models.hierarchy import CategoryHierarchy, build_hierarchy, hierarchy_folder, read_hierarchy, write_hierarchy
 from models.preprocessing import preprocessing_fn
 from schemas.reader import LogSchema, read_schema
 
@@ -24,13 +25,18 @@ TREE = {"phones": ["phones/cases", "phones/手机"], "shirts": ["shirts/linen", 
 class SmallLog:
     schema: LogSchema
     requests: list[dict]
+    transform_graph: str
     transform_output: tft.TFTransformOutput
     train_files: list[str]
     valid_files: list[str]
 
     @property
     def inputs(self) -> RankerInputs:
-        return ranker_inputs(self.schema, self.transform_output)
+        return ranker_inputs(self.schema, self.transform_output, self.hierarchy)
+
+    @property
+    def hierarchy(self) -> CategoryHierarchy:
+        return read_hierarchy(hierarchy_folder(self.transform_graph))
 
     @property
     def feature_spec(self) -> dict:
@@ -107,12 +113,13 @@ def small_log(tmp_path_factory) -> SmallLog:
     metadata = folder / "transform" / "metadata"
     metadata.mkdir()
     (metadata / "schema.pbtxt").write_text(SCHEMA_PATH.read_text(encoding="utf-8"), encoding="utf-8")
+    shutil.copytree(folder / "hierarchy", hierarchy_folder(str(folder / "transform")))
     transform_output = tft.TFTransformOutput(str(folder / "transform"))
     files = {}
     for split, records in {"train": serialized[:200], "valid": serialized[200:]}.items():
         files[split] = [str(folder / f"{split}.gz")]
         _write(files[split][0], _transform(records, transform_output))
-    return SmallLog(schema, requests, transform_output, files["train"], files["valid"])
+    return SmallLog(schema, requests, str(folder / "transform"), transform_output, files["train"], files["valid"])
 
 
 def _write(path: str, records: list[bytes]) -> None:

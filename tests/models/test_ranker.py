@@ -1,13 +1,15 @@
+import typing
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from models import ranker as ranker_module
-from models.config import ModelConfig
+from models.config import ModelConfig, Variant
+from models.losses import auxiliary
 from models.ranker import Ranker
 from models.requests import read_requests
 
-VARIANTS = ["dnn", "moe", "adv_moe", "hsc_moe", "adv_hsc_moe"]
+VARIANTS = list(typing.get_args(Variant))
 
 
 def _ranker(small_log, **config) -> Ranker:
@@ -29,8 +31,10 @@ def test_the_objective_is_the_weighted_sum_of_its_terms(small_log, batch, varian
     objective = ranker.compute_loss(batch, training=True).numpy()
     terms = {name: mean.result().numpy() for name, mean in ranker.means.items()}
     factors = {"hierarchical_soft_constraint": 0.3, "adversarial_disagreement": -0.2, "load_balance": 0.05}
+    factors["contrastive"] = 0.1
     expected = {"ranking_loss"}
-    expected |= {"load_balance"} if variant != "dnn" else set()
+    expected |= {"load_balance"} if variant in ("moe", "adv_moe", "hsc_moe", "adv_hsc_moe") else set()
+    expected |= {"contrastive"} if "aw" in variant else set()
     expected |= {"hierarchical_soft_constraint"} if "hsc" in variant else set()
     expected |= {"adversarial_disagreement"} if "adv" in variant else set()
     assert terms.keys() == expected
@@ -40,8 +44,8 @@ def test_the_objective_is_the_weighted_sum_of_its_terms(small_log, batch, varian
 def test_scores_are_the_gated_sum_of_the_active_experts(small_log, batch):
     ranker = _ranker(small_log, variant="moe")
     scores = ranker(batch)
-    items, request_of_item = ranker.encoder(batch)
-    every_expert = ranker.experts(items).numpy()
+    items, request_of_item, *_ = ranker.encoder(batch)
+    every_expert = ranker.experts(items)[..., 0].numpy()
     routing = ranker.route([batch[name] for name in ranker.inputs.categories])
     weights = routing.weights.numpy()
     np.testing.assert_allclose(weights.sum(axis=1), 1.0, rtol=1e-6)
@@ -59,7 +63,7 @@ def test_the_disagreement_pulls_on_experts_and_never_on_the_gate(small_log, batc
         ranker.compute_loss(batch, training=True)
         _, terms = ranker._score(batch, True, tf.constant([0, 0]))
     loss = terms["adversarial_disagreement"]
-    gate = tape.gradient(loss, ranker.gates.trainable_variables, unconnected_gradients="zero")
+    gate = tape.gradient(loss, ranker.gates[0].trainable_variables, unconnected_gradients="zero")
     assert all(not np.any(tf.convert_to_tensor(gradient)) for gradient in gate)
 
 
@@ -67,16 +71,16 @@ def test_the_disagreeing_experts_are_drawn_uniformly_whatever_the_noise_was(smal
     ranker = _ranker(small_log, variant="adv_moe", experts=6, top_k=2)
     # Flat gates: which experts are active is a matter of the noise alone.
     ranker(batch)
-    table = ranker.gates.embeddings[-1].embeddings
+    table = ranker.gates[0].embeddings[-1].embeddings
     table.assign(tf.zeros_like(table))
     seen = []
-    adversarial_disagreement = ranker_module.adversarial_disagreement
+    adversarial_disagreement = auxiliary.adversarial_disagreement
 
     def record(logits, active, disagreeing, space):
         seen.append((active.numpy(), disagreeing.numpy()))
         return adversarial_disagreement(logits, active, disagreeing, space=space)
 
-    monkeypatch.setattr(ranker_module, "adversarial_disagreement", record)
+    monkeypatch.setattr(auxiliary, "adversarial_disagreement", record)
     for step in range(60):
         ranker._score(batch, True, tf.constant([0, step]))
     first_item = batch["price"].row_splits.numpy()[:-1]
@@ -93,8 +97,8 @@ def test_the_constraint_gates_are_used_in_the_loss_only(small_log, batch):
     ranker.compute_loss(batch, training=True)
     before = ranker(batch).flat_values.numpy()
     constraint = [
-        variable for gate in ranker.gates.constraint_gates for variable in gate.trainable_variables
-    ] + ranker.gates.embeddings[0].trainable_variables
+        variable for gate in ranker.gates[0].constraint_gates for variable in gate.trainable_variables
+    ] + ranker.gates[0].embeddings[0].trainable_variables
     assert constraint
     for variable in constraint:
         variable.assign_add(tf.ones_like(variable))
@@ -129,5 +133,5 @@ def test_the_noise_follows_from_seed_and_step_alone(small_log, batch):
 
 
 def test_an_unknown_label_is_refused(small_log):
-    with pytest.raises(ValueError, match=r"`label` must be one of click, purchase. Received: label='like'"):
-        _ranker(small_log, label="like")
+    with pytest.raises(ValueError, match=r"`tasks` must be some of click, purchase. Received: 'like'"):
+        _ranker(small_log, tasks=["like"])

@@ -43,7 +43,7 @@ def test_overrides_are_read_as_yaml():
         (["model.top_k=11"], "`model`: `top_k` must be in [1, experts=10]. Received: top_k=11"),
         (["model.disagreeing=7"], "`disagreeing` must be in [1, experts - top_k = 6]. Received: disagreeing=7"),
         (["evaluation.slice_levels=[3]"], "`evaluation.slice_levels` must be in [1, 2], the category levels of"),
-        (["model.label=like"], "`model.label`: `label` must be one of click, purchase. Received: label='like'"),
+        (["model.tasks=[like]"], "`model.tasks`: `tasks` must be some of click, purchase. Received: 'like'"),
         (["schema=none.pbtxt"], "`schema`: no file 'none.pbtxt' in"),
         (["data.path=/no/such/folder"], "`data.path` must be a folder. Received: '/no/such/folder'"),
         (["simulate=null"], "`data.path` is missing"),

@@ -10,7 +10,7 @@ def one_expert(experts, number, x):
     for layer, (kernel, bias) in enumerate(zip(experts.kernels, experts.biases, strict=True)):
         x = x @ kernel[number].numpy() + bias[number].numpy()
         x = np.maximum(x, 0.0) if layer < len(experts.hidden) else x
-    return x[:, 0]
+    return x
 
 
 def random_biases(experts):
@@ -22,12 +22,12 @@ def gradients(experts, x, needed, wanted):
     """Gradient of a function of the wanted logits, by the input and by the weights."""
     with tf.GradientTape() as tape:
         logits = experts(x, needed)
-        value = tf.reduce_sum(tf.sin(tf.where(wanted, logits, 0.0)))
+        value = tf.reduce_sum(tf.sin(tf.where(wanted[..., np.newaxis], logits, 0.0)))
     return [tf.convert_to_tensor(g) for g in tape.gradient(value, [x, *experts.trainable_variables])]
 
 
 def test_each_expert_is_a_tower_of_its_own():
-    experts = Experts(3, hidden=(5, 4))
+    experts = Experts(3, hidden=(5, 4), tasks=2)
     x = np.random.default_rng(0).normal(size=(7, 6)).astype(np.float32)
     experts(x)
     random_biases(experts)
@@ -44,12 +44,12 @@ def test_what_is_needed_has_the_value_and_the_gradient_of_the_dense_computation(
         needed[:, 2] = False
     if case == "nothing":
         needed[:] = False
-    experts = Experts(4, hidden=(6, 3))
+    experts = Experts(4, hidden=(6, 3), tasks=2)
     x = tf.Variable(rng.normal(size=(items, 5)).astype(np.float32))
     experts(x)
     random_biases(experts)
 
-    np.testing.assert_allclose(experts(x, needed), np.where(needed, experts(x), 0.0), atol=1e-6)
+    np.testing.assert_allclose(experts(x, needed), np.where(needed[..., np.newaxis], experts(x), 0.0), atol=1e-6)
     dense, sparse = gradients(experts, x, None, needed), gradients(experts, x, needed, needed)
     for expected, got in zip(dense, sparse, strict=True):
         np.testing.assert_allclose(got, expected, atol=1e-5)
@@ -67,7 +67,15 @@ def test_needed_works_in_a_graph_whose_shapes_are_unknown():
 
     for items in (5, 2):
         x, needed = tf.random.normal([items, 2]), tf.random.uniform([items, 3]) < 0.5
-        np.testing.assert_allclose(compute(x, needed), tf.where(needed, experts(x), 0.0), atol=1e-6)
+        np.testing.assert_allclose(compute(x, needed), tf.where(needed[..., tf.newaxis], experts(x), 0.0), atol=1e-6)
+
+
+@pytest.mark.parametrize(("experts", "hidden", "tasks"), [(10, (128, 64), 1), (4, (16,), 2), (2, (8, 4, 2), 1)])
+def test_a_wide_tower_has_nearly_the_parameters_of_many(experts, hidden, tasks):
+    many, wide = Experts(experts, hidden, tasks), Experts(1, hidden, tasks, as_large_as=experts)
+    many(tf.zeros([1, 50]))
+    wide(tf.zeros([1, 50]))
+    assert 0.93 < wide.count_params() / many.count_params() <= 1.0
 
 
 def test_weights_start_as_those_of_independent_dense_layers():
@@ -81,7 +89,7 @@ def test_weights_start_as_those_of_independent_dense_layers():
 
 
 def test_experts_are_rebuilt_from_their_config():
-    experts = Experts.from_config(Experts(3, hidden=[8, 2]).get_config())
-    assert (experts.experts, experts.hidden) == (3, (8, 2))
+    experts = Experts.from_config(Experts(3, hidden=[8, 2], tasks=2).get_config())
+    assert (experts.experts, experts.hidden, experts.tasks) == (3, (8, 2), 2)
     with pytest.raises(ValueError, match="`hidden` must hold numbers of at least 1"):
         Experts(3, hidden=())

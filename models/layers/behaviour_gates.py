@@ -1,0 +1,81 @@
+"""AW-MoE's gate: the user's behaviours and the query's category weigh the experts."""
+
+import tensorflow as tf
+
+from models.layers.category_gates import CategoryGates
+from models.layers.gates import top_k_gate
+from models.layers.routing import Routing
+
+
+class BehaviourGates(tf.keras.layers.Layer):
+    """g = u_0(c) + sum over behaviours j of a_j u_j, weights of all N experts; computed once a request.
+
+    u_j = GateUnit(b_j, c) in R^N and a_j = ActivationUnit(b_j, c) in R, each a small MLP on [b_j, c, b_j * c]; u_0 is a
+    `CategoryGates` without noise, the gate of users without history. The parts are AW-MoE's [A], their form is our
+    choice [D]. The gate is linear: g neither sums to one nor is positive.
+
+    In training the gate is computed a second time, with each behaviour masked with probability ``mask``, as if the
+    user's history were shorter; a contrastive loss holds the two together.
+
+    Args:
+      category_gates: u_0; it also chooses the experts that Adv and HSC look at.
+      category_sizes: ids of each level of the category path.
+      experts: N.
+      embedding_size: of each level's category in c.
+      mask: probability that a behaviour is masked; 0 to compute no second gate.
+      hidden: units of the hidden layer of both MLPs [D].
+    """
+
+    def __init__(
+        self,
+        category_gates: CategoryGates,
+        category_sizes: tuple[int, ...],
+        experts: int,
+        embedding_size: int,
+        mask: float,
+        hidden: int = 32,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.category_gates = category_gates
+        self.mask = mask
+        self.query_embeddings = [
+            tf.keras.layers.Embedding(size, embedding_size, name=f"query_embedding_level_{level}")
+            for level, size in enumerate(category_sizes, start=1)
+        ]
+        self.hidden = tf.keras.layers.Dense(2 * hidden, "relu", name="hidden")
+        self.gate_unit = tf.keras.layers.Dense(experts, name="gate_unit")
+        self.activation_unit = tf.keras.layers.Dense(1, name="activation_unit")
+
+    def build(self, behaviours_shape):
+        """Makes the projection of the query to the width of the behaviours, for their product."""
+        self.query = tf.keras.layers.Dense(behaviours_shape[-1], name="query")
+        super().build(behaviours_shape)
+
+    def call(self, behaviours, present, categories: list, training: bool = False, seed=None) -> Routing:
+        """Weighs the experts.
+
+        Args:
+          behaviours: b, [B, M, E] float32.
+          present: [B, M] bool, False where a history is shorter.
+          categories: [B] int64 ids of each level, top first.
+          training: whether the second gate is computed.
+          seed: [2] int32, of the mask.
+        """
+        query = tf.concat([table(ids) for table, ids in zip(self.query_embeddings, categories, strict=True)], axis=1)
+        query = tf.broadcast_to(self.query(query)[:, tf.newaxis], tf.shape(behaviours))
+        hidden = self.hidden(tf.concat([behaviours, query, behaviours * query], axis=-1))
+        of_gate, of_activation = tf.split(hidden, 2, axis=-1)
+        vectors = self.activation_unit(of_activation) * self.gate_unit(of_gate)
+        logits, level_logits = self.category_gates.logits(categories)
+
+        def gate(kept):
+            return logits.clean + tf.reduce_sum(tf.where(kept[..., tf.newaxis], vectors, 0.0), axis=1)
+
+        weights = gate(present)
+        _, active = top_k_gate(weights, self.category_gates.top_k)
+        masked_weights = None
+        if training and self.mask:
+            kept = tf.random.stateless_uniform(tf.shape(present), seed) >= self.mask
+            masked_weights = gate(present & kept)
+        return Routing(weights, active, None, level_logits, masked_weights, tf.reduce_any(present, axis=1))

@@ -1,0 +1,27 @@
+"""What a gate says of a batch of requests."""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from models.layers.gates import GateLogits
+
+
+class Routing(NamedTuple):
+    """How B requests are sent to N experts.
+
+    Attributes:
+      weights: of the experts, [B, N] float32.
+      active: the K experts with the largest gates, [B, N] bool; None from a gate that makes no choice.
+      logits: of the leaf category; None from a gate without noise.
+      level_logits: noise-free logits of the gated levels of the category path, [B, N] each, top first.
+      masked_weights: the weights with some of the behaviours masked, [B, N], in the training of AW-MoE; else None.
+      has_behaviours: [B] bool; None from a gate that looks at the category alone.
+    """
+
+    weights: tf.Tensor
+    active: tf.Tensor | None = None
+    logits: GateLogits | None = None
+    level_logits: tuple = ()
+    masked_weights: tf.Tensor | None = None
+    has_behaviours: tf.Tensor | None = None

@@ -1,0 +1,68 @@
+"""The auxiliary losses of a variant: which there are, and their weights in the objective."""
+
+import tensorflow as tf
+
+from models.config import ModelConfig
+from models.layers.routing import Routing
+from models.losses.adversarial import adversarial_disagreement
+from models.losses.contrastive import contrastive
+from models.losses.hierarchical_soft_constraint import hierarchical_soft_constraint
+from models.losses.load_balance import load_balance
+
+
+def auxiliary_weights(config: ModelConfig) -> dict[str, float]:
+    """The factor of each auxiliary loss in the objective; a loss of weight 0 is not there, and not computed.
+
+    J = loss + lambda_hsc HSC - lambda_adv Adv + lambda_lb (CV^2(importance) + CV^2(load)) + lambda_cl L_cl
+    """
+    weights = {}
+    if config.constrained:
+        weights["hierarchical_soft_constraint"] = config.hsc_weight
+    if config.adversarial:
+        weights["adversarial_disagreement"] = -config.adv_weight
+    if config.balanced:
+        weights["load_balance"] = config.load_balance_weight
+    if config.contrastive:
+        weights["contrastive"] = config.contrastive_weight
+    return weights
+
+
+def auxiliary_losses(
+    config: ModelConfig,
+    routing: Routing,
+    disagreeing: tf.Tensor | None,
+    expert_logits: tf.Tensor,
+    request_of_item: tf.Tensor,
+) -> dict[str, tf.Tensor]:
+    """The auxiliary losses of one gate, float32 scalars, under the names of `auxiliary_weights`.
+
+    Args:
+      config: of the ranker.
+      routing: of B requests.
+      disagreeing: [B, N] bool, the experts to disagree with; None for a variant without Adv.
+      expert_logits: of T items, [T, N].
+      request_of_item: [T] int64.
+    """
+    losses = {}
+    if config.constrained:
+        losses["hierarchical_soft_constraint"] = hierarchical_soft_constraint(
+            routing.level_logits,
+            routing.active,
+            over=config.hsc_over,
+            space=config.hsc_space,
+            stop_parent_gradient=config.hsc_stop_parent_gradient,
+        )
+    if config.adversarial:
+        losses["adversarial_disagreement"] = adversarial_disagreement(
+            expert_logits,
+            tf.gather(routing.active, request_of_item),
+            tf.gather(disagreeing, request_of_item),
+            space=config.adv_space,
+        )
+    if config.balanced:
+        losses["load_balance"] = load_balance(routing.weights, routing.logits, config.top_k)
+    if config.contrastive:
+        losses["contrastive"] = contrastive(
+            routing.weights, routing.masked_weights, routing.has_behaviours, config.contrastive_temperature
+        )
+    return losses
