@@ -97,7 +97,7 @@ class RequestEncoder(tf.keras.layers.Layer):
         for name, table in self.attended:
             ids = features[name]
             masks.append(tf.sequence_mask(ids.row_lengths(), longest))
-            embedded = self.tables[table](ids.to_tensor(shape=[None, longest]))
+            embedded = self.tables[table](ids.to_tensor(shape=tf.stack([-1, longest])))
             columns.append(tf.where(masks[-1][..., tf.newaxis], embedded, 0.0))
         return tf.concat(columns, axis=-1), tf.reduce_any(masks, axis=0)
 
