@@ -135,3 +135,63 @@ def test_the_noise_follows_from_seed_and_step_alone(small_log, batch):
 def test_an_unknown_label_is_refused(small_log):
     with pytest.raises(ValueError, match=r"`tasks` must be some of click, purchase. Received: 'like'"):
         _ranker(small_log, tasks=["like"])
+
+
+@pytest.mark.parametrize("variant", ["din", "mmoe", "adv_hsc_aw_moe", "adv_hsc_moe"])
+def test_every_kind_of_gate_trains_in_a_graph(small_log, variant):
+    ranker = _ranker(small_log, variant=variant, tasks=["click", "purchase"], position_tower=True, cross_layers=1)
+    batches = read_requests(small_log.train_files, small_log.feature_spec, 16).take(2)
+    for batch in batches:
+        ranker(batch)
+        break
+    before = [variable.numpy() for variable in ranker.trainable_variables]
+    ranker.fit(batches, verbose=0)
+    still = [
+        variable.name
+        for variable, value in zip(ranker.trainable_variables, before, strict=True)
+        if np.array_equal(variable, value)
+    ]
+    assert not still, "no gradient reached them"
+
+
+def test_tasks_share_the_experts_and_their_probabilities_are_weighed(small_log, batch):
+    ranker = _ranker(small_log, variant="moe", tasks=["click", "purchase"], score_weights=[1.0, 3.0])
+    scores = ranker(batch).flat_values
+    items, request_of_item, *_ = ranker.encoder(batch)
+    experts = ranker.experts(items).numpy()
+    expected = 0.0
+    for task, share in enumerate([0.25, 0.75]):
+        gate = ranker.route([batch[name] for name in ranker.inputs.categories], task).weights.numpy()
+        logits = np.sum(gate[request_of_item.numpy()] * experts[..., task], axis=1)
+        expected = expected + share / (1 + np.exp(-logits))
+    np.testing.assert_allclose(scores, expected, rtol=1e-5)
+    assert ranker.gates[0] is not ranker.gates[1]
+
+
+def test_the_position_is_learnt_in_training_and_changes_no_score(small_log, batch):
+    ranker = _ranker(small_log, variant="dnn", position_tower=True)
+    ranker(batch)
+    [tower] = ranker.position_towers
+    with tf.GradientTape() as tape:
+        loss = ranker.compute_loss(batch, training=True)
+    assert np.any(tf.convert_to_tensor(tape.gradient(loss, tower.table)) != 0.0)
+    tower.table.assign(tf.range(tower.positions, 0.0, -1.0))
+    upside_down = batch | {"position": batch["position"].with_flat_values(batch["position"].flat_values[::-1])}
+    np.testing.assert_array_equal(ranker(batch).flat_values, ranker(upside_down).flat_values)
+    logits, _ = ranker._score(batch, True, tf.constant([0, 0]))
+    others, _ = ranker._score(upside_down, True, tf.constant([0, 0]))
+    assert np.any(np.abs(logits - others) > 0.5)
+
+
+def test_an_unknown_leaf_is_ranked_by_its_parents_constraint_gate(small_log, batch):
+    ranker = _ranker(small_log, variant="hsc_moe")
+    top, leaf = ranker.inputs.categories
+    unknown = batch | {leaf: tf.zeros_like(batch[leaf])}
+    ranker(unknown)
+    gates = ranker.gates[0]
+    table = gates.embeddings[-1].embeddings
+    before = ranker(unknown).flat_values.numpy()
+    table.assign(table[::-1])  # the leaves' own gates play no part
+    np.testing.assert_array_equal(ranker(unknown).flat_values, before)
+    parents = gates.constraint_gates[0](gates.embeddings[0](batch[top])).clean
+    np.testing.assert_allclose(gates.logits([batch[top], unknown[leaf]])[0].clean, parents, rtol=1e-5)
