@@ -144,7 +144,7 @@ class TrainConfig(Section):
     seed: int = Field(1, ge=0, description="of the weights, the order of the requests and the gate's noise")
     epochs: int = Field(3, ge=1, description="passes over the training split")
     batch_requests: int = Field(32, ge=1, description="requests a step")
-    shuffle_requests: int = Field(10_000, ge=1, description="size of the shuffle buffer; 1 keeps the log's order")
+    shuffle_requests: int = Field(10_000, ge=1, description="shuffle buffer over the log's order of time; 1: none")
     optimizer: Literal["adam", "adagrad", "sgd"] = Field("adam", description="[C]: adam")
     learning_rate: float = Field(1e-3, gt=0)
     schedule: Literal["constant", "cosine"] = Field("constant", description="cosine decays to 0 at the last step")
