@@ -7,7 +7,7 @@ export PYTHON
 python := .venv/bin/python
 data := $(if $(DATA),--data $(DATA))
 
-.PHONY: help environment run test bench lint format lock clean
+.PHONY: help environment run tune test bench lint format lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -17,6 +17,9 @@ environment:
 
 run: environment  ## run the pipeline: CONFIG=<yaml> DATA=<folder> ARGS="--set model.variant=moe"
 	@$(python) -m pipeline run --config $(CONFIG) $(data) $(ARGS)
+
+tune: environment  ## search for hyperparameters: CONFIG=<yaml> DATA=<folder> ARGS="--set tune.trials=30"
+	@$(python) -m pipeline tune --config $(CONFIG) $(data) $(ARGS)
 
 test: environment  ## every test: ARGS="-k gates"
 	@$(python) -m pytest -n 2 --dist loadfile $(ARGS)

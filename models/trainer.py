@@ -13,6 +13,7 @@ from models.export import ServedRanker
 from models.features import ranker_inputs
 from models.hierarchy import hierarchy_folder, read_hierarchy
 from models.ranker import Ranker
+from models.search_space import decode, with_values
 from models.training import TrainingResult, fit
 from schemas.reader import LogSchema, parse_schema
 
@@ -25,16 +26,19 @@ def run_fn(fn_args) -> None:
     Args:
       fn_args: TFX's FnArgs. ``custom_config`` holds ``schema`` (text), ``model`` and ``train``
         (`ModelConfig` and `TrainConfig` as dictionaries), ``code`` (fingerprint of the source) and
-        ``checkpoints`` (a folder that outlives the run).
+        ``checkpoints`` (a folder that outlives the run). ``hyperparameters``, if a search found some,
+        stand in for what ``custom_config`` says of the same keys.
         Writes `RESULT_FILE` and TensorBoard's logs to ``model_run_dir``.
     """
     custom = fn_args.custom_config
-    model_config = ModelConfig.model_validate(custom["model"])
-    train_config = TrainConfig.model_validate(custom["train"])
+    tuned = decode((fn_args.hyperparameters or {}).get("values", {}))
+    model_config, train_config = with_values(
+        ModelConfig.model_validate(custom["model"]), TrainConfig.model_validate(custom["train"]), tuned
+    )
     schema = parse_schema(custom["schema"])
-    transform_output = tft.TFTransformOutput(fn_args.transform_output)
-    checkpoints = _checkpoint_dir(fn_args)
-    ranker = new_ranker(schema, fn_args.transform_output, model_config, train_config)
+    transform_output = tft.TFTransformOutput(fn_args.transform_graph_path)
+    checkpoints = os.path.join(custom["checkpoints"], training_key(fn_args, model_config, train_config))
+    ranker = new_ranker(schema, fn_args.transform_graph_path, model_config, train_config)
     result = fit(
         ranker,
         fn_args.train_files,
@@ -45,7 +49,7 @@ def run_fn(fn_args) -> None:
         log_dir=fn_args.model_run_dir,
     )
     ServedRanker(ranker, transform_output, schema).save(fn_args.serving_model_dir)
-    _write_result(result, ranker, os.path.join(fn_args.model_run_dir, RESULT_FILE))
+    _write_result(result, ranker, tuned, os.path.join(fn_args.model_run_dir, RESULT_FILE))
     tf.io.gfile.rmtree(checkpoints)
 
 
@@ -64,19 +68,21 @@ def new_ranker(schema: LogSchema, transform_graph: str, model: ModelConfig, trai
     return Ranker(schema, inputs, model, train.seed)
 
 
-def _checkpoint_dir(fn_args) -> str:
-    """A folder for the checkpoints of just this training: same data, same configuration, same code.
+def training_key(fn_args, model: ModelConfig, train: TrainConfig) -> str:
+    """A name for just this training, to keep its state by: same data, same configuration, same code.
 
-    It must not be the run's own output folder: TFX gives the next run a new one, and a killed
-    training could not be resumed.
+    The folder of that name must not be inside the run's own output folder: TFX gives the next run a
+    new one, and a killed training could not be resumed.
     """
-    inputs = [fn_args.transform_output, *fn_args.train_files, *fn_args.eval_files, fn_args.custom_config]
-    key = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]
-    return os.path.join(fn_args.custom_config["checkpoints"], key)
+    files = [fn_args.transform_graph_path, *fn_args.train_files, *fn_args.eval_files]
+    code = [fn_args.custom_config[name] for name in ("schema", "code")]
+    inputs = [*files, *code, model.model_dump(), train.model_dump()]
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _write_result(result: TrainingResult, ranker: Ranker, path: str) -> None:
+def _write_result(result: TrainingResult, ranker: Ranker, tuned: dict, path: str) -> None:
     parameters = int(sum(tf.size(variable).numpy() for variable in ranker.trainable_variables))
     tf.io.gfile.makedirs(os.path.dirname(path))
     with tf.io.gfile.GFile(path, "w") as file:
-        json.dump(dataclasses.asdict(result) | {"parameters": parameters}, file, indent=2)
+        values = dataclasses.asdict(result) | {"parameters": parameters, "hyperparameters": tuned}
+        json.dump(values, file, indent=2)

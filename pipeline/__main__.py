@@ -3,18 +3,22 @@
 import logging
 import os
 import pathlib
+import shlex
 import sys
 
 from absl import app, flags
 
 _VERBS = {
     "run": "ingest a log, train a ranker, evaluate it and push it if it is blessed",
+    "tune": "search for the hyperparameters with the best session AUC on the validation split",
     "simulate": "write the demo log",
 }
 _USAGE = """python -m pipeline <verb> [flags]
 
   run        {run}
              --config=<yaml> [--data=<folder>] [--set model.experts=16]... [--runs=runs]
+  tune       {tune}
+             flags as of run; the section `tune` of the configuration says what is searched
   simulate   {simulate}
              --out=<folder> [--rows=1000000] [--seed=1] [--format=csv|parquet]
 """.format(**_VERBS)
@@ -33,16 +37,18 @@ class _Refused(Exception):
     """Something the user can mend; its message is all that is shown."""
 
 
-def _run() -> None:
+def _run(*overrides: str) -> None:
     # TensorFlow and TFX are imported by the verbs that need them only, and after their noise is sent to a file.
     from pipeline.config import ConfigError, load_config
 
     try:
-        config, schema = load_config(_CONFIG.value, _SET.value, _DATA.value)
+        config, schema = load_config(_CONFIG.value, [*_SET.value, *overrides], _DATA.value)
     except ConfigError as error:
         raise _Refused(str(error)) from error
     from pipeline.display import PROGRESS_LOGGER, Display, quiet
 
+    # Before the run: TFX's Beam executors parse the command line again, which appends to every repeated flag.
+    command = _command_to_train()
     folder = pathlib.Path(_RUNS.value) / config.name
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "run.log"
@@ -72,6 +78,22 @@ def _run() -> None:
             out.print("Nothing changed since the last run: everything was reused.")
         out.print(table(summary))
         out.print(f"{folder}/summary.json", markup=False, highlight=False)
+        if config.stop_after == "tune":
+            out.print(f"{folder}/hyperparameters.yaml", markup=False, highlight=False)
+            out.print("The best is trained, evaluated and pushed by", markup=False, highlight=False)
+            out.print(f"    {command}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _tune() -> None:
+    _run("tune.enabled=true", "stop_after=tune")
+
+
+def _command_to_train() -> str:
+    """The run that takes the Tuner's outputs from the cache: the same settings, and the search."""
+    sets = [f"--set={override}" for override in (*_SET.value, "tune.enabled=true")]
+    runs = [] if _RUNS.value == _RUNS.default else [f"--runs={_RUNS.value}"]
+    variables = [f"CONFIG={_CONFIG.value}"] + ([f"DATA={_DATA.value}"] if _DATA.value else [])
+    return f'make run {shlex.join(variables)} ARGS="{shlex.join([*runs, *sets])}"'
 
 
 def _simulate() -> None:
@@ -92,7 +114,7 @@ def _main(arguments: list[str]) -> None:
         print(f"unknown: {wrong}\n\n{_USAGE}" if wrong else _USAGE, file=sys.stderr)
         sys.exit(2)
     try:
-        {"run": _run, "simulate": _simulate}[verb]()
+        {"run": _run, "tune": _tune, "simulate": _simulate}[verb]()
     except _Refused as error:
         print(error, file=sys.stderr)
         sys.exit(2)

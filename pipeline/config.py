@@ -9,13 +9,14 @@ from collections.abc import Iterable
 from typing import Literal
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from components.category_hierarchy_gen.config import HierarchyConfig
 from components.click_log_example_gen.config import DataConfig
 from components.click_log_example_gen.plan import check as check_data
 from models.config import ModelConfig, TrainConfig
 from models.labels import check_features, trained_labels
+from models.search_space import TuneConfig, searched
 from schemas.reader import LogSchema, SchemaError, read_schema
 from schemas.section import Section
 
@@ -58,10 +59,21 @@ class RunConfig(Section):
     hierarchy: HierarchyConfig = HierarchyConfig()
     model: ModelConfig = ModelConfig()
     train: TrainConfig = TrainConfig()
+    tune: TuneConfig = TuneConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
-    stop_after: Literal["validation", "push"] = Field(
-        "push", description="validation: ingest and validate, no training"
+    stop_after: Literal["validation", "tune", "push"] = Field(
+        "push", description="validation: ingest and validate, no training; tune: the search, no training after it"
     )
+
+    @model_validator(mode="after")
+    def _something_to_tune(self):
+        if self.stop_after == "tune" and not self.tune.enabled:
+            raise ValueError("`stop_after: tune` needs `tune.enabled: true`. Received: false")
+        if self.tune.enabled and not searched(self.tune.space, self.model):
+            raise ValueError(
+                f"`tune.space` must name a key that the variant {self.model.variant} reads. Received: {self.tune.space}"
+            )
+        return self
 
 
 class _Loader(yaml.SafeLoader):
@@ -222,7 +234,7 @@ def _check_against_schema(config: RunConfig, schema: LogSchema, path) -> None:
         check_features(schema, config.model)
     except ValueError as error:
         raise ConfigError(f"{path}: `model`: {error} (schema: {config.log_schema})") from error
-    needed = {"train"} if config.stop_after == "validation" else {"train", "valid", "test"}
+    needed = {"validation": {"train"}, "tune": {"train", "valid"}}.get(config.stop_after, {"train", "valid", "test"})
     splits = config.data.split
     names = set((splits.values or {}).values()) if splits.by == "column" else set(splits.fractions)
     if not needed <= names:

@@ -53,11 +53,11 @@ class Display(logging.Handler):
         self._console.print(f"{title:<34} {outcome}", markup=False, highlight=False)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Shows a line of progress."""
+        """Shows a line of progress, which the next may replace unless it is above INFO."""
         message = record.getMessage()
-        if self._status and record.levelno < logging.WARNING:
+        if self._status and record.levelno <= logging.INFO:
             self._status.update(f"{self._title}  {message}")
-        elif record.levelno >= logging.WARNING or time.monotonic() >= self._next_plain_line:
+        elif record.levelno > logging.INFO or time.monotonic() >= self._next_plain_line:
             self._next_plain_line = time.monotonic() + self._SECONDS_BETWEEN_PLAIN_LINES
             self._console.print(f"    {message}", markup=False, highlight=False)
 

@@ -18,6 +18,7 @@ from pipeline.fingerprint import source_fingerprint
 from schemas.reader import LogSchema
 
 RUN_FN = "models.trainer.run_fn"
+TUNER_FN = "models.tuner.tuner_fn"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,19 +110,30 @@ def _training(
         schema_text=schema_text,
         code=source_fingerprint("models.preprocessing") + source_fingerprint("components.transform.executor"),
     )
+    # What training and tuning take alike; neither sees the test split.
+    learning = {
+        "examples": transform.outputs["transformed_examples"],
+        "transform_graph": transform.outputs["transform_graph"],
+        "train_args": tfx.proto.TrainArgs(splits=["train"]),
+        "eval_args": tfx.proto.EvalArgs(splits=["valid"]),
+    }
+    settings = {
+        "schema": schema_text,
+        "model": config.model.model_dump(),
+        "train": config.train.model_dump(),
+        "checkpoints": places.checkpoints,
+    }
+    tuners = []
+    if config.tune.enabled:
+        tune = {"tune": config.tune.model_dump(exclude={"enabled"}), "code": source_fingerprint("models.tuner")}
+        tuners = [tfx.components.Tuner(tuner_fn=TUNER_FN, custom_config=settings | tune, **learning)]
+    if config.stop_after == "tune":
+        return [transform, *tuners]
     trainer = tfx.components.Trainer(
         run_fn=RUN_FN,
-        examples=transform.outputs["transformed_examples"],
-        transform_graph=transform.outputs["transform_graph"],
-        train_args=tfx.proto.TrainArgs(splits=["train"]),
-        eval_args=tfx.proto.EvalArgs(splits=["valid"]),
-        custom_config={
-            "schema": schema_text,
-            "model": config.model.model_dump(),
-            "train": config.train.model_dump(),
-            "checkpoints": places.checkpoints,
-            "code": source_fingerprint(RUN_FN.rpartition(".")[0]),
-        },
+        custom_config=settings | {"code": source_fingerprint(RUN_FN.rpartition(".")[0])},
+        hyperparameters=tuners[0].outputs["best_hyperparameters"] if tuners else None,
+        **learning,
     )
     baseline = resolver.Resolver(
         strategy_class=LastOtherBlessedModel,
@@ -144,4 +156,4 @@ def _training(
             filesystem=tfx.proto.PushDestination.Filesystem(base_directory=places.serving)
         ),
     )
-    return [transform, trainer, baseline, evaluator, pusher]
+    return [transform, *tuners, trainer, baseline, evaluator, pusher]

@@ -10,11 +10,13 @@ from rich.table import Table
 
 from components.click_log_example_gen.quarantine import read_summary
 from models.hierarchy import read_hierarchy
+from models.search_space import show
 from models.trainer import RESULT_FILE
 from pipeline.config import RunConfig
 from pipeline.evaluation import METRICS
 from pipeline.lineage import NodeRun
 from pipeline.simulation.oracle import oracle_session_auc
+from pipeline.tuning import read_trials, trials_table
 from schemas.reader import LogSchema
 
 _TITLES = {
@@ -36,7 +38,8 @@ def summarise(
     (by reason), ``requests`` and ``items`` by split, ``categories`` by level, ``metrics`` (overall),
     ``metrics_by_top_category`` and ``metrics_by`` slice, ``blessed``, ``pushed_model`` (folder, or None),
     ``training``, ``seconds`` and ``cached`` by component, ``train_items_per_second``. A run that stops
-    after validation has none of those of a model; ``oracle_session_auc`` stands there for a simulated log.
+    before training has none of those of a model; ``oracle_session_auc`` stands there for a simulated log,
+    ``trials`` after a search for hyperparameters.
 
     Returns:
       the summary.
@@ -57,6 +60,8 @@ def summarise(
         "seconds": {run.name: round(run.seconds, 2) for run in node_runs},
         "cached": {run.name: run.cached for run in node_runs},
     }
+    if "Tuner" in runs:
+        summary["trials"] = read_trials(runs["Tuner"].outputs, folder)
     if "Trainer" in runs:
         summary |= _model(runs, schema)
         if simulated:
@@ -112,8 +117,12 @@ def table(summary: dict) -> RenderableType:
         head.add_row(f"{split}: requests / items", f"{requests:,} / {summary['items'][split]:,}")
     head.add_row("categories", " > ".join(f"{count:,}" for count in summary["categories"].values()))
     parts = [head]
+    if "metrics" not in summary and "trials" in summary:
+        parts.append(trials_table(summary["trials"]))
     if "metrics" in summary:
         training = summary["training"]
+        for key, value in training["hyperparameters"].items():
+            head.add_row(f"tuned: {key}", show(value))
         head.add_row("parameters", f"{training['parameters']:,}")
         head.add_row("steps, best at", f"{training['steps']:,}, {training['best_step']:,}")
         head.add_row("items trained a second", f"{summary['train_items_per_second']:,.0f}")

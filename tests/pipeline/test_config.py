@@ -54,6 +54,15 @@ def test_overrides_are_read_as_yaml():
         ),
         (["model"], "--set needs key=value"),
         (["name=a/b"], "`name`: String should match pattern"),
+        (
+            ["tune.space.model.experts=4"],
+            "`tune.space`: `model.experts` must be a list of values or {min: , max: , log:",
+        ),
+        (["stop_after=tune"], "`stop_after: tune` needs `tune.enabled: true`. Received: false"),
+        (
+            ["tune.enabled=true", "model.variant=dnn", "tune.space.model.experts=[4]"],
+            "`tune.space` must name a key that the variant dnn reads. Received: {'model': {'experts': [4]}}",
+        ),
         (["train.seed=-1"], "`train.seed`: Input should be greater than or equal to 0. Received: -1"),
     ],
 )
@@ -86,4 +95,5 @@ def test_the_help_names_every_key_with_its_default():
     assert "  model.experts (10): N, the number of experts [C]" in text
     assert "  name (needed): " in text
     assert "  data.split.by (time): " in text
+    assert "  tune.trials (20): " in text
     assert all(f"  {key}" in text for key in ("train.seed", "evaluation.min_session_auc", "hierarchy.min_count"))

@@ -10,6 +10,7 @@ import time
 
 import pytest
 import tensorflow as tf
+import yaml
 
 PROJECT = pathlib.Path(__file__).resolve().parents[2]
 SMALL = [
@@ -22,13 +23,14 @@ SMALL = [
 ]
 
 
-def command(runs: pathlib.Path, *overrides: str) -> list[str]:
+def command(runs: pathlib.Path, *overrides: str, verb: str = "run") -> list[str]:
     sets = [f"--set={override}" for override in (*SMALL, *overrides)]
-    return [sys.executable, "-m", "pipeline", "run", "--config=pipeline/configs/demo.yaml", f"--runs={runs}", *sets]
+    return [sys.executable, "-m", "pipeline", verb, "--config=pipeline/configs/demo.yaml", f"--runs={runs}", *sets]
 
 
-def run(runs: pathlib.Path, *overrides: str, succeeds: bool = True) -> tuple[str, dict | None]:
-    process = subprocess.run(command(runs, *overrides), cwd=PROJECT, capture_output=True, text=True, check=False)
+def run(runs: pathlib.Path, *overrides: str, succeeds: bool = True, verb: str = "run") -> tuple[str, dict | None]:
+    arguments = command(runs, *overrides, verb=verb)
+    process = subprocess.run(arguments, cwd=PROJECT, capture_output=True, text=True, check=False)
     log = runs / "demo" / "run.log"
     assert (process.returncode == 0) is succeeds, process.stdout + process.stderr + log.read_text()[-5000:]
     summary = runs / "demo" / "summary.json"
@@ -128,6 +130,31 @@ def test_a_model_below_the_threshold_is_not_pushed(first, resumed):
     assert summary["pushed_model"] is None
     assert sorted((runs / "demo" / "serving" / "ranker").iterdir()) == before
     assert not summary["cached"]["Evaluator"]
+
+
+def test_what_is_tuned_is_trained(first):
+    runs, _, _ = first
+    space = "tune.space={model: {experts: [3], hidden: [[4], [16]]}, train: {learning_rate: {min: 1e-3, max: 1e-2}}}"
+    overrides = ["tune.trials=2", "tune.epochs=1", "evaluation.max_session_auc_drop=1.0", space]
+    output, tuned = run(runs, *overrides, verb="tune")
+    assert "trial 2 of 2: session AUC" in output
+    assert tuned["cached"]["Transform"]
+    assert "Trainer" not in tuned["cached"]
+    best, other = tuned["trials"]
+    assert best["session_auc"] >= other["session_auc"]
+    written = yaml.safe_load((runs / "demo" / "hyperparameters.yaml").read_text())
+    assert written["model"]["hidden"] == best["hyperparameters"]["model.hidden"]
+    [line] = [line for line in output.splitlines() if "make run" in line]
+    assert line.rstrip('"').endswith("--set=tune.enabled=true")
+    assert line.count("tune.trials=2") == 1
+
+    output, trained = run(runs, *overrides, "tune.enabled=true")
+    assert trained["cached"]["Tuner"]
+    assert not trained["cached"]["Trainer"]
+    assert trained["training"]["hyperparameters"] == best["hyperparameters"]
+    assert "tuned: model.hidden" in output
+    gates = tf.saved_model.load(trained["pushed_model"]).signatures["gates"]
+    assert gates(top_category=tf.constant(["books"]), sub_category=tf.constant([""]))["weights"].shape == (1, 3)
 
 
 def test_a_wrong_configuration_is_refused_before_anything_starts(tmp_path):
