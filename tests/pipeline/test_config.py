@@ -35,11 +35,11 @@ def test_overrides_are_read_as_yaml():
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["model.expert=16"], "unknown key `model.expert`. Did you mean `experts`? Allowed here: variant, label,"),
+        (["model.expert=16"], "unknown key `model.expert`. Did you mean `experts`? Allowed here: variant, tasks,"),
         (["modle.experts=16"], "unknown key `modle`. Did you mean `model`? Allowed here: name, schema, simulate"),
         (["model.experts=many"], "`model.experts`: Input should be a valid integer. Received: 'many'"),
         (["model.experts='16'"], "`model.experts`: Input should be a valid integer. Received: '16'"),
-        (["model.variant=mo"], "`model.variant`: Input should be 'dnn', 'moe', 'adv_moe', 'hsc_moe' or 'adv_hsc_moe'"),
+        (["model.variant=mo"], "`model.variant`: Input should be 'dnn', 'dnn_wide'"),
         (["model.top_k=11"], "`model`: `top_k` must be in [1, experts=10]. Received: top_k=11"),
         (["model.disagreeing=7"], "`disagreeing` must be in [1, experts - top_k = 6]. Received: disagreeing=7"),
         (["evaluation.slice_levels=[3]"], "`evaluation.slice_levels` must be in [1, 2], the category levels of"),
