@@ -44,7 +44,7 @@ def run_fn(fn_args) -> None:
         log_dir=fn_args.model_run_dir,
     )
     ServedRanker(ranker, transform_output, schema).save(fn_args.serving_model_dir)
-    _write_result(result, ranker, os.path.join(fn_args.model_run_dir, RESULT_FILE))
+    write_result(result, ranker, os.path.join(fn_args.model_run_dir, RESULT_FILE))
     tf.io.gfile.rmtree(checkpoints)
 
 
@@ -67,7 +67,8 @@ def _checkpoint_dir(fn_args) -> str:
     return os.path.join(fn_args.custom_config["checkpoints"], key)
 
 
-def _write_result(result: TrainingResult, ranker: Ranker, path: str) -> None:
+def write_result(result: TrainingResult, ranker: Ranker, path: str) -> None:
+    """Writes what a training did, and the ranker's number of trained ``parameters``, as JSON."""
     parameters = int(sum(tf.size(variable).numpy() for variable in ranker.trainable_variables))
     tf.io.gfile.makedirs(os.path.dirname(path))
     with tf.io.gfile.GFile(path, "w") as file:

@@ -1,5 +1,6 @@
 """python -m pipeline <verb>: see `python -m pipeline --help`."""
 
+import contextlib
 import logging
 import os
 import pathlib
@@ -9,12 +10,16 @@ from absl import app, flags
 
 _VERBS = {
     "run": "ingest a log, train a ranker, evaluate it and push it if it is blessed",
+    "ablation": "train variants over several seeds on the same transformed requests and compare them",
     "simulate": "write the demo log",
 }
 _USAGE = """python -m pipeline <verb> [flags]
 
   run        {run}
              --config=<yaml> [--data=<folder>] [--set model.experts=16]... [--runs=runs]
+  ablation   {ablation}
+             --variants="dnn,moe,strong=hsc_moe;hsc_weight=1;train.epochs=5" --seeds=1,2,3, and the flags of run.
+             What is trained already is reused. Writes runs/<name>/ablation/report.md, CSV, JSON and plots.
   simulate   {simulate}
              --out=<folder> [--rows=1000000] [--seed=1] [--format=csv|parquet]
 """.format(**_VERBS)
@@ -23,6 +28,12 @@ _CONFIG = flags.DEFINE_string("config", "pipeline/configs/demo.yaml", "The run's
 _DATA = flags.DEFINE_string("data", None, "The folder of the log; stands in for `data.path`.")
 _SET = flags.DEFINE_multi_string("set", [], "Overrides a key of the configuration, as in model.experts=16; repeatable.")
 _RUNS = flags.DEFINE_string("runs", "runs", "The folder that holds a folder for each run.")
+_VARIANTS = flags.DEFINE_string(
+    "variants",
+    "dnn,moe,adv_moe,hsc_moe,adv_hsc_moe",
+    "ablation: names of `model.variant`, or label=variant;key=value;.. with keys of the section model, or train.<key>.",
+)
+_SEEDS = flags.DEFINE_string("seeds", "1,2,3", "ablation: the seeds that each variant is trained with.")
 _OUT = flags.DEFINE_string("out", None, "simulate: the folder to write.")
 _ROWS = flags.DEFINE_integer("rows", 1_000_000, "simulate: about how many impressions.", lower_bound=1)
 _SEED = flags.DEFINE_integer("seed", 1, "simulate: the seed.", lower_bound=0)
@@ -41,9 +52,45 @@ def _run() -> None:
         config, schema = load_config(_CONFIG.value, _SET.value, _DATA.value)
     except ConfigError as error:
         raise _Refused(str(error)) from error
+    with _screen(config.name) as (out, display, folder):
+        from pipeline.runners import local
+        from pipeline.summary import table
+
+        runner = local.LocalRunner(display.component_started, display.component_finished)
+        summary = local.run(config, schema, _RUNS.value, runner)
+        if summary["cached"] and all(summary["cached"].values()):
+            out.print("Nothing changed since the last run: everything was reused.")
+        out.print(table(summary))
+        out.print(f"{folder}/summary.json", markup=False, highlight=False)
+
+
+def _ablation() -> None:
+    from pipeline.ablation.plan import read_plan
+    from pipeline.config import ConfigError
+
+    try:
+        plan = read_plan(_VARIANTS.value, _SEEDS.value, _CONFIG.value, _SET.value, _DATA.value)
+    except ConfigError as error:
+        raise _Refused(str(error)) from error
+    with _screen(plan.config.name) as (out, display, _):
+        from pipeline.ablation import report, runner
+        from pipeline.runners import local
+
+        components = local.LocalRunner(display.component_started, display.component_finished)
+        folder, result = runner.run(
+            plan, _RUNS.value, components, on_start=display.component_started, on_finish=display.finished
+        )
+        out.print(report.screen(result), highlight=False)
+        out.print(f"{folder}/{report.REPORT_FILE}", markup=False, highlight=False)
+
+
+@contextlib.contextmanager
+def _screen(name: str):
+    """What a verb that runs components shows: gives (console, display, the run's folder), and ends the process with a
+    message where one of them fails or the user interrupts."""
     from pipeline.display import PROGRESS_LOGGER, Display, quiet
 
-    folder = pathlib.Path(_RUNS.value) / config.name
+    folder = pathlib.Path(_RUNS.value) / name
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "run.log"
     with quiet(str(log)) as (out, err):
@@ -51,13 +98,9 @@ def _run() -> None:
         progress = logging.getLogger(PROGRESS_LOGGER)
         progress.setLevel(logging.INFO)
         progress.addHandler(display)
-        from pipeline.runners import local
-        from pipeline.summary import table
-
-        runner = local.LocalRunner(display.component_started, display.component_finished)
         try:
-            summary = local.run(config, schema, _RUNS.value, runner)
-        except (local.ComponentFailed, OSError) as error:
+            yield out, display, folder
+        except (RuntimeError, OSError) as error:  # ComponentFailed is one of them
             logging.getLogger(__name__).exception("the run failed")
             err.print(f"{error}\nThe whole story is in {log}", markup=False, highlight=False, soft_wrap=True)
             sys.exit(1)
@@ -68,10 +111,6 @@ def _run() -> None:
                 highlight=False,
             )
             os._exit(130)  # Beam's and TensorFlow's threads would keep the process for minutes.
-        if summary["cached"] and all(summary["cached"].values()):
-            out.print("Nothing changed since the last run: everything was reused.")
-        out.print(table(summary))
-        out.print(f"{folder}/summary.json", markup=False, highlight=False)
 
 
 def _simulate() -> None:
@@ -92,7 +131,7 @@ def _main(arguments: list[str]) -> None:
         print(f"unknown: {wrong}\n\n{_USAGE}" if wrong else _USAGE, file=sys.stderr)
         sys.exit(2)
     try:
-        {"run": _run, "simulate": _simulate}[verb]()
+        {"run": _run, "ablation": _ablation, "simulate": _simulate}[verb]()
     except _Refused as error:
         print(error, file=sys.stderr)
         sys.exit(2)

@@ -59,8 +59,8 @@ class RunConfig(Section):
     model: ModelConfig = ModelConfig()
     train: TrainConfig = TrainConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
-    stop_after: Literal["validation", "push"] = Field(
-        "push", description="validation: ingest and validate, no training"
+    stop_after: Literal["validation", "transform", "push"] = Field(
+        "push", description="validation: ingest and validate only; transform: everything before the training"
     )
 
 

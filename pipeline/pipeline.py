@@ -51,7 +51,8 @@ def create_pipeline(config: RunConfig, schema: LogSchema, places: Places, **pipe
     """
     components = _ingestion(config)
     if config.stop_after != "validation":
-        components += _training(config, schema, places, *components)
+        training = _training(config, schema, places, *components)
+        components += training[:1] if config.stop_after == "transform" else training
     return tfx.dsl.Pipeline(
         pipeline_name=config.name,
         pipeline_root=places.artifacts,
@@ -100,7 +101,7 @@ def _training(
     gate,
     hierarchy,
 ) -> list:
-    """From validated requests to a pushed model."""
+    """From validated requests to a pushed model, Transform first."""
     schema_text = pathlib.Path(config.log_schema).read_text(encoding="utf-8")
     transform = Transform(
         examples=example_gen.outputs["examples"],
