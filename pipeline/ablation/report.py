@@ -34,19 +34,16 @@ def write(result: dict, pictures: list[Picture], folder: pathlib.Path) -> None:
     """
     _write_csv(folder / "overall.csv", _overall_rows(result))
     _write_csv(folder / "slices.csv", _slice_rows(result))
-    several = len(result["seeds"]) > 1
     parts = [
         f"# Ablation: {result['name']}",
         _head(result),
         "## Overall",
         _overall(result),
-        "## Differences",
-        _INTERVALS if several else _ONE_SEED,
-        *(_differences(result, baseline) for baseline in result["baselines"]),
+        *_all_differences(result),
         "## Slices",
-        f"Session AUC of `{result['baselines'][0]}`, and of the others with the difference to it and its interval "
-        f"{'over requests and seeds' if several else 'over requests'}. Requests: those with a positive and a negative "
-        "item.",
+        f"Session AUC; below it the difference to `{result['baselines'][0]}` with its interval over "
+        f"{'requests and seeds' if len(result['seeds']) > 1 else 'requests'}. Requests: those that count, with a "
+        "positive and a negative item.",
         *(_slices(result, dimension) for dimension in result["slices"]),
         *_gates(result),
         "## Plots",
@@ -106,6 +103,13 @@ def _overall(result: dict) -> str:
     if oracle is not None:
         note += f" Session AUC of the true click probability, which no model can reach: {oracle:.4f}."
     return f"{_table(columns, rows)}\n\n{note}"
+
+
+def _all_differences(result: dict) -> list[str]:
+    if len(result["variants"]) == 1:
+        return []
+    tables = [_differences(result, baseline) for baseline in result["baselines"]]
+    return ["## Differences", _INTERVALS if len(result["seeds"]) > 1 else _ONE_SEED, *tables]
 
 
 def _differences(result: dict, baseline: str) -> str:
