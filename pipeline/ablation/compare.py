@@ -53,7 +53,7 @@ def compare(
         ``silhouette`` (the same as a metric; None without gates), ``share_of_oracle`` (None but for a simulated
         log) and ``differences`` {baseline: {metric: difference}}.
       * ``slices``: {dimension: [{name, requests (that count), session_auc by label, differences by label}]}, slices in
-        which no request counts left out.
+        which no request counts left out, and dimensions without a slice.
 
       A difference is {mean, low, high, p_value, low_over_requests, high_over_requests, p_value_over_requests},
       the first three over requests and seeds.
@@ -93,14 +93,16 @@ def compare(
             for label, found in differences(by_request[metric], baseline).items():
                 result["variants"][label]["differences"][baseline][metric] = found
     _add_share_of_oracle(result)
-    result["slices"] = {
+    counts = ~np.isnan(by_request["session_auc"][baselines[0]][0])
+    parts = {
         dimension: [
-            _slice(name, mask, by_request["session_auc"], baselines[0])
+            _slice(name, mask & counts, by_request["session_auc"], baselines[0])
             for name, mask in masks.items()
-            if not np.isnan(by_request["session_auc"][baselines[0]][0, mask]).all()
+            if (mask & counts).any()
         ]
         for dimension, masks in slices(first, hierarchy).items()
     }
+    result["slices"] = {dimension: found for dimension, found in parts.items() if found}
     return result
 
 
@@ -189,11 +191,11 @@ def _add_share_of_oracle(result: dict) -> None:
 
 
 def _slice(name: str, mask: np.ndarray, values: dict[str, np.ndarray], baseline: str) -> dict:
-    inside = {label: figures_[:, mask] for label, figures_ in values.items()}
-    counts = ~np.isnan(inside[baseline][0])
+    """Of requests that count."""
+    inside = {label: part[:, mask] for label, part in values.items()}
     return {
         "name": name,
-        "requests": int(counts.sum()),
-        "session_auc": {label: float(part[:, counts].mean()) for label, part in inside.items()},
+        "requests": int(mask.sum()),
+        "session_auc": {label: float(part.mean()) for label, part in inside.items()},
         "differences": differences(inside, baseline),
     }

@@ -40,11 +40,7 @@ def write(result: dict, pictures: list[Picture], folder: pathlib.Path) -> None:
         "## Overall",
         _overall(result),
         *_all_differences(result),
-        "## Slices",
-        f"Session AUC; below it the difference to `{result['baselines'][0]}` with its interval over "
-        f"{'requests and seeds' if len(result['seeds']) > 1 else 'requests'}. Requests: those that count, with a "
-        "positive and a negative item.",
-        *(_slices(result, dimension) for dimension in result["slices"]),
+        *_all_slices(result),
         *_gates(result),
         "## Plots",
         *(f"![{picture.alternative}]({picture.file})" for picture in pictures),
@@ -129,6 +125,17 @@ def _differences(result: dict, baseline: str) -> str:
     return f"### Against {baseline}\n\n{_table(columns, rows)}"
 
 
+def _all_slices(result: dict) -> list[str]:
+    if not result["slices"]:
+        return []
+    text = (
+        f"Session AUC; below it the difference to `{result['baselines'][0]}` with its interval over "
+        f"{'requests and seeds' if len(result['seeds']) > 1 else 'requests'}. Requests: those that count, with a "
+        "positive and a negative item."
+    )
+    return ["## Slices", text, *(_slices(result, dimension) for dimension in result["slices"])]
+
+
 def _slices(result: dict, dimension: str) -> str:
     baseline, *_ = result["baselines"]
     others = [label for label in result["variants"] if label != baseline]
@@ -194,7 +201,7 @@ def _mean_and_deviation(name: str) -> list[tuple[str, str]]:
 def _write_csv(path: pathlib.Path, rows: Iterable[dict]) -> None:
     rows = list(rows)
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
+        writer = csv.DictWriter(file, list(rows[0]) if rows else [])
         writer.writeheader()
         writer.writerows(rows)
 

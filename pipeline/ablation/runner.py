@@ -50,21 +50,7 @@ def run(
     run_folder, config = local.run_components(plan.config, plan.schema, runs_folder, runner)
     log, examples = _transformed_log(plan, runner.node_runs)
     folder = run_folder / "ablation"
-    code = source_fingerprint("pipeline.ablation.members")
-    members: dict[str, dict[int, Member]] = {label: {} for label in plan.labels}
-    for place, planned in enumerate(plan.members, start=1):
-        on_start(planned.title, place, len(plan.members))
-        member = Member(folder / "members", log, planned.model, planned.train, code)
-        if member.finished:
-            on_finish("trained before, reused")
-        else:
-            try:
-                member.make()
-            except Exception as error:
-                raise MemberFailed(f"{planned.title} failed: {error}") from error
-            on_finish(f"{member.training()['seconds']:.1f} s")
-        members[planned.label][planned.seed] = member
-
+    members = _train(plan, log, folder / "members", on_start, on_finish)
     on_start("comparison on the test split", 1, 1)
     simulated = plan.config.data.path is None
     label = trained_label(plan.schema, config.model)
@@ -97,6 +83,25 @@ def run(
     report.write(result, pictures, folder)
     on_finish("done")
     return folder, result
+
+
+def _train(plan: Plan, log: TransformedLog, folder: pathlib.Path, on_start, on_finish) -> dict[str, dict[int, Member]]:
+    """The members by label and seed, those that were not there trained."""
+    code = source_fingerprint("pipeline.ablation.members")
+    members: dict[str, dict[int, Member]] = {label: {} for label in plan.labels}
+    for place, planned in enumerate(plan.members, start=1):
+        on_start(planned.title, place, len(plan.members))
+        member = Member(folder, log, planned.model, planned.train, code)
+        if member.finished:
+            on_finish("trained before, reused")
+        else:
+            try:
+                member.make()
+            except Exception as error:
+                raise MemberFailed(f"{planned.title} failed: {error}") from error
+            on_finish(f"{member.training()['seconds']:.1f} s")
+        members[planned.label][planned.seed] = member
+    return members
 
 
 def _transformed_log(plan: Plan, node_runs: list[NodeRun]) -> tuple[TransformedLog, str]:

@@ -145,15 +145,22 @@ def test_report_and_plots(result, tmp_path):
     json.dumps(result, allow_nan=False)
 
 
-def test_one_variant_and_one_seed_make_a_report_too(tmp_path):
-    compared = compare({"moe": {1: scores(1)}}, {"moe": {1: TRAINING}}, HIERARCHY, GAINS)
-    head = {"name": "shop", "label": "click", "simulated": False, "seeds": [1], "settings": {"moe": "moe"}}
-    result = head | compared
+@pytest.mark.parametrize("labels", [["moe"], ["moe", "dnn"]])
+@pytest.mark.parametrize("clicks", [1, 0])
+def test_little_to_show_makes_a_report_too(tmp_path, labels, clicks):
+    few = scores(1, requests=5)
+    few = dataclasses.replace(few, grades=few.grades * clicks)
+    compared = compare({name: {1: few} for name in labels}, {name: {1: TRAINING} for name in labels}, HIERARCHY, GAINS)
+    head = {"name": "shop", "label": "click", "simulated": False, "seeds": [1]}
+    result = head | {"settings": {name: name for name in labels}} | compared
     assert result["variants"]["moe"]["metrics"]["auc"]["standard_deviation"] is None
-    gates = {"moe": scores(1).gates}
+    gates = {"moe": few.gates}
     pictures = write_plots(result, gates, category_paths(HIERARCHY)[:, 0], HIERARCHY.levels[0].keys, tmp_path)
     report.write(result, pictures, tmp_path)
-    assert "Differences" not in (tmp_path / "report.md").read_text(encoding="utf-8")
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert ("one seed says nothing" in text) is (len(labels) > 1)
+    assert ("## Slices" in text) is (clicks > 0)
+    json.dumps(result, allow_nan=False)
 
 
 def test_members_with_other_requests_are_not_compared():
