@@ -7,7 +7,7 @@ export PYTHON
 python := .venv/bin/python
 data := $(if $(DATA),--data $(DATA))
 
-.PHONY: help environment run tune test bench lint format lock clean
+.PHONY: help environment run tune ablation test bench lint format lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -21,12 +21,14 @@ run: environment  ## run the pipeline: CONFIG=<yaml> DATA=<folder> ARGS="--set m
 tune: environment  ## search for hyperparameters: CONFIG=<yaml> DATA=<folder> ARGS="--set tune.trials=30"
 	@$(python) -m pipeline tune --config $(CONFIG) $(data) $(ARGS)
 
+ablation: environment  ## compare variants over seeds: CONFIG, DATA, ARGS='--variants="dnn,moe" --seeds=1,2,3'
+	@$(python) -m pipeline ablation --config $(CONFIG) $(data) $(ARGS)
+
 test: environment  ## every test: ARGS="-k gates"
 	@$(python) -m pytest -n 2 --dist loadfile $(ARGS)
 
-bench: environment  ## rows a second of ingestion; the variants over three seeds: ARGS="--variants=dnn,moe"
+bench: environment  ## rows a second of ingestion
 	@$(python) benchmarks/ingestion.py
-	@$(python) benchmarks/variants.py $(data) --config $(CONFIG) $(ARGS)
 
 lint: environment  ## ruff: lint and format, changes nothing
 	@$(python) -m ruff check . && $(python) -m ruff format --check .

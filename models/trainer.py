@@ -49,7 +49,7 @@ def run_fn(fn_args) -> None:
         log_dir=fn_args.model_run_dir,
     )
     ServedRanker(ranker, transform_output, schema).save(fn_args.serving_model_dir)
-    _write_result(result, ranker, tuned, os.path.join(fn_args.model_run_dir, RESULT_FILE))
+    write_result(result, ranker, tuned, os.path.join(fn_args.model_run_dir, RESULT_FILE))
     tf.io.gfile.rmtree(checkpoints)
 
 
@@ -80,7 +80,8 @@ def training_key(fn_args, model: ModelConfig, train: TrainConfig) -> str:
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _write_result(result: TrainingResult, ranker: Ranker, tuned: dict, path: str) -> None:
+def write_result(result: TrainingResult, ranker: Ranker, tuned: dict, path: str) -> None:
+    """Writes what a training did, the ranker's number of trained ``parameters`` and the ``tuned`` values, as JSON."""
     parameters = int(sum(tf.size(variable).numpy() for variable in ranker.trainable_variables))
     tf.io.gfile.makedirs(os.path.dirname(path))
     with tf.io.gfile.GFile(path, "w") as file:

@@ -1,5 +1,6 @@
 """python -m pipeline <verb>: see `python -m pipeline --help`."""
 
+import contextlib
 import logging
 import os
 import pathlib
@@ -11,6 +12,7 @@ from absl import app, flags
 _VERBS = {
     "run": "ingest a log, train a ranker, evaluate it and push it if it is blessed",
     "tune": "search for the hyperparameters with the best session AUC on the validation split",
+    "ablation": "train variants over several seeds on the same transformed requests and compare them",
     "simulate": "write the demo log",
 }
 _USAGE = """python -m pipeline <verb> [flags]
@@ -19,6 +21,9 @@ _USAGE = """python -m pipeline <verb> [flags]
              --config=<yaml> [--data=<folder>] [--set model.experts=16]... [--runs=runs]
   tune       {tune}
              flags as of run; the section `tune` of the configuration says what is searched
+  ablation   {ablation}
+             --variants="dnn,moe,strong=hsc_moe;hsc_weight=1;train.epochs=5" --seeds=1,2,3, and the flags of run.
+             What is trained already is reused. Writes runs/<name>/ablation/report.md, CSV, JSON and plots.
   simulate   {simulate}
              --out=<folder> [--rows=1000000] [--seed=1] [--format=csv|parquet]
 """.format(**_VERBS)
@@ -27,6 +32,12 @@ _CONFIG = flags.DEFINE_string("config", "pipeline/configs/demo.yaml", "The run's
 _DATA = flags.DEFINE_string("data", None, "The folder of the log; stands in for `data.path`.")
 _SET = flags.DEFINE_multi_string("set", [], "Overrides a key of the configuration, as in model.experts=16; repeatable.")
 _RUNS = flags.DEFINE_string("runs", "runs", "The folder that holds a folder for each run.")
+_VARIANTS = flags.DEFINE_string(
+    "variants",
+    "dnn,moe,adv_moe,hsc_moe,adv_hsc_moe",
+    "ablation: names of `model.variant`, or label=variant;key=value;.. with keys of the section model, or train.<key>.",
+)
+_SEEDS = flags.DEFINE_string("seeds", "1,2,3", "ablation: the seeds that each variant is trained with.")
 _OUT = flags.DEFINE_string("out", None, "simulate: the folder to write.")
 _ROWS = flags.DEFINE_integer("rows", 1_000_000, "simulate: about how many impressions.", lower_bound=1)
 _SEED = flags.DEFINE_integer("seed", 1, "simulate: the seed.", lower_bound=0)
@@ -45,35 +56,14 @@ def _run(*overrides: str) -> None:
         config, schema = load_config(_CONFIG.value, [*_SET.value, *overrides], _DATA.value)
     except ConfigError as error:
         raise _Refused(str(error)) from error
-    from pipeline.display import PROGRESS_LOGGER, Display, quiet
-
     # Before the run: TFX's Beam executors parse the command line again, which appends to every repeated flag.
     command = _command_to_train()
-    folder = pathlib.Path(_RUNS.value) / config.name
-    folder.mkdir(parents=True, exist_ok=True)
-    log = folder / "run.log"
-    with quiet(str(log)) as (out, err):
-        display = Display(out)
-        progress = logging.getLogger(PROGRESS_LOGGER)
-        progress.setLevel(logging.INFO)
-        progress.addHandler(display)
+    with _screen(config.name) as (out, display, folder):
         from pipeline.runners import local
         from pipeline.summary import table
 
         runner = local.LocalRunner(display.component_started, display.component_finished)
-        try:
-            summary = local.run(config, schema, _RUNS.value, runner)
-        except (local.ComponentFailed, OSError) as error:
-            logging.getLogger(__name__).exception("the run failed")
-            err.print(f"{error}\nThe whole story is in {log}", markup=False, highlight=False, soft_wrap=True)
-            sys.exit(1)
-        except KeyboardInterrupt:
-            err.print(
-                "\nInterrupted. The same command goes on from here: what is finished is reused, "
-                "and training resumes from its last checkpoint.",
-                highlight=False,
-            )
-            os._exit(130)  # Beam's and TensorFlow's threads would keep the process for minutes.
+        summary = local.run(config, schema, _RUNS.value, runner)
         if summary["cached"] and all(summary["cached"].values()):
             out.print("Nothing changed since the last run: everything was reused.")
         out.print(table(summary))
@@ -96,6 +86,55 @@ def _command_to_train() -> str:
     return f'make run {shlex.join(variables)} ARGS="{shlex.join([*runs, *sets])}"'
 
 
+def _ablation() -> None:
+    from pipeline.ablation.plan import read_plan
+    from pipeline.config import ConfigError
+
+    try:
+        plan = read_plan(_VARIANTS.value, _SEEDS.value, _CONFIG.value, _SET.value, _DATA.value)
+    except ConfigError as error:
+        raise _Refused(str(error)) from error
+    with _screen(plan.config.name) as (out, display, _):
+        from pipeline.ablation import report, runner
+        from pipeline.runners import local
+
+        components = local.LocalRunner(display.component_started, display.component_finished)
+        folder, result = runner.run(
+            plan, _RUNS.value, components, on_start=display.component_started, on_finish=display.finished
+        )
+        out.print(report.screen(result), highlight=False)
+        out.print(f"{folder}/{report.REPORT_FILE}", markup=False, highlight=False)
+
+
+@contextlib.contextmanager
+def _screen(name: str):
+    """What a verb that runs components shows: gives (console, display, the run's folder), and ends the process with a
+    message where one of them fails or the user interrupts."""
+    from pipeline.display import PROGRESS_LOGGER, Display, quiet
+
+    folder = pathlib.Path(_RUNS.value) / name
+    folder.mkdir(parents=True, exist_ok=True)
+    log = folder / "run.log"
+    with quiet(str(log)) as (out, err):
+        display = Display(out)
+        progress = logging.getLogger(PROGRESS_LOGGER)
+        progress.setLevel(logging.INFO)
+        progress.addHandler(display)
+        try:
+            yield out, display, folder
+        except (RuntimeError, OSError) as error:  # ComponentFailed is one of them
+            logging.getLogger(__name__).exception("the run failed")
+            err.print(f"{error}\nThe whole story is in {log}", markup=False, highlight=False, soft_wrap=True)
+            sys.exit(1)
+        except KeyboardInterrupt:
+            err.print(
+                "\nInterrupted. The same command goes on from here: what is finished is reused, "
+                "and training resumes from its last checkpoint.",
+                highlight=False,
+            )
+            os._exit(130)  # Beam's and TensorFlow's threads would keep the process for minutes.
+
+
 def _simulate() -> None:
     from pipeline.simulate import simulate
 
@@ -114,7 +153,7 @@ def _main(arguments: list[str]) -> None:
         print(f"unknown: {wrong}\n\n{_USAGE}" if wrong else _USAGE, file=sys.stderr)
         sys.exit(2)
     try:
-        {"run": _run, "tune": _tune, "simulate": _simulate}[verb]()
+        {"run": _run, "tune": _tune, "ablation": _ablation, "simulate": _simulate}[verb]()
     except _Refused as error:
         print(error, file=sys.stderr)
         sys.exit(2)

@@ -61,8 +61,10 @@ class RunConfig(Section):
     train: TrainConfig = TrainConfig()
     tune: TuneConfig = TuneConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
-    stop_after: Literal["validation", "tune", "push"] = Field(
-        "push", description="validation: ingest and validate, no training; tune: the search, no training after it"
+    stop_after: Literal["validation", "transform", "tune", "push"] = Field(
+        "push",
+        description="validation: ingest and validate only; transform: all before the training; tune: the search, "
+        "no training after it",
     )
 
     @model_validator(mode="after")

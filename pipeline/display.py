@@ -46,9 +46,12 @@ class Display(logging.Handler):
 
     def component_finished(self, run: "NodeRun") -> None:
         """Says how long it took, or that nothing had changed."""
+        self.finished("unchanged, reused" if run.cached else f"{run.seconds:.1f} s")
+
+    def finished(self, outcome: str) -> None:
+        """Says how what was started last ended."""
         if self._status:
             self._status.stop()
-        outcome = "unchanged, reused" if run.cached else f"{run.seconds:.1f} s"
         title = self._title if self._status else " " * 4
         self._console.print(f"{title:<34} {outcome}", markup=False, highlight=False)
 

@@ -101,7 +101,7 @@ def _training(
     gate,
     hierarchy,
 ) -> list:
-    """From validated requests to a pushed model."""
+    """From validated requests to a pushed model, or to where the configuration stops."""
     schema_text = pathlib.Path(config.log_schema).read_text(encoding="utf-8")
     transform = Transform(
         examples=example_gen.outputs["examples"],
@@ -123,6 +123,8 @@ def _training(
         "train": config.train.model_dump(),
         "checkpoints": places.checkpoints,
     }
+    if config.stop_after == "transform":
+        return [transform]
     tuners = []
     if config.tune.enabled:
         tune = {"tune": config.tune.model_dump(exclude={"enabled"}), "code": source_fingerprint("models.tuner")}

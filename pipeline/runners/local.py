@@ -108,10 +108,27 @@ def run(config: RunConfig, schema: LogSchema, runs_folder: str, runner: LocalRun
     Raises:
       ComponentFailed: naming the component that failed.
     """
+    simulated = config.data.path is None
+    folder, config = run_components(config, schema, runs_folder, runner)
+    if not runner.node_runs:
+        return None
+    return summarise(config, schema, runner.node_runs, folder, simulated)
+
+
+def run_components(
+    config: RunConfig, schema: LogSchema, runs_folder: str, runner: LocalRunner
+) -> tuple[pathlib.Path, RunConfig]:
+    """Runs the pipeline of a configuration and leaves what the components did in ``runner.node_runs``.
+
+    Returns:
+      the run's folder, and the configuration with the paths of the log and of the schema that were read.
+
+    Raises:
+      ComponentFailed: naming the component that failed.
+    """
     folder = pathlib.Path(runs_folder).resolve() / config.name
     folder.mkdir(parents=True, exist_ok=True)
-    simulated = config.data.path is None
-    if simulated:
+    if config.data.path is None:
         log = _simulated_log(folder, config.simulate)
         config = config.model_copy(update={"data": config.data.model_copy(update={"path": str(log)})})
     config = config.model_copy(update={"log_schema": str(_schema_by_content(folder, config.log_schema))})
@@ -124,9 +141,7 @@ def run(config: RunConfig, schema: LogSchema, runs_folder: str, runner: LocalRun
             metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(database),
         )
     )
-    if not runner.node_runs:
-        return None
-    return summarise(config, schema, runner.node_runs, folder, simulated)
+    return folder, config
 
 
 def _is_resolver(node: pipeline_pb2.Pipeline.PipelineOrNode) -> bool:

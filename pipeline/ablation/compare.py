@@ -1,0 +1,201 @@
+"""Compares the members of an ablation on the test split; everything that the tables and plots show."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from models.hierarchy import CategoryHierarchy
+from pipeline.ablation.figures import MemberFigures, figures
+from pipeline.ablation.members import MemberScores, category_paths
+from pipeline.ablation.slices import slices
+from pipeline.ablation.statistics import bootstrap, gate_silhouette
+
+METRICS = {
+    "session_auc": "session AUC",
+    "ndcg_at_10": "NDCG@10",
+    "mrr": "MRR",
+    "auc": "AUC",
+    "log_loss": "log loss",
+    "calibration": "calibration",
+}
+COMPARED = ("session_auc", "ndcg_at_10")
+_BASELINES = ("dnn", "moe")
+# Fewer would make an interval of chance.
+_LEAST_REQUESTS = 10
+
+
+class MembersDiffer(RuntimeError):
+    """Members that were not scored on the same requests."""
+
+
+def compare(
+    scores: dict[str, dict[int, MemberScores]],
+    trainings: dict[str, dict[int, dict]],
+    hierarchy: CategoryHierarchy,
+    gains: Sequence[float],
+    oracle_session_auc: float | None = None,
+) -> dict:
+    """Compares variants that were trained with the same seeds.
+
+    Args:
+      scores, trainings: {variant: {seed: what `Member.scores` and `Member.training` give}}.
+      hierarchy: of the training split.
+      gains: of the trained label's grades.
+      oracle_session_auc: of the true click probability, for a simulated log.
+
+    Returns:
+      * ``baselines``: the variants that the others are compared with; the first is also that of the slices.
+      * ``requests``: of the test split; ``counting``: those that count, by metric of a request.
+      * ``oracle_session_auc``.
+      * ``variants``: by label ``metrics`` {metric: {mean, standard_deviation, by_seed}}, ``parameters``,
+        ``training_seconds`` and ``items_per_second`` (means over the trainings that were not interrupted, or None),
+        ``silhouette`` (the same as a metric; None without gates), ``share_of_oracle`` (None but for a simulated
+        log) and ``differences`` {baseline: {metric: difference}}.
+      * ``slices``: {dimension: [{name, requests (that count), session_auc by label, differences by label}]}, slices in
+        which no request counts left out, and dimensions without a slice.
+
+      A difference is {mean, low, high, p_value, low_over_requests, high_over_requests, p_value_over_requests},
+      the first three over requests and seeds.
+
+    Raises:
+      MembersDiffer: if members were scored on other requests or in another order.
+    """
+    first = _the_same_requests(scores)
+    judged = {
+        label: {seed: figures(member, gains) for seed, member in members.items()} for label, members in scores.items()
+    }
+    baselines = [label for label in _BASELINES if label in scores] or [next(iter(scores))]
+    by_request = {
+        metric: {label: _stack(members, metric) for label, members in judged.items()}
+        for metric in ("session_auc", "ndcg_at_10", "mrr")
+    }
+    result = {
+        "baselines": baselines,
+        "requests": len(first.lengths),
+        "counting": {
+            metric: int((~np.isnan(next(iter(values.values()))[0])).sum()) for metric, values in by_request.items()
+        },
+        "oracle_session_auc": oracle_session_auc,
+        "variants": {},
+    }
+    tops = category_paths(hierarchy)[:, 0]
+    for label, members in judged.items():
+        metrics = {name: _spread([member.overall[name] for member in members.values()]) for name in METRICS}
+        result["variants"][label] = {
+            "metrics": metrics,
+            **_training(list(trainings[label].values())),
+            "silhouette": _silhouette(list(scores[label].values()), tops),
+            "differences": {baseline: {} for baseline in baselines if baseline != label},
+        }
+    for metric in COMPARED:
+        for baseline in baselines:
+            for label, found in differences(by_request[metric], baseline).items():
+                result["variants"][label]["differences"][baseline][metric] = found
+    _add_share_of_oracle(result)
+    counts = ~np.isnan(by_request["session_auc"][baselines[0]][0])
+    parts = {
+        dimension: [
+            _slice(name, mask & counts, by_request["session_auc"], baselines[0])
+            for name, mask in masks.items()
+            if (mask & counts).any()
+        ]
+        for dimension, masks in slices(first, hierarchy).items()
+    }
+    result["slices"] = {dimension: found for dimension, found in parts.items() if found}
+    return result
+
+
+def differences(values: dict[str, np.ndarray], baseline: str) -> dict[str, dict | None]:
+    """The mean difference of each other variant to the baseline, and how sure it is.
+
+    Args:
+      values: a figure by label, [S, R]; NaN where a request does not count, which depends on its grades alone.
+      baseline: a label.
+
+    Returns:
+      differences by label, see `compare`; None if fewer than 10 requests count.
+    """
+    others = [label for label in values if label != baseline]
+    counts = ~np.isnan(values[baseline][0])
+    if not others or counts.sum() < _LEAST_REQUESTS:
+        return dict.fromkeys(others)
+    paired = np.stack([values[label][:, counts] - values[baseline][:, counts] for label in others])
+    return {
+        label: {
+            "mean": found.mean,
+            **vars(found.judged),
+            **{f"{name}_over_requests": value for name, value in vars(found.requests).items()},
+        }
+        for label, found in zip(others, bootstrap(paired), strict=True)
+    }
+
+
+def _the_same_requests(scores: dict[str, dict[int, MemberScores]]) -> MemberScores:
+    """Any member's scores, after all were seen to stand on the same requests in the same order."""
+    members = {f"{label}, seed {seed}": one for label, seeds in scores.items() for seed, one in seeds.items()}
+    (first_name, first), *others = members.items()
+    for name, other in others:
+        for part in ("lengths", "grades", "top", "leaf"):
+            if not np.array_equal(getattr(first, part), getattr(other, part)):
+                raise MembersDiffer(
+                    f"`{part}` of the test requests differ between {first_name!r} and {name!r}: they cannot be "
+                    "compared request by request. Delete the folder `members` of the ablation and start it again"
+                )
+    return first
+
+
+def _stack(members: dict[int, MemberFigures], metric: str) -> np.ndarray:
+    return np.stack([member.by_request[metric] for member in members.values()])
+
+
+def _spread(values: list[float]) -> dict:
+    """Mean and standard deviation over the seeds; None for what no request counts for, and for the spread of one."""
+    mean = float(np.mean(values))
+    deviation = float(np.std(values, ddof=1)) if len(values) > 1 else None
+    return {
+        "mean": None if math.isnan(mean) else mean,
+        "standard_deviation": None if math.isnan(mean) else deviation,
+        "by_seed": [None if math.isnan(value) else float(value) for value in values],
+    }
+
+
+def _training(trainings: list[dict]) -> dict:
+    whole = [training for training in trainings if not training["resumed_from_step"]]
+
+    def mean(name):
+        return float(np.mean([training[name] for training in whole])) if whole else None
+
+    return {
+        "parameters": trainings[0]["parameters"],
+        "training_seconds": mean("seconds"),
+        "items_per_second": mean("items_per_second"),
+    }
+
+
+def _silhouette(members: list[MemberScores], tops: np.ndarray) -> dict | None:
+    if any(member.gates is None for member in members):
+        return None
+    values = [gate_silhouette(member.gates, tops) for member in members]
+    return None if None in values else _spread(values)
+
+
+def _add_share_of_oracle(result: dict) -> None:
+    """How far a variant's session AUC is on the way from the first baseline's to the true click probability's."""
+    variants, best = result["variants"], result["oracle_session_auc"]
+    start = variants[result["baselines"][0]]["metrics"]["session_auc"]["mean"]
+    for variant in variants.values():
+        reached = variant["metrics"]["session_auc"]["mean"]
+        known = None not in (best, start, reached) and best > start
+        variant["share_of_oracle"] = (reached - start) / (best - start) if known else None
+
+
+def _slice(name: str, mask: np.ndarray, values: dict[str, np.ndarray], baseline: str) -> dict:
+    """Of requests that count."""
+    inside = {label: part[:, mask] for label, part in values.items()}
+    return {
+        "name": name,
+        "requests": int(mask.sum()),
+        "session_auc": {label: float(part.mean()) for label, part in inside.items()},
+        "differences": differences(inside, baseline),
+    }

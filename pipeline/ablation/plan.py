@@ -1,0 +1,126 @@
+"""What an ablation trains, read from the command line and checked before anything starts.
+
+    --variants "dnn,moe,strong=hsc_moe;hsc_weight=1;train.epochs=5" --seeds 1,2,3
+
+A variant is one of `model.variant`'s names, or ``label=variant;key=value;..``: keys of the section `model`, of `train`
+with the prefix ``train.``.
+"""
+
+import dataclasses
+import re
+from collections.abc import Iterable
+
+from models.config import ModelConfig, TrainConfig
+from pipeline.config import ConfigError, RunConfig, load_config
+from schemas.reader import LogSchema
+
+# Commas inside of brackets belong to a list, as in hidden=[64,32].
+_COMMA = re.compile(r",(?![^\[]*\])")
+_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_FIXED_KEYS = ("model.variant", "train.seed")  # They have places of their own.
+
+
+@dataclasses.dataclass(frozen=True)
+class PlannedMember:
+    """A variant with one seed.
+
+    Attributes:
+      label: the variant's, as in tables.
+      seed: of the training.
+      model, train: the sections of its configuration.
+    """
+
+    label: str
+    seed: int
+    model: ModelConfig
+    train: TrainConfig
+
+    @property
+    def title(self) -> str:
+        """For the screen and for messages."""
+        return f"{self.label}, seed {self.seed}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """An ablation.
+
+    Attributes:
+      config: of the pipeline up to Transform; its sections `model` and `train` are the first member's.
+      schema: of the log.
+      members: seed by seed, so that one that was stopped can be shown with the seeds it came to.
+      settings: what stood on the command line, by label.
+    """
+
+    config: RunConfig
+    schema: LogSchema
+    members: tuple[PlannedMember, ...]
+    settings: dict[str, str]
+
+    @property
+    def labels(self) -> list[str]:
+        """The variants, in their order."""
+        return list(self.settings)
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds, in their order."""
+        return list(dict.fromkeys(member.seed for member in self.members))
+
+
+def read_plan(variants: str, seeds: str, path: str, overrides: Iterable[str] = (), data: str | None = None) -> Plan:
+    """Reads ``--variants`` and ``--seeds``; the other arguments are those of `load_config`.
+
+    Raises:
+      ConfigError: naming flag, key, value and what is allowed.
+    """
+    settings = _settings(variants)
+    members, first = [], None
+    for seed in _seeds(seeds):
+        for label, setting in settings.items():
+            own = [*_overrides(setting), f"train.seed={seed}", "stop_after=transform"]
+            try:
+                config, schema = load_config(path, [*overrides, *own], data)
+            except ConfigError as error:
+                raise ConfigError(f"--variants {setting}, seed {seed}: {error}") from error
+            first = first or (config, schema)
+            members.append(PlannedMember(label, seed, config.model, config.train))
+    return Plan(*first, tuple(members), settings)
+
+
+def _settings(text: str) -> dict[str, str]:
+    """The variants by label."""
+    settings = {}
+    for setting in (part.strip() for part in _COMMA.split(text)):
+        head, *keys = setting.split(";")
+        label, equals, variant = (part.strip() for part in head.partition("="))
+        if keys and not equals:
+            raise ConfigError(f"--variants {setting}: keys need a label, as in name={setting}")
+        if not _LABEL.fullmatch(label) or (equals and not variant):
+            raise ConfigError(
+                "--variants must be names, or label=variant;key=value, separated by commas, as in "
+                f'"dnn,strong=hsc_moe;hsc_weight=1". Received: {setting!r}'
+            )
+        if label in settings:
+            raise ConfigError(f"--variants: {label!r} stands there twice; give one of them another label")
+        settings[label] = setting
+    return settings
+
+
+def _overrides(setting: str) -> list[str]:
+    """A variant as overrides of the run's configuration."""
+    head, *pairs = setting.split(";")
+    overrides = [f"model.variant={head.rpartition('=')[2].strip()}"]
+    for pair in (pair.strip() for pair in pairs):
+        key = pair if pair.startswith(("model.", "train.")) else f"model.{pair}"
+        if (name := key.partition("=")[0].strip()) in _FIXED_KEYS:
+            raise ConfigError(f"--variants {setting}: `{name}` cannot be set for one variant")
+        overrides.append(key)
+    return overrides
+
+
+def _seeds(text: str) -> list[int]:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() for part in parts) or len({int(part) for part in parts}) != len(parts):
+        raise ConfigError(f"--seeds must be different whole numbers from 0, as in 1,2,3. Received: {text!r}")
+    return [int(part) for part in parts]

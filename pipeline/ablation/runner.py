@@ -1,0 +1,117 @@
+"""Runs an ablation: the pipeline up to Transform, the members one after the other, the comparison."""
+
+import json
+import pathlib
+from collections.abc import Callable
+
+from models.hierarchy import read_hierarchy
+from models.labels import trained_labels
+from pipeline.ablation import plots, report
+from pipeline.ablation.compare import compare
+from pipeline.ablation.members import Member, TransformedLog, category_paths
+from pipeline.ablation.plan import Plan
+from pipeline.fingerprint import source_fingerprint
+from pipeline.lineage import NodeRun
+from pipeline.runners import local
+from pipeline.simulation.oracle import oracle_session_auc
+
+_RESULT_FILE = "ablation.json"
+
+
+class MemberFailed(RuntimeError):
+    """A member could not be trained or scored; the message names it, the cause is chained."""
+
+
+def run(
+    plan: Plan,
+    runs_folder: str,
+    runner: local.LocalRunner,
+    on_start: Callable[[str, int, int], None],
+    on_finish: Callable[[str], None],
+) -> tuple[pathlib.Path, dict]:
+    """Trains what is not trained yet and compares all members; writes `ablation.json`, the report and the plots.
+
+    The test split is scored once by each member, when it is trained, and looked at here alone; nothing is chosen by it.
+
+    Args:
+      plan: the ablation.
+      runs_folder: the run's folder in it is that of `python -m pipeline run`, whose components are reused.
+      runner: for the components before the Trainer.
+      on_start: called with what begins, its place from 1, and how many there are.
+      on_finish: called with how it ended.
+
+    Returns:
+      the ablation's folder, and the content of `ablation.json`.
+
+    Raises:
+      ComponentFailed, MemberFailed: naming the component or member.
+      MembersDiffer: if the members' test requests are not the same.
+    """
+    run_folder, config = local.run_components(plan.config, plan.schema, runs_folder, runner)
+    log, examples = _transformed_log(plan, runner.node_runs)
+    folder = run_folder / "ablation"
+    members = _train(plan, log, folder / "members", on_start, on_finish)
+    on_start("comparison on the test split", 1, 1)
+    simulated = plan.config.data.path is None
+    label = trained_labels(plan.schema, config.model)[0]
+    hierarchy = read_hierarchy(log.hierarchy)
+    scores = {name: {seed: one.scores() for seed, one in seeds.items()} for name, seeds in members.items()}
+    trainings = {name: {seed: one.training() for seed, one in seeds.items()} for name, seeds in members.items()}
+    result = {
+        "name": config.name,
+        "label": label.name,
+        "simulated": simulated,
+        "seeds": plan.seeds,
+        "settings": plan.settings,
+        "config": config.model_dump(by_alias=True, exclude={"model", "train"}),
+        "configs": {
+            member.label: {"model": member.model.model_dump(), "train": member.train.model_dump(exclude={"seed"})}
+            for member in plan.members
+        },
+        **compare(
+            scores,
+            trainings,
+            hierarchy,
+            label.gains,
+            oracle_session_auc(examples, "test", config, plan.schema) if simulated else None,
+        ),
+        "trainings": trainings,
+    }
+    (folder / _RESULT_FILE).write_text(json.dumps(result, indent=2, ensure_ascii=False), encoding="utf-8")
+    gates = {name: next(iter(seeds.values())).gates for name, seeds in scores.items()}
+    pictures = plots.write(result, gates, category_paths(hierarchy)[:, 0], hierarchy.levels[0].keys, folder)
+    report.write(result, pictures, folder)
+    on_finish("done")
+    return folder, result
+
+
+def _train(plan: Plan, log: TransformedLog, folder: pathlib.Path, on_start, on_finish) -> dict[str, dict[int, Member]]:
+    """The members by label and seed, those that were not there trained."""
+    code = source_fingerprint("pipeline.ablation.members")
+    members: dict[str, dict[int, Member]] = {label: {} for label in plan.labels}
+    for place, planned in enumerate(plan.members, start=1):
+        on_start(planned.title, place, len(plan.members))
+        member = Member(folder, log, planned.model, planned.train, code)
+        if member.finished:
+            on_finish("trained before, reused")
+        else:
+            try:
+                member.make()
+            except Exception as error:
+                raise MemberFailed(f"{planned.title} failed: {error}") from error
+            on_finish(f"{member.training()['seconds']:.1f} s")
+        members[planned.label][planned.seed] = member
+    return members
+
+
+def _transformed_log(plan: Plan, node_runs: list[NodeRun]) -> tuple[TransformedLog, str]:
+    """The outputs of Transform and of the hierarchy; and the raw requests, which the true click probability is in."""
+    outputs = {run.name: run.outputs for run in node_runs}
+    transform = outputs["Transform"]
+    log = TransformedLog(
+        plan.schema,
+        examples=transform["transformed_examples"],
+        transform_graph=transform["transform_graph"],
+        hierarchy=outputs["CategoryHierarchyGen"]["hierarchy"],
+    )
+    return log, outputs["ClickLogExampleGen"]["examples"]

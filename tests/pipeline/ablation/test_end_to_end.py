@@ -1,0 +1,121 @@
+"""`python -m pipeline ablation` on a small demo log, as a user runs it: stopped, resumed, and called once more."""
+
+import json
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+PROJECT = pathlib.Path(__file__).resolve().parents[3]
+SMALL = ["simulate.rows=6000", "train.epochs=1", "model.hidden=[8]", "model.embedding_size=4"]
+
+
+def command(runs: pathlib.Path, *arguments: str) -> list[str]:
+    sets = [f"--set={override}" for override in SMALL]
+    return [sys.executable, "-m", "pipeline", "ablation", f"--runs={runs}", "--seeds=1,2", *sets, *arguments]
+
+
+def call(runs: pathlib.Path, *arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run(command(runs, *arguments), cwd=PROJECT, capture_output=True, text=True, check=False)
+
+
+VARIANTS = "--variants=dnn,few=moe;experts=4;top_k=2"
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory):
+    """Interrupted when the first member is finished and the second has written a checkpoint."""
+    runs = tmp_path_factory.mktemp("runs")
+    members = runs / "demo" / "ablation" / "members"
+    process = subprocess.Popen(
+        command(runs, VARIANTS),
+        cwd=PROJECT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell's background job hands on a SIGINT that is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    deadline = time.monotonic() + 240
+    while not list(members.glob("moe-*.unfinished/checkpoints/last/checkpoint")):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    return runs, process.returncode, error, sorted(path.name for path in members.iterdir())
+
+
+def test_an_interrupted_ablation_says_how_to_go_on(stopped):
+    _, code, error, members = stopped
+    assert code == 130
+    assert "The same command goes on from here" in error
+    assert [name.endswith(".unfinished") for name in members] == [False, True]
+
+
+@pytest.fixture(scope="module")
+def finished(stopped):
+    runs = stopped[0]
+    process = call(runs, VARIANTS)
+    assert process.returncode == 0, process.stdout + process.stderr + (runs / "demo" / "run.log").read_text()[-5000:]
+    folder = runs / "demo" / "ablation"
+    return folder, process.stdout, json.loads((folder / "ablation.json").read_text(encoding="utf-8"))
+
+
+def test_it_goes_on_where_it_was_stopped(stopped, finished):
+    folder, output, result = finished
+    lines = output.splitlines()
+    assert lines[lines.index("[7/7] Transform") + 1].strip() == "unchanged, reused"
+    assert lines[lines.index("[1/4] dnn, seed 1") + 1].strip() == "trained before, reused"
+    assert "reused" not in lines[lines.index("[2/4] few, seed 1") + 1]
+    trainings = result["trainings"]
+    assert trainings["dnn"]["1"]["resumed_from_step"] == 0
+    assert trainings["few"]["1"]["resumed_from_step"] > 0
+    assert len(list((folder / "members").iterdir())) == 4
+    assert not list((folder / "members").glob("*.unfinished"))
+
+
+def test_it_writes_tables_and_plots(finished):
+    folder, output, result = finished
+    assert result["baselines"] == ["dnn"]
+    few = result["variants"]["few"]
+    assert few["differences"]["dnn"]["session_auc"]["low"] < few["differences"]["dnn"]["session_auc"]["high"]
+    assert few["parameters"] > result["variants"]["dnn"]["parameters"]
+    assert few["silhouette"]["mean"] < 1
+    assert 0.5 < result["oracle_session_auc"] <= 1
+    assert set(result["slices"]) == {"top category", "size of leaf category", "length of history"}
+    assert {path.name for path in folder.iterdir()} >= {"report.md", "overall.csv", "slices.csv", "gates.svg"}
+    assert "session AUC - dnn" in output
+    assert str(folder / "report.md") in output
+
+
+def test_gates_of_a_member_are_the_weights_of_its_experts(finished):
+    folder, _, _ = finished
+    [member] = (folder / "members").glob("moe-seed-1-*")
+    with np.load(member / "scores.npz") as scores:
+        gates = scores["gates"]
+    assert gates.shape[1] == 4
+    np.testing.assert_allclose(gates.sum(axis=1), 1, rtol=1e-5)
+    assert ((gates > 0).sum(axis=1) == 2).all()
+
+
+def test_a_second_call_trains_nothing_whatever_the_label(finished):
+    folder, _, result = finished
+    members = {path.name: path.stat().st_mtime_ns for path in (folder / "members").iterdir()}
+    process = call(folder.parents[1], "--variants=dnn,other=moe;experts=4;top_k=2")
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.count("trained before, reused") == 4
+    assert {path.name: path.stat().st_mtime_ns for path in (folder / "members").iterdir()} == members
+    again = json.loads((folder / "ablation.json").read_text(encoding="utf-8"))
+    assert again["variants"]["other"] == result["variants"]["few"]
+
+
+def test_a_wrong_variant_is_refused_before_anything_starts(tmp_path):
+    process = call(tmp_path, "--variants=dnn,few=moe;expert=4")
+    assert process.returncode == 2
+    assert "unknown key `model.expert`. Did you mean `experts`?" in process.stderr
+    assert not list(tmp_path.iterdir())

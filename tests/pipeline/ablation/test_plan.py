@@ -1,0 +1,43 @@
+import pathlib
+
+import pytest
+
+from pipeline.ablation.plan import read_plan
+from pipeline.config import ConfigError
+
+DEMO = pathlib.Path(__file__).resolve().parents[3] / "pipeline" / "configs" / "demo.yaml"
+
+
+def test_a_variant_is_a_name_or_a_label_with_keys_of_its_own():
+    plan = read_plan("dnn, small=hsc_moe; hidden=[32,16] ;train.epochs=7", "3,1", DEMO, ["model.experts=6"])
+    assert plan.labels == ["dnn", "small"]
+    assert plan.seeds == [3, 1]
+    assert [member.title for member in plan.members] == ["dnn, seed 3", "small, seed 3", "dnn, seed 1", "small, seed 1"]
+    dnn, small = plan.members[:2]
+    assert (dnn.model.variant, dnn.model.hidden, dnn.train.epochs, dnn.train.seed) == ("dnn", [128, 64], 3, 3)
+    assert (small.model.variant, small.model.hidden, small.train.epochs) == ("hsc_moe", [32, 16], 7)
+    assert dnn.model.experts == small.model.experts == 6
+    assert plan.config.stop_after == "transform"
+
+
+@pytest.mark.parametrize(
+    ("variants", "seeds", "message"),
+    [
+        ("dnn,mo", "1", "--variants mo, seed 1: .*demo.yaml: `model.variant`: Input should be .* Received: 'mo'"),
+        ("a=moe;expert=4", "1", "--variants a=moe;expert=4.*unknown key `model.expert`. Did you mean `experts`"),
+        ("a=moe;train.epoch=4", "1", "unknown key `train.epoch`. Did you mean `epochs`"),
+        ("a=moe;top_k=11", "1", r"`top_k` must be in \[1, experts=10\]. Received: top_k=11"),
+        ("a=moe;top_k", "1", "--set needs key=value, .* Received: 'model.top_k'"),
+        ("moe;top_k=2", "1", "--variants moe;top_k=2: keys need a label, as in name=moe;top_k=2"),
+        ("a=moe;train.seed=4", "1", "`train.seed` cannot be set for one variant"),
+        ("dnn,dnn", "1", "'dnn' stands there twice"),
+        ("dnn,", "1", "must be names, or label=variant;key=value.* Received: ''"),
+        ("a/b=dnn", "1", "must be names.* Received: 'a/b=dnn'"),
+        ("dnn", "1,1", "--seeds must be different whole numbers from 0, as in 1,2,3. Received: '1,1'"),
+        ("dnn", "-1", "--seeds must be different whole numbers .* Received: '-1'"),
+        ("dnn", "", "--seeds must be different whole numbers .* Received: ''"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_flag_key_and_value(variants, seeds, message):
+    with pytest.raises(ConfigError, match=message):
+        read_plan(variants, seeds, DEMO)
