@@ -1,5 +1,7 @@
 """Transformed requests as tf.data: batches of requests whose item lists are ragged."""
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
 _FILES_AT_ONCE = 64
@@ -14,6 +16,7 @@ def read_requests(
     seed: int = 0,
     repeat: int | None = 1,
     skip_requests: int = 0,
+    prepare: Callable[[dict], dict] | None = None,
 ) -> tf.data.Dataset:
     """Batches of parsed requests from gzipped TFRecord files.
 
@@ -29,6 +32,7 @@ def read_requests(
       seed: of the shuffle; each repetition has an order of its own.
       repeat: how many times over; None for without end.
       skip_requests: how many requests to leave out at the beginning.
+      prepare: applied to each batch, say to leave some of its requests out.
 
     Returns:
       a dataset of dictionaries: [B] tensors for requests, ragged [B, n] tensors for lists.
@@ -49,15 +53,13 @@ def read_requests(
         dataset = dataset.repeat(repeat)
     if skip_requests:
         dataset = dataset.skip(skip_requests)
-    return (
-        dataset.batch(batch_requests)
-        .map(
-            lambda records: tf.io.parse_example(records, feature_spec),
-            num_parallel_calls=tf.data.AUTOTUNE,
-            deterministic=True,
-        )
-        .prefetch(tf.data.AUTOTUNE)
-    )
+
+    def parse(records):
+        batch = tf.io.parse_example(records, feature_spec)
+        return prepare(batch) if prepare else batch
+
+    batches = dataset.batch(batch_requests).map(parse, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    return batches.prefetch(tf.data.AUTOTUNE)
 
 
 def count_requests(files: list[str]) -> int:

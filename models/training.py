@@ -5,6 +5,7 @@ import logging
 import math
 import os
 import time
+from collections.abc import Callable
 
 import tensorflow as tf
 
@@ -46,6 +47,7 @@ def fit(
     config: TrainConfig,
     checkpoint_dir: str,
     log_dir: str,
+    prepare: Callable[[dict], dict] | None = None,
 ) -> TrainingResult:
     """Trains ``ranker`` in place and leaves it with the weights of its best validation.
 
@@ -56,6 +58,7 @@ def fit(
       config: see `TrainConfig`.
       checkpoint_dir: if it holds checkpoints of a killed run, training goes on from the last.
       log_dir: for TensorBoard.
+      prepare: applied to each batch of both splits, see `read_requests`.
     """
     started = time.monotonic()
     requests = count_requests(train_files)
@@ -66,7 +69,7 @@ def fit(
     steps_per_stretch = max(1, requests * config.epochs // config.batch_requests // stretches)
     total_steps = stretches * steps_per_stretch
     ranker.compile(optimizer=make_optimizer(config, total_steps))
-    valid = read_requests(valid_files, feature_spec, config.batch_requests)
+    valid = read_requests(valid_files, feature_spec, config.batch_requests, prepare=prepare)
     _create_variables(ranker, valid)
 
     state = _TrainingState(ranker, checkpoint_dir, config.patience)
@@ -83,6 +86,7 @@ def fit(
             seed=config.seed,
             repeat=None,
             skip_requests=first_step * config.batch_requests,
+            prepare=prepare,
         )
         # To Keras an epoch is the stretch between two validations.
         ranker.fit(

@@ -22,7 +22,8 @@ _USAGE = """python -m pipeline <verb> [flags]
   tune       {tune}
              flags as of run; the section `tune` of the configuration says what is searched
   ablation   {ablation}
-             --variants="dnn,moe,strong=hsc_moe;hsc_weight=1;train.epochs=5" --seeds=1,2,3, and the flags of run.
+             --variants="dnn,moe,strong=hsc_moe;hsc_weight=1;train.epochs=5" --seeds=1,2,3
+             [--among=item_sub_category=sub_category] [--held_out_leaves=0.1], and the flags of run.
              What is trained already is reused. Writes runs/<name>/ablation/report.md, CSV, JSON and plots.
   simulate   {simulate}
              --out=<folder> [--rows=1000000] [--seed=1] [--format=csv|parquet]
@@ -38,6 +39,16 @@ _VARIANTS = flags.DEFINE_string(
     "ablation: names of `model.variant`, or label=variant;key=value;.. with keys of the section model, or train.<key>.",
 )
 _SEEDS = flags.DEFINE_string("seeds", "1,2,3", "ablation: the seeds that each variant is trained with.")
+_AMONG = flags.DEFINE_string(
+    "among", None, "ablation: <item feature>=<request feature>: judge among the candidates in which they are equal."
+)
+_HELD_OUT_LEAVES = flags.DEFINE_float(
+    "held_out_leaves",
+    0.0,
+    "ablation: hide this share of the leaf categories from the training, and judge on their requests, leaf unknown.",
+    lower_bound=0.0,
+    upper_bound=0.9,
+)
 _OUT = flags.DEFINE_string("out", None, "simulate: the folder to write.")
 _ROWS = flags.DEFINE_integer("rows", 1_000_000, "simulate: about how many impressions.", lower_bound=1)
 _SEED = flags.DEFINE_integer("seed", 1, "simulate: the seed.", lower_bound=0)
@@ -91,7 +102,15 @@ def _ablation() -> None:
     from pipeline.config import ConfigError
 
     try:
-        plan = read_plan(_VARIANTS.value, _SEEDS.value, _CONFIG.value, _SET.value, _DATA.value)
+        plan = read_plan(
+            _VARIANTS.value,
+            _SEEDS.value,
+            _CONFIG.value,
+            _SET.value,
+            _DATA.value,
+            _AMONG.value,
+            _HELD_OUT_LEAVES.value,
+        )
     except ConfigError as error:
         raise _Refused(str(error)) from error
     with _screen(plan.config.name) as (out, display, _):

@@ -44,12 +44,15 @@ class TransformedLog:
       examples: folder of the transformed requests, ``Split-<name>`` each.
       transform_graph: folder of Transform's output.
       hierarchy: folder of the category hierarchy.
+      held_out: ids of leaf categories that training must not see. If there are any, the members are judged on
+        their requests alone, in which the leaf is the unknown one.
     """
 
     schema: LogSchema
     examples: str
     transform_graph: str
     hierarchy: str
+    held_out: tuple[int, ...] = ()
 
     def files(self, split: str) -> list[str]:
         """Glob patterns of a split's files."""
@@ -58,7 +61,27 @@ class TransformedLog:
     def identity(self) -> list:
         """What tells this log from others: the folders, which TFX never uses twice, and the files' sizes."""
         sizes = [path.stat().st_size for path in sorted(pathlib.Path(self.examples).glob("Split-*/*"))]
-        return [self.examples, self.transform_graph, self.hierarchy, sizes]
+        return [self.examples, self.transform_graph, self.hierarchy, sizes, self.held_out]
+
+    def seen(self, batch: dict) -> dict:
+        """The requests of a batch that training may see."""
+        return _where(batch, ~self._is_held_out(batch)) if self.held_out else batch
+
+    def judged(self, batch: dict) -> tuple[tf.Tensor, dict, dict]:
+        """Which requests members are judged on, [B] bool; these requests; and what the ranker sees of them."""
+        if not self.held_out:
+            return tf.ones_like(batch[self.leaf], tf.bool), batch, batch
+        judged = self._is_held_out(batch)
+        batch = _where(batch, judged)
+        return judged, batch, batch | {self.leaf: tf.zeros_like(batch[self.leaf])}
+
+    @property
+    def leaf(self) -> str:
+        """The feature of the leaf category's ids."""
+        return id_name(self.schema.categories[-1])
+
+    def _is_held_out(self, batch: dict) -> tf.Tensor:
+        return tf.reduce_any(batch[self.leaf][:, tf.newaxis] == tf.constant(self.held_out, tf.int64), axis=1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,6 +89,7 @@ class MemberScores:
     """What a member says of the R requests of the test split, in the files' order, with their T items.
 
     Attributes:
+      rows: [R] places of the requests in the split.
       lengths: [R] items of each request.
       grades: [T] of the label that is trained.
       probabilities: [T] float32, the scores.
@@ -76,6 +100,7 @@ class MemberScores:
         but for the K that are active; None if the variant has no gate that sees the category alone.
     """
 
+    rows: np.ndarray
     lengths: np.ndarray
     grades: np.ndarray
     probabilities: np.ndarray
@@ -83,6 +108,16 @@ class MemberScores:
     leaf: np.ndarray
     history: np.ndarray | None
     gates: np.ndarray | None
+
+    def among(self, candidates: np.ndarray) -> "MemberScores":
+        """The scores of some of the items, [T] bool; the requests stay, with fewer items each."""
+        request = np.repeat(np.arange(len(self.lengths)), self.lengths)
+        return dataclasses.replace(
+            self,
+            lengths=np.bincount(request[candidates], minlength=len(self.lengths)),
+            grades=self.grades[candidates],
+            probabilities=self.probabilities[candidates],
+        )
 
 
 class Member:
@@ -124,6 +159,7 @@ class Member:
             self._train,
             checkpoint_dir=str(checkpoints),
             log_dir=str(self._unfinished),
+            prepare=self._log.seen,
         )
         write_result(result, ranker, {}, str(self._unfinished / RESULT_FILE))
         config = {"model": self._model.model_dump(), "train": self._train.model_dump()}
@@ -155,18 +191,21 @@ def category_paths(hierarchy: CategoryHierarchy) -> np.ndarray:
 def score(ranker: Ranker, log: TransformedLog, feature_spec: dict) -> MemberScores:
     """Scores the test split."""
     call = tf.function(ranker, autograph=False, reduce_retracing=True)
-    top, leaf = id_name(log.schema.categories[0]), id_name(log.schema.categories[-1])
+    top = id_name(log.schema.categories[0])
     histories = [id_name(feature) for feature in log.schema.histories]
-    parts = []
+    parts, first_row = [], 0
     for batch in read_requests(log.files("test"), feature_spec, _SCORING_BATCH):
+        judged, batch, seen = log.judged(batch)
         grades = batch[ranker.labels[0].name]
         part = {
+            "rows": first_row + tf.where(judged)[:, 0],
             "lengths": grades.row_lengths(),
             "grades": grades.flat_values,
-            "probabilities": call(batch).flat_values,
+            "probabilities": call(seen).flat_values,
             "top": batch[top],
-            "leaf": batch[leaf],
+            "leaf": batch[log.leaf],
         }
+        first_row += len(judged)
         if histories:
             part["history"] = tf.reduce_max(tf.stack([batch[name].row_lengths() for name in histories]), axis=0)
         parts.append({name: value.numpy() for name, value in part.items()})
@@ -174,6 +213,23 @@ def score(ranker: Ranker, log: TransformedLog, feature_spec: dict) -> MemberScor
         raise ValueError("the split test has no request; see `data.split`")
     arrays = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     return MemberScores(**({"history": None} | arrays), gates=_gates(ranker, log))
+
+
+def held_out_leaves(hierarchy: CategoryHierarchy, share: float) -> tuple[int, ...]:
+    """Ids of a share of the leaf categories, evenly over the ranks of their traffic, large ones as well as small.
+
+    Raises:
+      ValueError: if that is none of them.
+    """
+    leaves = hierarchy.size(hierarchy.depth - 1) - 1
+    count = round(share * leaves)
+    if not 1 <= count < leaves:
+        raise ValueError(f"`held_out_leaves` of {share} is {count} of the {leaves} leaf categories")
+    return tuple(int((place + 0.5) * leaves / count) + 1 for place in range(count))
+
+
+def _where(batch: dict, mask: tf.Tensor) -> dict:
+    return {name: tf.ragged.boolean_mask(values, mask) for name, values in batch.items()}
 
 
 def _gates(ranker: Ranker, log: TransformedLog) -> np.ndarray | None:

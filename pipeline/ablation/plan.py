@@ -50,12 +50,22 @@ class Plan:
       schema: of the log.
       members: seed by seed, so that one that was stopped can be shown with the seeds it came to.
       settings: what stood on the command line, by label.
+      among: an item feature and a request feature, to judge among the candidates in which they are equal; or None.
+      held_out_leaves: share of the leaf categories that training must not see and members are judged on; or 0.
     """
 
     config: RunConfig
     schema: LogSchema
     members: tuple[PlannedMember, ...]
     settings: dict[str, str]
+    among: tuple[str, str] | None = None
+    held_out_leaves: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """The name of the folder of its results, inside the ablation's; empty for the folder itself."""
+        parts = [f"held-out-leaves-{self.held_out_leaves:g}"] if self.held_out_leaves else []
+        return "-".join([*parts, f"among-own-{self.among[0]}"] if self.among else parts)
 
     @property
     def labels(self) -> list[str]:
@@ -68,8 +78,16 @@ class Plan:
         return list(dict.fromkeys(member.seed for member in self.members))
 
 
-def read_plan(variants: str, seeds: str, path: str, overrides: Iterable[str] = (), data: str | None = None) -> Plan:
-    """Reads ``--variants`` and ``--seeds``; the other arguments are those of `load_config`.
+def read_plan(
+    variants: str,
+    seeds: str,
+    path: str,
+    overrides: Iterable[str] = (),
+    data: str | None = None,
+    among: str | None = None,
+    held_out_leaves: float = 0.0,
+) -> Plan:
+    """Reads the flags of that name; ``path``, ``overrides`` and ``data`` are those of `load_config`.
 
     Raises:
       ConfigError: naming flag, key, value and what is allowed.
@@ -85,7 +103,21 @@ def read_plan(variants: str, seeds: str, path: str, overrides: Iterable[str] = (
                 raise ConfigError(f"--variants {setting}, seed {seed}: {error}") from error
             first = first or (config, schema)
             members.append(PlannedMember(label, seed, config.model, config.train))
-    return Plan(*first, tuple(members), settings)
+    return Plan(*first, tuple(members), settings, _among(among, first[1]), held_out_leaves)
+
+
+def _among(text: str | None, schema: LogSchema) -> tuple[str, str] | None:
+    if text is None:
+        return None
+    item_feature, _, request_feature = (part.strip() for part in text.partition("="))
+    for name, scope in ((item_feature, "item"), (request_feature, "request")):
+        allowed = [f.name for f in schema.features if f.scope == scope and f.dtype == "bytes" and not f.is_history]
+        if name not in allowed:
+            raise ConfigError(
+                "--among must be <item feature>=<request feature>, text features both, as in "
+                f"item_sub_category=sub_category. Of the {scope} there are {', '.join(allowed)}. Received: {text!r}"
+            )
+    return item_feature, request_feature
 
 
 def _settings(text: str) -> dict[str, str]:

@@ -79,6 +79,11 @@ def _head(result: dict) -> str:
         f"split, of which {counting['session_auc']:,} count for session AUC and {counting['ndcg_at_10']:,} for NDCG@10 "
         "and MRR."
     )
+    if result["among"]:
+        item, request = result["among"]
+        text += f" **Among the candidates whose `{item}` is the request's `{request}` alone.**"
+    if held_out := result["held_out_leaves"]:
+        text += f" **Requests of {len(held_out)} leaf categories that training was not shown, their leaf unknown.**"
     settings = [f"* `{label}`: `{setting}`" for label, setting in result["settings"].items() if label != setting]
     return "\n\n".join([text + log, *(["\n".join(settings)] if settings else [])])
 

@@ -1,14 +1,18 @@
 """Runs an ablation: the pipeline up to Transform, the members one after the other, the comparison."""
 
+import dataclasses
 import json
 import pathlib
 from collections.abc import Callable
 
+import numpy as np
+
 from models.hierarchy import read_hierarchy
 from models.labels import trained_labels
 from pipeline.ablation import plots, report
-from pipeline.ablation.compare import compare
-from pipeline.ablation.members import Member, TransformedLog, category_paths
+from pipeline.ablation.candidates import own_candidates
+from pipeline.ablation.compare import MembersDiffer, compare
+from pipeline.ablation.members import Member, MemberScores, TransformedLog, category_paths, held_out_leaves
 from pipeline.ablation.plan import Plan
 from pipeline.fingerprint import source_fingerprint
 from pipeline.lineage import NodeRun
@@ -49,13 +53,18 @@ def run(
     """
     run_folder, config = local.run_components(plan.config, plan.schema, runs_folder, runner)
     log, examples = _transformed_log(plan, runner.node_runs)
-    folder = run_folder / "ablation"
-    members = _train(plan, log, folder / "members", on_start, on_finish)
+    hierarchy = read_hierarchy(log.hierarchy)
+    if plan.held_out_leaves:
+        log = dataclasses.replace(log, held_out=held_out_leaves(hierarchy, plan.held_out_leaves))
+    members = _train(plan, log, run_folder / "ablation" / "members", on_start, on_finish)
+    folder = run_folder / "ablation" / plan.name
+    folder.mkdir(exist_ok=True)
     on_start("comparison on the test split", 1, 1)
     simulated = plan.config.data.path is None
     label = trained_labels(plan.schema, config.model)[0]
-    hierarchy = read_hierarchy(log.hierarchy)
     scores = {name: {seed: one.scores() for seed, one in seeds.items()} for name, seeds in members.items()}
+    if plan.among:
+        scores = _among_own(scores, own_candidates(examples, *plan.among, label.name))
     trainings = {name: {seed: one.training() for seed, one in seeds.items()} for name, seeds in members.items()}
     result = {
         "name": config.name,
@@ -63,6 +72,8 @@ def run(
         "simulated": simulated,
         "seeds": plan.seeds,
         "settings": plan.settings,
+        "among": plan.among,
+        "held_out_leaves": [hierarchy.levels[-1].keys[leaf - 1] for leaf in log.held_out],
         "config": config.model_dump(by_alias=True, exclude={"model", "train"}),
         "configs": {
             member.label: {"model": member.model.model_dump(), "train": member.train.model_dump(exclude={"seed"})}
@@ -73,7 +84,7 @@ def run(
             trainings,
             hierarchy,
             label.gains,
-            oracle_session_auc(examples, "test", config, plan.schema) if simulated else None,
+            oracle_session_auc(examples, "test", config, plan.schema) if simulated and not plan.name else None,
         ),
         "trainings": trainings,
     }
@@ -102,6 +113,15 @@ def _train(plan: Plan, log: TransformedLog, folder: pathlib.Path, on_start, on_f
             on_finish(f"{member.training()['seconds']:.1f} s")
         members[planned.label][planned.seed] = member
     return members
+
+
+def _among_own(scores: dict[str, dict[int, MemberScores]], requests: list[tuple[np.ndarray, ...]]) -> dict:
+    """The scores of the request's own candidates; ``requests`` as `own_candidates` gives them."""
+    any_member = next(iter(next(iter(scores.values())).values()))
+    own, grades = (np.concatenate(parts) for parts in zip(*(requests[i] for i in any_member.rows), strict=True))
+    if not np.array_equal(grades, any_member.grades):
+        raise MembersDiffer("the members' items are not in the order of the raw requests")
+    return {label: {seed: one.among(own) for seed, one in seeds.items()} for label, seeds in scores.items()}
 
 
 def _transformed_log(plan: Plan, node_runs: list[NodeRun]) -> tuple[TransformedLog, str]:

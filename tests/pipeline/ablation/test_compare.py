@@ -28,6 +28,7 @@ def scores(seed=0, requests=120, skill=0.0, gates=True) -> MemberScores:
     leaf = log.integers(0, 8, requests)
     noise = rng.integers(0, 6, len(grades)) / 10  # with ties
     return MemberScores(
+        rows=np.arange(requests),
         lengths=lengths,
         grades=grades,
         probabilities=(0.05 + 0.8 * (noise + skill * (grades > 0)) / (0.6 + skill)).astype(np.float32),

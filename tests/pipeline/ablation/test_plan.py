@@ -20,6 +20,20 @@ def test_a_variant_is_a_name_or_a_label_with_keys_of_its_own():
     assert plan.config.stop_after == "transform"
 
 
+def test_what_is_judged_otherwise_has_a_folder_of_its_own():
+    assert read_plan("dnn", "1", DEMO).name == ""
+    assert read_plan("dnn", "1", DEMO, among="brand=sub_category").name == "among-own-brand"
+    assert read_plan("dnn", "1", DEMO, held_out_leaves=0.1).name == "held-out-leaves-0.1"
+    both = read_plan("dnn", "1", DEMO, among="brand=sub_category", held_out_leaves=0.1)
+    assert both.name == "held-out-leaves-0.1-among-own-brand"
+
+
+@pytest.mark.parametrize("among", ["brand", "price=sub_category", "brand=history_brand", "sub_category=brand"])
+def test_candidates_are_told_by_a_text_feature_of_item_and_request(among):
+    with pytest.raises(ConfigError, match=f"--among must be <item feature>=<request feature>.*Received: '{among}'"):
+        read_plan("dnn", "1", DEMO, among=among)
+
+
 @pytest.mark.parametrize(
     ("variants", "seeds", "message"),
     [
