@@ -90,7 +90,11 @@ def result():
     trainings["good"][2] = TRAINING | {"seconds": 0.1, "resumed_from_step": 9}
     compared = compare(members, trainings, HIERARCHY, GAINS, oracle_session_auc=1.0)
     head = {"name": "shop", "label": "click", "simulated": True, "seeds": [1, 2]}
-    return head | {"settings": {"moe": "moe", "dnn": "dnn", "good": "good=moe;top_k=2"}} | compared
+    return (
+        head
+        | {"among": None, "held_out_leaves": [], "settings": {"moe": "moe", "dnn": "dnn", "good": "good=moe;top_k=2"}}
+        | compared
+    )
 
 
 def test_what_is_better_is_seen_to_be_better(result):
@@ -153,7 +157,7 @@ def test_little_to_show_makes_a_report_too(tmp_path, labels, clicks):
     few = dataclasses.replace(few, grades=few.grades * clicks)
     compared = compare({name: {1: few} for name in labels}, {name: {1: TRAINING} for name in labels}, HIERARCHY, GAINS)
     head = {"name": "shop", "label": "click", "simulated": False, "seeds": [1]}
-    result = head | {"settings": {name: name for name in labels}} | compared
+    result = head | {"among": None, "held_out_leaves": [], "settings": {name: name for name in labels}} | compared
     assert result["variants"]["moe"]["metrics"]["auc"]["standard_deviation"] is None
     gates = {"moe": few.gates}
     pictures = write_plots(result, gates, category_paths(HIERARCHY)[:, 0], HIERARCHY.levels[0].keys, tmp_path)
