@@ -27,6 +27,7 @@ _USAGE = """python -m pipeline <verb> [flags]
              What is trained already is reused. Writes runs/<name>/ablation/report.md, CSV, JSON and plots.
   simulate   {simulate}
              --out=<folder> [--rows=1000000] [--seed=1] [--format=csv|parquet]
+             [--nocategory_taste] [--noinheritance] [--nouser_taste]
 """.format(**_VERBS)
 
 _CONFIG = flags.DEFINE_string("config", "pipeline/configs/demo.yaml", "The run's YAML file.")
@@ -53,6 +54,9 @@ _OUT = flags.DEFINE_string("out", None, "simulate: the folder to write.")
 _ROWS = flags.DEFINE_integer("rows", 1_000_000, "simulate: about how many impressions.", lower_bound=1)
 _SEED = flags.DEFINE_integer("seed", 1, "simulate: the seed.", lower_bound=0)
 _FORMAT = flags.DEFINE_enum("format", "csv", ["csv", "parquet"], "simulate: the files' format.")
+_CATEGORY_TASTE = flags.DEFINE_bool("category_taste", True, "simulate: what sells differs by category.")
+_INHERITANCE = flags.DEFINE_bool("inheritance", True, "simulate: a sub-category shares its top's taste.")
+_USER_TASTE = flags.DEFINE_bool("user_taste", True, "simulate: users differ.")
 
 
 class _Refused(Exception):
@@ -160,7 +164,15 @@ def _simulate() -> None:
     if not _OUT.value:
         raise _Refused("simulate needs --out=<folder>")
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    result = simulate(_OUT.value, _ROWS.value, _SEED.value, _FORMAT.value)
+    result = simulate(
+        _OUT.value,
+        _ROWS.value,
+        _SEED.value,
+        _FORMAT.value,
+        category_taste=_CATEGORY_TASTE.value,
+        inheritance=_INHERITANCE.value,
+        user_taste=_USER_TASTE.value,
+    )
     for name, value in result.items():
         print(f"{name:<18} {value}")
 

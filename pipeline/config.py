@@ -32,6 +32,9 @@ class SimulateConfig(Section):
 
     rows: int = Field(300_000, ge=1_000, description="impressions")
     seed: int = Field(1, ge=0)
+    category_taste: bool = Field(True, description="what sells differs by category; false: one taste on all shelves")
+    inheritance: bool = Field(True, description="a sub-category shares its top's taste; false: it has its own")
+    user_taste: bool = Field(True, description="users differ; false: all are alike")
 
 
 class ValidationConfig(Section):

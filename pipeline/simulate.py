@@ -31,7 +31,15 @@ _ROWS_A_WRITE = 100_000
 _progress = logging.getLogger("aislerank.progress")
 
 
-def simulate(out: str | os.PathLike, rows: int, seed: int = 1, format: str = "csv") -> dict:
+def simulate(
+    out: str | os.PathLike,
+    rows: int,
+    seed: int = 1,
+    format: str = "csv",
+    category_taste: bool = True,
+    inheritance: bool = True,
+    user_taste: bool = True,
+) -> dict:
     """Simulates a click log and writes it to a folder as impressions-00000.csv (or .parquet), -00001, ...
 
     One row is one impression; rows stand in order of time, a request's by position, and no request is cut
@@ -40,21 +48,25 @@ def simulate(out: str | os.PathLike, rows: int, seed: int = 1, format: str = "cs
     their names when all of them are written, so a killed run leaves no log that looks whole; files
     of an earlier run in the folder are replaced.
 
-    The log depends on (rows, seed) alone, byte for byte, on one machine and version of numpy; the shop's
-    taste on the seed alone. Items, users and shops grow slower than the rows. Memory grows with the
-    requests (about 100 bytes each) beside one file's rows.
+    The log depends on (rows, seed) and the three switches alone, byte for byte, on one machine and version of
+    numpy; the shop's taste on the seed and the switches. Items, users and shops grow slower than the rows.
+    Memory grows with the requests (about 100 bytes each) beside one file's rows.
 
     Args:
       out: the folder; made if there is none.
       rows: how many impressions; the last request is written whole, so up to 39 more.
       seed: of everything that is drawn.
       format: "csv" or "parquet".
+      category_taste: False: one taste on all shelves, so that a gate by category has nothing to choose.
+      inheritance: False: a sub-category's taste has nothing to do with its top's or its siblings'.
+      user_taste: False: all users are alike, so that a history tells nothing.
 
     Returns:
       `rows`, `requests`, `users` and `items` (with an impression), `top_categories`, `sub_categories`,
       `clicks`, `purchases`, `click_rate` and `purchase_rate` (an impression), `files`, `bytes`, `seconds`, and
       `session_auc`: the mean AUC of a request's clicks, over requests with a click and a non-click, for
-      ranking by the true click probability (the oracle), by sales, and by the position shown.
+      ranking by the true click probability (the oracle), by the known one (the best without knowledge of the user and
+      of the item's own effect), by sales, and by the position shown.
 
     Raises:
       ValueError: if `rows`, `seed` or `format` is out of range.
@@ -71,9 +83,9 @@ def simulate(out: str | os.PathLike, rows: int, seed: int = 1, format: str = "cs
     for unfinished in out.glob(".impressions-*.unfinished"):
         unfinished.unlink()
 
-    taste = shop.make_taste(seed)
+    taste = shop.make_taste(seed, category_taste, inheritance)
     catalogue = shop.make_catalogue(taste, rows, seed)
-    requests, users = traffic.make_requests(taste, rows, seed)
+    requests, users = traffic.make_requests(taste, rows, seed, user_taste)
     names = _Names.of(taste, catalogue)
     blocks = _blocks(requests)
     carried = _Clicks.none()
@@ -176,7 +188,7 @@ class _Totals:
         self.rows = self.clicks = self.purchases = 0
         self._catalogue = catalogue
         self._seen = np.zeros(len(catalogue.sub), bool)
-        self._auc = {"true_click_probability": 0.0, "sales": 0.0, "position": 0.0}
+        self._auc = {"true_click_probability": 0.0, "known_click_probability": 0.0, "sales": 0.0, "position": 0.0}
         self._judged = 0
 
     def add(self, shown: traffic.Impressions) -> None:
@@ -186,6 +198,7 @@ class _Totals:
         self._seen[shown.item[shown.valid]] = True
         scores = {
             "true_click_probability": shown.click_probability,
+            "known_click_probability": shown.known_probability,
             "sales": self._catalogue.sales[shown.item],
             "position": np.broadcast_to(-np.arange(shown.valid.shape[1]), shown.valid.shape),
         }

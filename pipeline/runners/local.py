@@ -152,10 +152,12 @@ def _is_resolver(node: pipeline_pb2.Pipeline.PipelineOrNode) -> bool:
 def _simulated_log(folder: pathlib.Path, config: SimulateConfig) -> pathlib.Path:
     """The folder of the simulated log, which is written only once: a newer file would be a new log to the cache."""
     code = source_fingerprint("pipeline.simulate")[:8]
-    log = folder / f"log-{config.rows}-{config.seed}-{code}"
+    switches = {"category_taste", "inheritance", "user_taste"}
+    off = [f"no_{name}" for name, on in config.model_dump(include=switches).items() if not on]
+    log = folder / "-".join(["log", str(config.rows), str(config.seed), *off, code])
     if not log.exists():
         unfinished = log.with_name(f"{log.name}.unfinished")
-        simulate(unfinished, config.rows, config.seed)
+        simulate(unfinished, **config.model_dump())
         unfinished.rename(log)
     return log
 

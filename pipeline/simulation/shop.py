@@ -1,11 +1,12 @@
 """The simulated shop: what stands on its shelves, and what each shelf's customers like.
 
-All of it is made up by us. By construction a top category has weights of its own, some of opposite
-sign to another's, for price, sales, rating, age, brand and shop; a sub-category inherits them
-with a deviation. The constants below are the one of five settings tried that was chosen so that models
-which adapt to the category have something to gain: with 300,000 impressions, a tower for each top category
-was 0.007 of session AUC above one shared tower, whose inputs hold the category too. Figures on
-this log say that a model works as meant; they are no evidence of what it gains in a real shop.
+All of it is made up by us. People buy out of one of six motives, which come in three pairs of opposites. A motive is a
+function of price, sales, rating and age, standardised within the shelf, and nearly all of it is products of two
+(`motive_values`). One motive rules a top category (each rules two of the twelve); a sub-category
+inherits it with a deviation. What is good on one shelf is bad on another, so that a single tower has to learn all
+motives and to switch between them, where a mixture of experts learns a motive each and has the gate switch.
+docs/demo-log.md says which variant exploits what, and how each property is switched off. Figures on this log say that a
+model works as meant; they are no evidence of what it gains in a real shop.
 """
 
 import dataclasses
@@ -15,30 +16,24 @@ import numpy as np
 
 from pipeline.simulation.shelves import PRICES, category_tree
 
-# Mean over the top categories, spread over them: weights of numbers standardised within the shelf.
-TASTES = {
-    "price": (0.0, 0.8),
-    "price_band": (0.4, 0.25),  # weight of the squared distance to the preferred price, never negative
-    "preferred_price": (0.0, 0.6),
-    "sales": (0.2, 0.6),
-    "rating": (0.2, 0.6),
-    "age": (0.0, 0.8),
-    # Products of two: a rating counts for more where many have bought, a high price wants a high rating, ...
-    "price_rating": (0.0, 0.7),
-    "sales_rating": (0.0, 0.7),
-    "price_age": (0.0, 0.7),
-    "brand": (0.3, 0.15),  # of the brand's appeal on this shelf, never negative
-    "loyalty": (0.25, 0.15),  # of the match of user and brand, never negative
-    "shop": (0.1, 0.3),
-}
-NEVER_NEGATIVE = ("price_band", "brand", "loyalty")
-DEVIATION = 0.35  # a sub-category's deviation from its top, in units of the spread over the tops
-ITEM_EFFECT = 0.2  # standard deviation of what no feature tells of an item
-PRICE_SENSITIVITY = 0.2  # standard deviation over users
+MOTIVES = 3  # pairs of opposites
+CATEGORY_TASTE = 4.5  # standard deviation of the motives' part of the log-odds of a click, on every shelf
+LINEAR = 0.3  # of a single number in a motive, beside 1 for a product of two
+DEVIATION = 0.15  # a sub-category's share of its own in its weights; the squares of both shares add up to 1
+SUB_SPREAD = 0.35  # spread over the subs of a top of what is no taste (price, click rate, ...), over that of the tops
+BRAND_TASTE = 0.1  # standard deviation of a brand's appeal, drawn for each top category
+SHOP_TASTE = 0.1  # standard deviation of a shop's quality
+ITEM_EFFECT = 0.1  # standard deviation of what no feature tells of an item
+PRICE_SENSITIVITY = 0.5  # standard deviation over users of the weight of how dear a brand is
+LOYALTY = (0.5, 0.1)  # weight of the match of user and brand: mean and spread over shelves, never negative
 STYLES = 3  # length of the vectors whose dot product is the match of user and brand
+SUB_PRICE_SPREAD = 0.5  # of the logarithm of the usual price, over the subs of a top
 TOP_EXPONENT, SUB_EXPONENT = 0.8, 1.0  # Zipf exponents of traffic over tops, and over the subs of a top
 OWN_BRANDS, SHARED_BRANDS, BRANDS_OF_A_SHELF = 25, 40, 35
 MIN_ITEMS = 60  # the smallest shelf; a request shows 40 at most
+# Items by rows^0.6. So many that most are shown a few times only: a model that can learn every item by
+# heart needs to know nothing of its shelf.
+ITEMS = 60
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +43,8 @@ class Taste:
     Attributes:
       tops, subs: names; ``top_of`` [S] the top of each sub-category.
       traffic: [S] share of the requests.
-      weights: [S] a name of TASTES.
+      motives: [S, MOTIVES] weights of `motive_values`, about one of them 1 or -1 and the others 0.
+      loyalty: [S] weight of the match of user and brand.
       brands: [T, B'] the brands sold under each top; some are sold under several.
       appeal: [T, B] how a brand is liked under a top; ``tier`` [B] how dear, ``brand_style`` [B, STYLES].
       click_rate: [S] mean click probability of an item that is looked at.
@@ -59,7 +55,8 @@ class Taste:
     subs: list[str]
     top_of: np.ndarray
     traffic: np.ndarray
-    weights: dict[str, np.ndarray]
+    motives: np.ndarray
+    loyalty: np.ndarray
     brands: np.ndarray
     appeal: np.ndarray
     tier: np.ndarray
@@ -76,7 +73,9 @@ class Catalogue:
       sub, brand, shop: [I] indices.
       price, sales, rating, age_days: [I] as the log shows them, NaN where missing; the age on the log's first day.
       price_score, sales_score: [I] standardised within the shelf.
-      utility: [I] log-odds of a click of an item that is looked at by the average user.
+      known_utility: [I] log-odds of a click of an item that is looked at by the average user, without the item's own
+        effect: what features can tell.
+      utility: [I] the same with the item's own effect.
     """
 
     first: np.ndarray
@@ -89,6 +88,7 @@ class Catalogue:
     age_days: np.ndarray
     price_score: np.ndarray
     sales_score: np.ndarray
+    known_utility: np.ndarray
     utility: np.ndarray
 
 
@@ -98,8 +98,14 @@ def zipf(count: int, exponent: float, shift: float = 0.0) -> np.ndarray:
     return shares / shares.sum()
 
 
-def make_taste(seed: int) -> Taste:
-    """Draws the tree's tastes; the same for every size of log."""
+def make_taste(seed: int, category_taste: bool = True, inheritance: bool = True) -> Taste:
+    """Draws the tree's tastes; the same for every size of log.
+
+    Args:
+      seed: of all draws.
+      category_taste: False lets one motive and one set of brands' appeals rule the whole shop, without deviations.
+      inheritance: False gives each sub-category a motive of its own, whatever its top's.
+    """
     rng = np.random.default_rng([seed, 0])
     tree = category_tree()
     tops = [top for top, _ in tree]
@@ -111,34 +117,63 @@ def make_taste(seed: int) -> Taste:
             for share, (_, names) in zip(zipf(len(tops), TOP_EXPONENT), tree, strict=True)
         ]
     )
-    weights = {}
-    for name, (mean, spread) in TASTES.items():
-        weight = _by_shelf(rng, mean, spread, top_of)
-        weights[name] = np.maximum(weight, 0) if name in NEVER_NEGATIVE else weight
+    ruling, ruling_of_subs = _ruling_motives(rng, len(tops)), _ruling_motives(rng, len(subs))
+    motives = ruling[top_of] if inheritance else ruling_of_subs
+    motives = np.sqrt(1 - DEVIATION**2) * motives + DEVIATION * rng.normal(size=motives.shape) / MOTIVES**0.5
+    loyalty = rng.normal(*LOYALTY, size=len(subs))
     own = SHARED_BRANDS + np.arange(len(tops) * OWN_BRANDS).reshape(len(tops), OWN_BRANDS)
     borrowed = BRANDS_OF_A_SHELF - OWN_BRANDS
     shared = np.stack([rng.choice(SHARED_BRANDS, borrowed, replace=False) for _ in tops])
     brand_count = SHARED_BRANDS + own.size
+    appeal = rng.normal(size=(len(tops), brand_count))
+    if not category_taste:
+        motives, appeal = np.broadcast_to(ruling[0], motives.shape), np.broadcast_to(appeal[0], appeal.shape)
+        loyalty = np.full(len(subs), LOYALTY[0])
     return Taste(
         tops=tops,
         subs=subs,
         top_of=top_of,
         traffic=traffic,
-        weights=weights,
+        motives=motives,
+        loyalty=np.maximum(loyalty, 0),
         brands=np.concatenate([shared, own], axis=1),
-        appeal=rng.normal(size=(len(tops), brand_count)),
+        appeal=appeal,
         tier=rng.normal(size=brand_count),
         brand_style=rng.normal(size=(brand_count, STYLES)) / STYLES**0.25,
-        click_rate=np.clip(_by_shelf(rng, 0.15, 0.04, top_of), 0.05, 0.3),
+        click_rate=np.clip(_by_shelf(rng, 0.3, 0.08, top_of), 0.1, 0.5),
         purchase_rate=np.clip(_by_shelf(rng, 0.12, 0.05, top_of), 0.02, 0.3),
     )
 
 
+def motive_values(price: np.ndarray, sales: np.ndarray, rating: np.ndarray, age: np.ndarray) -> np.ndarray:
+    """How far each item meets each pair's first motive; its opposite is the same with a minus.
+
+    0. You get what you pay for: a high price asks for a high rating, and what sells well should be long proven.
+    1. Fashion: the dear bestseller, and the well rated newcomer.
+    2. Bargains: the cheap newcomer or the dear classic, and the crowd's verdict (many sales, high rating).
+
+    Args:
+      price, sales, rating, age: [I] standardised within the shelf.
+
+    Returns:
+      [I, MOTIVES], each of about mean 0 and variance 1.
+    """
+    values = np.stack(
+        [
+            price * rating + sales * age + LINEAR * (rating - price),
+            price * sales - rating * age + LINEAR * (sales - age),
+            price * age + sales * rating + LINEAR * (sales - price),
+        ],
+        axis=1,
+    )
+    return values / np.sqrt(2 + 2 * LINEAR**2)
+
+
 def make_catalogue(taste: Taste, rows: int, seed: int) -> Catalogue:
-    """Draws the items; their number grows with the 0.6th power of the rows."""
+    """Draws the items; their number grows with the 0.6th power of the rows, most of them in a long tail."""
     rng = np.random.default_rng([seed, 1, rows])
     shelf_size = taste.traffic**0.75
-    sizes = MIN_ITEMS + np.floor(3 * rows**0.6 * shelf_size / shelf_size.sum()).astype(np.int64)
+    sizes = MIN_ITEMS + np.floor(ITEMS * rows**0.6 * shelf_size / shelf_size.sum()).astype(np.int64)
     first = np.concatenate([[0], np.cumsum(sizes)])
     items = int(first[-1])
     sub = np.repeat(np.arange(len(sizes)), sizes)
@@ -160,7 +195,7 @@ def make_catalogue(taste: Taste, rows: int, seed: int) -> Catalogue:
     def spread_out(score, location, scale, scale_spread):
         return location[sub] + np.clip(_by_shelf(rng, scale, scale_spread, top_of), scale / 3, None)[sub] * score
 
-    usual_price = np.log([PRICES[top] for top in taste.tops])[top_of] + 0.5 * rng.normal(size=len(top_of))
+    usual_price = np.log([PRICES[top] for top in taste.tops])[top_of] + SUB_PRICE_SPREAD * rng.normal(size=len(top_of))
     price = np.round(np.exp(spread_out(price_score, usual_price, 0.6, 0.15)), 2)
     sales = np.floor(np.exp(spread_out(sales_score, _by_shelf(rng, 4.5, 0.8, top_of), 1.3, 0.2)))
     rating = spread_out(rating_score, _by_shelf(rng, 4.1, 0.2, top_of), 0.4, 0.08)
@@ -172,24 +207,27 @@ def make_catalogue(taste: Taste, rows: int, seed: int) -> Catalogue:
     price[missing_price], rating[missing_rating] = np.nan, np.nan
     price_score[missing_price], rating_score[missing_rating] = 0, 0
 
-    weight = {name: values[sub] for name, values in taste.weights.items()}
-    utility = (
-        weight["price"] * price_score
-        - weight["price_band"] * (price_score - weight["preferred_price"]) ** 2
-        + weight["sales"] * sales_score
-        + weight["rating"] * rating_score
-        + weight["age"] * age_score
-        + weight["price_rating"] * price_score * rating_score
-        + weight["sales_rating"] * sales_score * rating_score
-        + weight["price_age"] * price_score * age_score
-        + weight["brand"] * taste.appeal[top_of[sub], brand]
-        + weight["shop"] * shop_quality[shop]
-        + ITEM_EFFECT * scores()
+    values = motive_values(
+        *(np.clip(score, -2.5, 2.5) for score in (price_score, sales_score, rating_score, age_score))
     )
-    utility += _intercepts(utility, first, taste.click_rate)[sub]
+    known_utility = (
+        CATEGORY_TASTE * np.einsum("im,im->i", taste.motives[sub], values)
+        + BRAND_TASTE * taste.appeal[top_of[sub], brand]
+        + SHOP_TASTE * shop_quality[shop]
+    )
+    utility = known_utility + ITEM_EFFECT * scores()
+    intercept = _intercepts(utility, first, taste.click_rate)[sub]
     return Catalogue(
-        first, sub, brand, shop, price, sales, rating, age_days, price_score, sales_score, utility
+        first, sub, brand, shop, price, sales, rating, age_days, price_score, sales_score,
+        known_utility + intercept, utility + intercept,
     )  # fmt: skip
+
+
+def _ruling_motives(rng: np.random.Generator, shelves: int) -> np.ndarray:
+    """[shelves, MOTIVES] one 1 or -1 a row; each six shelves in a row, busiest first, have all six motives."""
+    both = np.concatenate([np.eye(MOTIVES), -np.eye(MOTIVES)])
+    turns = -(-shelves // len(both))
+    return np.concatenate([rng.permutation(both) for _ in range(turns)])[:shelves]
 
 
 def _by_shelf(rng: np.random.Generator, mean: float, spread: float, top_of: np.ndarray) -> np.ndarray:
@@ -198,7 +236,7 @@ def _by_shelf(rng: np.random.Generator, mean: float, spread: float, top_of: np.n
     normal = statistics.NormalDist()
     quantiles = np.array([normal.inv_cdf((top + 0.5) / tops) for top in range(tops)])
     of_top = mean + spread * rng.permutation(quantiles)
-    return of_top[top_of] + DEVIATION * spread * rng.normal(size=len(top_of))
+    return of_top[top_of] + SUB_SPREAD * spread * rng.normal(size=len(top_of))
 
 
 def _intercepts(utility: np.ndarray, first: np.ndarray, click_rate: np.ndarray) -> np.ndarray:

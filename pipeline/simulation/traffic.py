@@ -31,7 +31,7 @@ class Requests:
 
 @dataclasses.dataclass(frozen=True)
 class Users:
-    """[U] users: the match of a brand is ``style . brand_style``."""
+    """[U] users: the match of a brand is ``style . brand_style``; ``price_sensitivity`` weighs the brand's tier."""
 
     style: np.ndarray
     price_sensitivity: np.ndarray
@@ -39,17 +39,24 @@ class Users:
 
 @dataclasses.dataclass(frozen=True)
 class Impressions:
-    """The shown items of n requests, [n, MAX_SHOWN] in the order shown; ``valid`` where there is one."""
+    """The shown items of n requests, [n, MAX_SHOWN] in the order shown; ``valid`` where there is one.
+
+    `known_probability` is `click_probability` for the average user, without the item's own effect.
+    """
 
     valid: np.ndarray
     item: np.ndarray
     click_probability: np.ndarray
+    known_probability: np.ndarray
     click: np.ndarray
     purchase: np.ndarray
 
 
-def make_requests(taste: Taste, rows: int, seed: int) -> tuple[Requests, Users]:
-    """Draws requests that show at least ``rows`` items, and not one request more, and their users."""
+def make_requests(taste: Taste, rows: int, seed: int, user_taste: bool = True) -> tuple[Requests, Users]:
+    """Draws requests that show at least ``rows`` items, and not one request more, and their users.
+
+    Without ``user_taste`` all users are alike.
+    """
     rng = np.random.default_rng([seed, 2, rows])
     most = rows // MIN_SHOWN + 1
     shown = MIN_SHOWN + (rng.beta(1.2, 2.0, most) * (MAX_SHOWN + 1 - MIN_SHOWN)).astype(np.int64)
@@ -69,7 +76,10 @@ def make_requests(taste: Taste, rows: int, seed: int) -> tuple[Requests, Users]:
     timestamp = np.sort(START + hour * 3600 + rng.integers(3600, size=count))
     return (
         Requests(timestamp, user, sub, shown),
-        Users(rng.normal(size=(users, STYLES)) / STYLES**0.25, PRICE_SENSITIVITY * rng.normal(size=users)),
+        Users(
+            user_taste * rng.normal(size=(users, STYLES)) / STYLES**0.25,
+            user_taste * PRICE_SENSITIVITY * rng.normal(size=users),
+        ),
     )
 
 
@@ -87,7 +97,8 @@ def show(
     `click_probability` that is returned has the examination averaged over the noise of the production
     ranker instead (by `REDRAWS` draws of it): of the scores that do not look at the position, it is
     the best there is, in session AUC, for the clicks of the log, and it is calibrated. It knows the
-    user's taste and the item's own effect, which no model can know in full.
+    user's taste and the item's own effect, which no model can know in full. `known_probability` leaves these two out:
+    the best that can be known of an item on its shelf.
     """
     user, sub, shown = requests.user[block], requests.sub[block], requests.shown[block]
     item = _retrieve(catalogue, sub, rng)
@@ -109,16 +120,19 @@ def show(
     match = np.einsum("rs,ris->ri", users.style[user], taste.brand_style[catalogue.brand[item]])
     log_odds = (
         catalogue.utility[item]
-        + users.price_sensitivity[user][:, None] * catalogue.price_score[item]
-        + taste.weights["loyalty"][sub][:, None] * match
+        + users.price_sensitivity[user][:, None] * taste.tier[catalogue.brand[item]]
+        + taste.loyalty[sub][:, None] * match
     )
     attraction = 1 / (1 + np.exp(-log_odds))
+    known = 1 / (1 + np.exp(-catalogue.known_utility[item]))
 
     order = ranking()
-    item, attraction, examination = (np.take_along_axis(x, order, 1) for x in (item, attraction, examination))
+    item, attraction, known, examination = (
+        np.take_along_axis(x, order, 1) for x in (item, attraction, known, examination)
+    )
     click = valid & (rng.random(valid.shape) < EXAMINATION * attraction)
     purchase = click & (rng.random(valid.shape) < taste.purchase_rate[sub][:, None])
-    return Impressions(valid, item, examination * attraction, click, purchase)
+    return Impressions(valid, item, examination * attraction, examination * known, click, purchase)
 
 
 def _retrieve(catalogue: Catalogue, sub: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -130,7 +144,7 @@ def _retrieve(catalogue: Catalogue, sub: np.ndarray, rng: np.random.Generator) -
     first, size = catalogue.first[sub], np.diff(catalogue.first)[sub]
     place = rng.integers(size)[:, None] + np.arange(RETRIEVED)
     item = first[:, None] + place % size[:, None]
-    weight = 0.5 * catalogue.sales_score[item] - np.log(rng.standard_exponential(item.shape, np.float32))
+    weight = 0.5 * catalogue.sales_score[item] - np.log(rng.standard_exponential(item.shape, np.float32) + 1e-30)
     weight[np.arange(RETRIEVED) >= size[:, None]] = -np.inf  # a shelf of fewer items: each once
     chosen = np.argpartition(-weight, MAX_SHOWN, axis=1)[:, :MAX_SHOWN]
     return np.take_along_axis(item, chosen, 1)
