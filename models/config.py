@@ -44,6 +44,8 @@ class ModelConfig(Section):
     position_tower: bool = Field(False, description="a logit for the position shown, in training only [D]")
     gates: Literal["own", "shared"] = Field("own", description="constraint gates with weights of their own [D], or C's")
     noisy_gate: bool = Field(True, description="noise on the gate's logits in training [C]")
+    gate_speed: float = Field(1.0, gt=0, description="how many times as fast the gate's embeddings learn [D]")
+    gate_spread: float = Field(1.0, gt=0, description="standard deviation of the gate's embeddings at the start [D]")
     back_off: bool = Field(
         True, description="an unknown category is routed by its parent's constraint gate, or the mean gate [D]"
     )

@@ -78,6 +78,8 @@ class Ranker(tfrs.Model):
             constrained=config.constrained,
             shared=config.gates == "shared",
             back_off=config.back_off,
+            speed=config.gate_speed,
+            spread=config.gate_spread,
             name=name,
         )
         if config.category_gated:

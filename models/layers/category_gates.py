@@ -29,6 +29,10 @@ class CategoryGates(tf.keras.layers.Layer):
       constrained: with constraint gates.
       shared: constraint gates share the inference gate's weights.
       back_off: see above.
+      speed: v = speed * (a row of the table): under Adam, which moves each weight by about the learning rate a step,
+        the embeddings learn that many times as fast as the rest. A category that few requests have would keep the
+        experts it started with otherwise [D].
+      spread: standard deviation that v starts with [D].
     """
 
     def __init__(
@@ -41,21 +45,22 @@ class CategoryGates(tf.keras.layers.Layer):
         constrained: bool = False,
         shared: bool = False,
         back_off: bool = True,
+        speed: float = 1.0,
+        spread: float = 1.0,
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.top_k = top_k
         self.back_off = back_off
+        self.speed = speed
         # The levels that have a gate: all of them with constraint gates, else the leaf alone.
         self.first_level = 0 if constrained else len(category_traffic) - 1
         self.leaf_traffic = category_traffic[-1]
         self.embeddings = [
-            # Of unit variance [D]: Keras' default is so small that in training the noise alone would choose
-            # the experts, for all categories alike, until the gate had grown.
             tf.keras.layers.Embedding(
                 len(traffic),
                 embedding_size,
-                tf.keras.initializers.TruncatedNormal(stddev=1.0),
+                tf.keras.initializers.TruncatedNormal(stddev=spread / speed),
                 name=f"gate_embedding_level_{level}",
             )
             for level, traffic in enumerate(category_traffic, start=1)
@@ -84,9 +89,9 @@ class CategoryGates(tf.keras.layers.Layer):
         """The leaf's logits, and the noise-free ones of all gated levels, [B, N] each, top first."""
         *parents, leaf = categories[self.first_level :]
         *parent_embeddings, leaf_embedding = self.embeddings
-        leaf_logits = self.leaf_gate(leaf_embedding(leaf), training=training, seed=seed)
+        leaf_logits = self.leaf_gate(self.speed * leaf_embedding(leaf), training=training, seed=seed)
         levels = [
-            gate(embedding(parent), training=False).clean
+            gate(self.speed * embedding(parent), training=False).clean
             for gate, embedding, parent in zip(self.constraint_gates, parent_embeddings, parents, strict=True)
         ]
         levels.append(leaf_logits.clean)
@@ -102,5 +107,5 @@ class CategoryGates(tf.keras.layers.Layer):
         """The gate of the mean category, [1, N], without a gradient: few requests are to move all categories."""
         traffic = tf.constant(self.leaf_traffic, tf.float32)
         share = tf.math.divide_no_nan(traffic, tf.reduce_sum(traffic))
-        mean = tf.linalg.matvec(self.embeddings[-1].embeddings, share, transpose_a=True)
+        mean = self.speed * tf.linalg.matvec(self.embeddings[-1].embeddings, share, transpose_a=True)
         return tf.stop_gradient(self.leaf_gate(mean[tf.newaxis], training=False).clean)
