@@ -46,7 +46,9 @@ class Ranker(tfrs.Model):
         self.position = schema.position
         self.inputs = inputs
         self.seed = seed
-        self.encoder = RequestEncoder(inputs, config.embedding_size, config.attends, config.crosses)
+        self.encoder = RequestEncoder(
+            inputs, config.embedding_size, config.batch_norm, config.attends, config.crosses
+        )
         self.experts = Experts(
             config.experts if config.mixture else 1,
             tuple(config.hidden),

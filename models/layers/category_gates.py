@@ -45,8 +45,8 @@ class CategoryGates(tf.keras.layers.Layer):
         constrained: bool = False,
         shared: bool = False,
         back_off: bool = True,
-        speed: float = 1.0,
-        spread: float = 1.0,
+        speed: float = 30.0,
+        spread: float = 0.1,
         **kwargs,
     ):
         super().__init__(**kwargs)

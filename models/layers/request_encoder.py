@@ -28,23 +28,31 @@ class EncodedRequests(NamedTuple):
 class RequestEncoder(tf.keras.layers.Layer):
     """Embeds and joins the features of requests and items into one input vector an item.
 
-    x = BatchNorm([item numeric, item embeddings, request numeric, request embeddings, category
-    embeddings, pooled histories]). A feature and the history of it share one table. A history is pooled
+    x = [item numeric, item embeddings, request numeric, request embeddings, category
+    embeddings, pooled histories]. A feature and the history of it share one table. A history is pooled
     to its mean embedding, once a request; or, with ``attends``, all histories of item features together by
-    `TargetAttention`, once an item. What a request shares is computed once a request. The normalisation stands
-    here, once for all experts, where the papers' code gives each expert its own on the same input [D]: with
-    the affine part left to the experts' first layer both express the same functions.
+    `TargetAttention`, once an item. What a request shares is computed once a request.
 
     Args:
       inputs: the features, see `RankerInputs`.
       embedding_size: the width of every embedding.
+      batch_norm: normalises x by the batch [C], once for all experts where the papers' code gives each expert its own on
+        the same input [D]: with the affine part left to the experts' first layer both express the same functions. It
+        blows embeddings up that have learnt nothing yet, to the variance of the numbers, which come as z-scores: a gain
+        where ids tell most, a loss where numbers do and ids are many and rare.
       attends: see above.
       cross_layers: how many of TensorFlow Recommenders' Cross layers follow, x_(l+1) = x_0 * (W x_l + b) + x_l, the
         feature interaction of DCN v2 [Wang et al. 2020].
     """
 
     def __init__(
-        self, inputs: RankerInputs, embedding_size: int, attends: bool = False, cross_layers: int = 0, **kwargs
+        self,
+        inputs: RankerInputs,
+        embedding_size: int,
+        batch_norm: bool = True,
+        attends: bool = False,
+        cross_layers: int = 0,
+        **kwargs,
     ):
         super().__init__(**kwargs)
         self.inputs = inputs
@@ -60,7 +68,9 @@ class RequestEncoder(tf.keras.layers.Layer):
         self.targets = {table: name for name, table in inputs.item_categorical} if attends else {}
         self.attended = [(name, table) for name, table in inputs.histories if table in self.targets]
         self.attention = TargetAttention(name="attention") if self.attended else None
-        self.normalisation = tf.keras.layers.BatchNormalization(center=False, scale=False, name="normalisation")
+        self.normalisation = (
+            tf.keras.layers.BatchNormalization(center=False, scale=False, name="normalisation") if batch_norm else None
+        )
         self.crosses = [tfrs.layers.dcn.Cross(name=f"cross_{place}") for place in range(1, cross_layers + 1)]
 
     def call(self, features: dict, training: bool = False) -> EncodedRequests:
@@ -84,7 +94,9 @@ class RequestEncoder(tf.keras.layers.Layer):
             target = tf.concat([embedded[self.targets[table]] for _, table in self.attended], axis=1)
             item.append(self.attention(behaviours, present, target, request_of_item))
         shared = tf.gather(tf.concat(request, axis=1), request_of_item)
-        items = self.normalisation(tf.concat([*item, shared], axis=1), training=training)
+        items = tf.concat([*item, shared], axis=1)
+        if self.normalisation:
+            items = self.normalisation(items, training=training)
         crossed = items
         for cross in self.crosses:
             crossed = cross(items, crossed)

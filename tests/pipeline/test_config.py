@@ -41,7 +41,7 @@ def test_overrides_are_read_as_yaml():
         (["model.experts='16'"], "`model.experts`: Input should be a valid integer. Received: '16'"),
         (["model.variant=mo"], "`model.variant`: Input should be 'dnn', 'dnn_wide'"),
         (["model.top_k=11"], "`model`: `top_k` must be in [1, experts=10]. Received: top_k=11"),
-        (["model.disagreeing=7"], "`disagreeing` must be in [1, experts - top_k = 6]. Received: disagreeing=7"),
+        (["model.disagreeing=7"], "`disagreeing` must be in [1, experts - top_k = 4]. Received: disagreeing=7"),
         (["evaluation.slice_levels=[3]"], "`evaluation.slice_levels` must be in [1, 2], the category levels of"),
         (["model.tasks=[like]"], "`model.tasks`: `tasks` must be some of click, purchase. Received: 'like'"),
         (["schema=none.pbtxt"], "`schema`: no file 'none.pbtxt' in"),

@@ -139,6 +139,7 @@ def test_what_can_be_learnt(log):
     )
     assert 0.45 < sales < 0.65
     assert 0.85 < oracle < 0.92
+    assert oracle > max(sales, position) + 0.1
     # What a model that knows nothing of users can learn is most of it, and not all.
     assert 0.002 < oracle - known < 0.02
     # The true probability is calibrated, and purchases are clicks.
