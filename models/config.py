@@ -59,7 +59,10 @@ class ModelConfig(Section):
     adv_space: Literal["probability", "logit"] = Field("probability", description="space of the disagreement [D]")
     load_balance_weight: float = Field(0.1, ge=0, description="lambda_lb [C]")
     buckets: int = Field(4, ge=1, description="M, mmoe's buckets of top categories of about equal traffic [A: 4, 10]")
-    contrastive_weight: float = Field(0.1, ge=0, description="lambda_cl, of the aw variants [D]")
+    behaviour_gate: Literal["topk", "softmax", "linear"] = Field(
+        "topk", description="how the aw variants' gate weighs the experts [D]"
+    )
+    contrastive_weight: float = Field(1e-3, ge=0, description="lambda_cl, of the aw variants [D]")
     contrastive_temperature: float = Field(0.1, gt=0, description="tau [D]")
     behaviour_mask: float = Field(0.3, gt=0, lt=1, description="share of behaviours masked for the contrast [D]")
     loss: Literal["cross_entropy", "pairwise_logistic", "softmax", "approx_ndcg"] = Field(
@@ -106,9 +109,14 @@ class ModelConfig(Section):
         return "aw_moe" in self.variant
 
     @property
+    def sparse(self) -> bool:
+        """Whether a request is scored by K experts and the others are not computed."""
+        return self.category_gated or (self.behaviour_gated and self.behaviour_gate == "topk")
+
+    @property
     def chooses_experts(self) -> bool:
-        """Whether the variant tells K active experts from the others; AW-MoE does so for Adv and HSC alone."""
-        return self.category_gated or self.adversarial or self.constrained
+        """Whether the variant tells K active experts from the others, to score with or for Adv and HSC."""
+        return self.sparse or self.adversarial or self.constrained
 
     @property
     def adversarial(self) -> bool:

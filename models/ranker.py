@@ -46,9 +46,7 @@ class Ranker(tfrs.Model):
         self.position = schema.position
         self.inputs = inputs
         self.seed = seed
-        self.encoder = RequestEncoder(
-            inputs, config.embedding_size, config.batch_norm, config.attends, config.crosses
-        )
+        self.encoder = RequestEncoder(inputs, config.embedding_size, config.batch_norm, config.attends, config.crosses)
         self.experts = Experts(
             config.experts if config.mixture else 1,
             tuple(config.hidden),
@@ -87,7 +85,15 @@ class Ranker(tfrs.Model):
         if config.category_gated:
             return gates
         mask = config.behaviour_mask if config.contrastive else 0.0
-        return BehaviourGates(gates, inputs.category_sizes, config.experts, config.embedding_size, mask, name=name)
+        return BehaviourGates(
+            gates,
+            inputs.category_sizes,
+            config.experts,
+            config.embedding_size,
+            mask,
+            config.behaviour_gate,
+            name=name,
+        )
 
     def call(self, features: dict, training: bool = False) -> tf.RaggedTensor:
         """The items' scores in [0, 1], ragged [B, n] float32, without noise and whatever their position."""
@@ -157,12 +163,12 @@ class Ranker(tfrs.Model):
             routings.append(self._routing(gate, encoded, categories, training, draws and draws[0]))
             if training and config.adversarial:
                 routing = routings[-1]
-                preference = routing.weights if routing.logits is None else routing.logits.noisy
+                preference = routing.gate if routing.logits is None else routing.logits.noisy
                 disagreeing.append(
                     pick_disagreeing(preference, routing.active, config.disagreeing, config.adv_pick, draws[1])
                 )
         needed = None
-        if config.category_gated:
+        if config.sparse:
             needed = tf.reduce_any([*(routing.active for routing in routings), *disagreeing], axis=0)
             needed = tf.gather(needed, request_of_item)
         expert_logits = self.experts(encoded.items, needed)

@@ -29,6 +29,7 @@ _READ_IF = {
     "model.hsc_over": "constrained",
     "model.hsc_space": "constrained",
     "model.hsc_stop_parent_gradient": "constrained",
+    "model.behaviour_gate": "behaviour_gated",
     "model.contrastive_weight": "behaviour_gated",
     "model.contrastive_temperature": "contrastive",
     "model.behaviour_mask": "contrastive",

@@ -1,5 +1,7 @@
 """AW-MoE's gate: the user's behaviours and the query's category weigh the experts."""
 
+from typing import Literal
+
 import tensorflow as tf
 
 from models.layers.category_gates import CategoryGates
@@ -8,11 +10,12 @@ from models.layers.routing import Routing
 
 
 class BehaviourGates(tf.keras.layers.Layer):
-    """g = u_0(c) + sum over behaviours j of a_j u_j, weights of all N experts; computed once a request.
+    """g = u_0(c) + sum over behaviours j of a_j u_j in R^N; computed once a request.
 
     u_j = GateUnit(b_j, c) in R^N and a_j = ActivationUnit(b_j, c) in R, each a small MLP on [b_j, c, b_j * c]; u_0 is a
     `CategoryGates` without noise, the gate of users without history. The parts are AW-MoE's [A], their form is our
-    choice [D]. The gate is linear: g neither sums to one nor is positive.
+    choice [D]. So is what the experts are weighed with: by ``form``, the softmax of g over its K largest, as in the
+    other mixtures ("topk"), over all ("softmax"), or g itself, neither positive nor of a fixed sum ("linear").
 
     In training the gate is computed a second time, with each behaviour masked with probability ``mask``, as if the
     user's history were shorter; a contrastive loss holds the two together.
@@ -23,6 +26,7 @@ class BehaviourGates(tf.keras.layers.Layer):
       experts: N.
       embedding_size: of each level's category in c.
       mask: probability that a behaviour is masked; 0 to compute no second gate.
+      form: see above.
       hidden: units of the hidden layer of both MLPs [D].
     """
 
@@ -33,12 +37,14 @@ class BehaviourGates(tf.keras.layers.Layer):
         experts: int,
         embedding_size: int,
         mask: float,
+        form: Literal["topk", "softmax", "linear"] = "topk",
         hidden: int = 32,
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.category_gates = category_gates
         self.mask = mask
+        self.form = form
         self.query_embeddings = [
             tf.keras.layers.Embedding(size, embedding_size, name=f"query_embedding_level_{level}")
             for level, size in enumerate(category_sizes, start=1)
@@ -72,10 +78,11 @@ class BehaviourGates(tf.keras.layers.Layer):
         def gate(kept):
             return logits.clean + tf.reduce_sum(tf.where(kept[..., tf.newaxis], vectors, 0.0), axis=1)
 
-        weights = gate(present)
-        _, active = top_k_gate(weights, self.category_gates.top_k)
-        masked_weights = None
+        whole, masked = gate(present), None
+        weights, active = top_k_gate(whole, self.category_gates.top_k)
+        if self.form != "topk":
+            weights = tf.nn.softmax(whole) if self.form == "softmax" else whole
         if training and self.mask:
             kept = tf.random.stateless_uniform(tf.shape(present), seed) >= self.mask
-            masked_weights = gate(present & kept)
-        return Routing(weights, active, None, level_logits, masked_weights, tf.reduce_any(present, axis=1))
+            masked = gate(present & kept)
+        return Routing(weights, active, None, level_logits, whole, masked, tf.reduce_any(present, axis=1))

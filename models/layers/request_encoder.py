@@ -36,10 +36,10 @@ class RequestEncoder(tf.keras.layers.Layer):
     Args:
       inputs: the features, see `RankerInputs`.
       embedding_size: the width of every embedding.
-      batch_norm: normalises x by the batch [C], once for all experts where the papers' code gives each expert its own on
-        the same input [D]: with the affine part left to the experts' first layer both express the same functions. It
-        blows embeddings up that have learnt nothing yet, to the variance of the numbers, which come as z-scores: a gain
-        where ids tell most, a loss where numbers do and ids are many and rare.
+      batch_norm: normalises x by the batch [C], once for all experts where the papers' code gives each expert its own
+        on the same input [D]: with the affine part left to the experts' first layer both express the same functions.
+        It blows embeddings up that have learnt nothing yet, to the variance of the numbers, which come as z-scores: a
+        gain where ids tell most, a loss where numbers do and ids are many and rare.
       attends: see above.
       cross_layers: how many of TensorFlow Recommenders' Cross layers follow, x_(l+1) = x_0 * (W x_l + b) + x_l, the
         feature interaction of DCN v2 [Wang et al. 2020].

@@ -15,13 +15,15 @@ class Routing(NamedTuple):
       active: the K experts with the largest gates, [B, N] bool; None from a gate that makes no choice.
       logits: of the leaf category; None from a gate without noise.
       level_logits: noise-free logits of the gated levels of the category path, [B, N] each, top first.
-      masked_weights: the weights with some of the behaviours masked, [B, N], in the training of AW-MoE; else None.
-      has_behaviours: [B] bool; None from a gate that looks at the category alone.
+      gate, masked_gate: AW-MoE's gate before it becomes weights, and the same with some of the behaviours masked,
+        [B, N] each; the latter in training only.
+      has_behaviours: [B] bool; None, as the two above, from a gate that looks at the category alone.
     """
 
     weights: tf.Tensor
     active: tf.Tensor | None = None
     logits: GateLogits | None = None
     level_logits: tuple = ()
-    masked_weights: tf.Tensor | None = None
+    gate: tf.Tensor | None = None
+    masked_gate: tf.Tensor | None = None
     has_behaviours: tf.Tensor | None = None

@@ -63,6 +63,6 @@ def auxiliary_losses(
         losses["load_balance"] = load_balance(routing.weights, routing.logits, config.top_k)
     if config.contrastive:
         losses["contrastive"] = contrastive(
-            routing.weights, routing.masked_weights, routing.has_behaviours, config.contrastive_temperature
+            routing.gate, routing.masked_gate, routing.has_behaviours, config.contrastive_temperature
         )
     return losses

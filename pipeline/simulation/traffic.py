@@ -11,7 +11,7 @@ DAYS = 28
 MIN_SHOWN, MAX_SHOWN = 8, 40
 RETRIEVED = 96  # items the search engine retrieves for a query, of which it shows up to MAX_SHOWN
 FAVOURITES = 3  # sub-categories a user comes back to
-RANKER_SALES, RANKER_UTILITY, RANKER_NOISE = 0.35, 0.15, 1.0  # the production ranker's score
+RANKER_SALES, RANKER_UTILITY, RANKER_NOISE = 0.35, 0.05, 1.0  # the production ranker's score
 EXAMINATION = np.arange(1, MAX_SHOWN + 1) ** -0.35  # probability that a position is looked at
 REDRAWS = 8  # of the production ranker's noise, to average the examination over
 

@@ -193,5 +193,5 @@ def test_an_unknown_leaf_is_ranked_by_its_parents_constraint_gate(small_log, bat
     before = ranker(unknown).flat_values.numpy()
     table.assign(table[::-1])  # the leaves' own gates play no part
     np.testing.assert_array_equal(ranker(unknown).flat_values, before)
-    parents = gates.constraint_gates[0](gates.embeddings[0](batch[top])).clean
+    parents = gates.constraint_gates[0](gates.speed * gates.embeddings[0](batch[top])).clean
     np.testing.assert_allclose(gates.logits([batch[top], unknown[leaf]])[0].clean, parents, rtol=1e-5)

@@ -11,14 +11,14 @@ TRAFFIC = [(0, 5, 3), (0, 4, 3, 1), (0, 4, 2, 1, 1)]
 def logits_of(gates, level, category):
     """The gate of one level, W v(c) + b, in NumPy."""
     gate = ([*gates.constraint_gates, gates.leaf_gate])[level]
-    return gates.embeddings[level].embeddings.numpy()[category] @ gate.kernel.numpy() + gate.bias.numpy()
+    return gates.speed * gates.embeddings[level].embeddings.numpy()[category] @ gate.kernel.numpy() + gate.bias.numpy()
 
 
 def new_gates(**options) -> CategoryGates:
-    gates = CategoryGates(TRAFFIC, experts=5, top_k=2, embedding_size=3, **options)
+    gates = CategoryGates(TRAFFIC, experts=5, top_k=2, embedding_size=3, speed=2.0, **options)
     gates([tf.constant([0])] * 3)
-    for variable in gates.trainable_variables:
-        variable.assign(tf.random.stateless_normal(variable.shape, [len(variable.name), 1]))
+    for number, variable in enumerate(gates.trainable_variables):
+        variable.assign(tf.random.stateless_normal(variable.shape, [number, 1]))
     return gates
 
 
