@@ -45,8 +45,10 @@ class ModelConfig(Section):
     gates: Literal["own", "shared"] = Field("own", description="constraint gates with weights of their own [D], or C's")
     noisy_gate: bool = Field(True, description="noise on the gate's logits in training [C]")
     batch_norm: bool = Field(True, description="the experts' input is batch-normalised [C], once for all experts [D]")
-    gate_speed: float = Field(30.0, gt=0, description="how many times as fast the gate's embeddings learn [D]")
-    gate_spread: float = Field(0.1, gt=0, description="standard deviation of the gate's embeddings at the start [D]")
+    gate_speed: float = Field(
+        30.0, gt=0, description="how many times as fast, under Adam, the gate's embeddings learn [D]"
+    )
+    gate_spread: float = Field(0.1, gt=0, description="spread of the gate's embeddings at the start [D]")
     back_off: bool = Field(
         True, description="an unknown category is routed by its parent's constraint gate, or the mean gate [D]"
     )
@@ -81,6 +83,11 @@ class ModelConfig(Section):
         if self.score_weights and (min(self.score_weights) < 0 or not sum(self.score_weights)):
             raise ValueError(
                 f"`score_weights` must not be negative, nor all 0. Received: score_weights={self.score_weights}"
+            )
+        if len(self.tasks) > 1 and self.loss != "cross_entropy":
+            raise ValueError(
+                "several `tasks` need `loss: cross_entropy`: the others leave a request's scores open to a shift, and "
+                f"probabilities of tasks could not be weighed. Received: loss={self.loss}"
             )
         if not self.chooses_experts:
             return self
@@ -130,8 +137,8 @@ class ModelConfig(Section):
 
     @property
     def balanced(self) -> bool:
-        """Whether the experts are kept about equally busy."""
-        return self.category_gated and self.load_balance_weight > 0
+        """Whether the experts are kept about equally busy: an expert that is never chosen learns nothing."""
+        return self.sparse and self.load_balance_weight > 0
 
     @property
     def contrastive(self) -> bool:
@@ -139,12 +146,12 @@ class ModelConfig(Section):
         return self.behaviour_gated and self.contrastive_weight > 0
 
     @property
-    def crosses(self) -> int:
+    def cross_layer_count(self) -> int:
         """How many cross layers there are."""
         return (2 if self.variant == "dcn" else 0) if self.cross_layers is None else self.cross_layers
 
     @property
-    def attends(self) -> bool:
+    def target_attention(self) -> bool:
         """Whether histories are pooled by target attention."""
         return self.variant == "din" or self.behaviour_gated or self.history == "attention"
 

@@ -19,11 +19,10 @@ def trained_labels(schema: LogSchema, config: ModelConfig) -> list[Feature]:
 
 def check_features(schema: LogSchema, config: ModelConfig) -> None:
     """Raises a ValueError if the schema lacks a feature that ``config`` asks for."""
-    items = {feature.name for feature in schema.categorical if feature.scope == "item"}
-    if config.attends and not any(schema.vocabulary_of(history).name in items for history in schema.histories):
+    if config.target_attention and not schema.histories:
         raise ValueError(
-            f"variant={config.variant}, history={config.history} needs a history of an item's feature "
-            "(tags role:history, of:<feature>), and the schema has none"
+            f"variant={config.variant}, history={config.history} needs a feature with the tag role:history, "
+            "and the schema has none"
         )
     if config.position_tower and schema.position is None:
         raise ValueError("`position_tower` needs a feature with the tag role:position, and the schema has none")

@@ -46,7 +46,9 @@ class Ranker(tfrs.Model):
         self.position = schema.position
         self.inputs = inputs
         self.seed = seed
-        self.encoder = RequestEncoder(inputs, config.embedding_size, config.batch_norm, config.attends, config.crosses)
+        self.encoder = RequestEncoder(
+            inputs, config.embedding_size, config.batch_norm, config.target_attention, config.cross_layer_count
+        )
         self.experts = Experts(
             config.experts if config.mixture else 1,
             tuple(config.hidden),
@@ -55,13 +57,14 @@ class Ranker(tfrs.Model):
             name="experts",
         )
         self.gates = [self._gate(f"{label.name}_gates") for label in self.labels] if config.mixture else []
-        self.position_towers = [PositionTower(name=f"{label.name}_position") for label in self.labels]
-        self.position_towers = self.position_towers if config.position_tower else []
+        self.position_towers = (
+            [PositionTower(name=f"{label.name}_position") for label in self.labels] if config.position_tower else []
+        )
         self.auxiliary_weights = auxiliary_weights(config)
         self.means = {name: tf.keras.metrics.Mean(name=name) for name in ("ranking_loss", *self.auxiliary_weights)}
         self.items = tf.keras.metrics.Sum(name="items")
         self.validation_metrics = [SessionAUC(name="session_auc"), ItemLogLoss(name="log_loss")]
-        if config.category_gated:
+        if config.sparse:
             self.utilisation = tf.keras.metrics.MeanTensor(name="expert_utilisation", shape=(config.experts,))
             self.gate_entropy = tf.keras.metrics.Mean(name="gate_entropy")
 
@@ -117,9 +120,9 @@ class Ranker(tfrs.Model):
         self.items.update_state(tf.shape(logits)[0])
         if not training:
             labels = features[self.labels[0].name]
-            scores = labels.with_flat_values(self._combined(logits)).to_tensor(-1.0)
-            for metric in self.validation_metrics:
-                metric.update_state(labels.to_tensor(-1), scores)
+            session_auc, log_loss = self.validation_metrics
+            for metric, scores in ((session_auc, self._combined(logits)), (log_loss, tf.sigmoid(logits[:, 0]))):
+                metric.update_state(labels.to_tensor(-1), labels.with_flat_values(scores).to_tensor(-1.0))
         return tf.add_n([self.auxiliary_weights.get(name, 1.0) * loss for name, loss in losses.items()])
 
     def _ranking_losses(self, features: dict, logits: tf.Tensor) -> list[tf.Tensor]:
@@ -183,7 +186,7 @@ class Ranker(tfrs.Model):
                 picked = disagreeing[task] if disagreeing else None
                 for name, loss in auxiliary_losses(config, routing, picked, of_task, request_of_item).items():
                     terms[name] = terms.get(name, 0.0) + loss / len(routings)
-        if training and config.category_gated:
+        if training and config.sparse:
             self._watch(routings[0].weights)
         return tf.stack(logits, axis=1), terms
 
@@ -195,7 +198,7 @@ class Ranker(tfrs.Model):
         return Routing(gate(encoded.items, categories[0], encoded.request_of_item))
 
     def _watch(self, weights: tf.Tensor) -> None:
-        """Keeps the gate's entropy and the experts' shares for TensorBoard."""
+        """Keeps the first task's gate entropy and its experts' shares for TensorBoard."""
         self.gate_entropy.update_state(-tf.reduce_sum(tf.math.xlogy(weights, weights), axis=1))
         self.utilisation.update_state(tf.reduce_mean(weights, axis=0))
 

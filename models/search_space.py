@@ -3,37 +3,35 @@
 import dataclasses
 import difflib
 import json
+import typing
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
-from models.config import ModelConfig, TrainConfig
+from models.config import ModelConfig, TrainConfig, Variant
 from schemas.section import Section
 
 _SECTIONS = {"model": ModelConfig, "train": TrainConfig}
 # The variant and the tasks say what is compared, and the best of many seeds is luck.
 _NOT_TUNED = {"model.variant", "model.tasks", "model.score_weights", "train.seed"}
-# Which property of ModelConfig makes the ranker read a key; a key that is not named here is always read.
-_READ_IF = {
-    "model.experts": "mixture",
-    "model.top_k": "chooses_experts",
-    "model.noisy_gate": "category_gated",
-    "model.load_balance_weight": "category_gated",
-    "model.back_off": "chooses_experts",
-    "model.disagreeing": "adversarial",
-    "model.adv_weight": "adversarial",
-    "model.adv_pick": "adversarial",
-    "model.adv_space": "adversarial",
-    "model.gates": "constrained",
-    "model.hsc_weight": "constrained",
-    "model.hsc_over": "constrained",
-    "model.hsc_space": "constrained",
-    "model.hsc_stop_parent_gradient": "constrained",
-    "model.behaviour_gate": "behaviour_gated",
-    "model.contrastive_weight": "behaviour_gated",
-    "model.contrastive_temperature": "contrastive",
-    "model.behaviour_mask": "contrastive",
+# By which variants a key is read, whatever the values of other keys; one that is not named here is always read.
+_VARIANTS = typing.get_args(Variant)
+_MIXTURES = [variant for variant in _VARIANTS if variant.endswith("moe")]
+_CATEGORY_GATED = [variant for variant in _MIXTURES if variant != "mmoe"]  # in part at least
+_BEHAVIOUR_GATED = [variant for variant in _MIXTURES if variant.endswith("aw_moe")]
+_ADVERSARIAL = [variant for variant in _MIXTURES if variant.startswith("adv_")]
+_CONSTRAINED = [variant for variant in _MIXTURES if "hsc_" in variant]
+_READERS = {
+    ("experts",): [*_MIXTURES, "dnn_wide"],
+    ("buckets",): ["mmoe"],
+    ("history",): [variant for variant in _VARIANTS if variant not in ("din", *_BEHAVIOUR_GATED)],
+    ("top_k", "load_balance_weight", "back_off", "gate_speed", "gate_spread"): _CATEGORY_GATED,
+    ("noisy_gate",): [variant for variant in _CATEGORY_GATED if variant not in _BEHAVIOUR_GATED],
+    ("disagreeing", "adv_weight", "adv_pick", "adv_space"): _ADVERSARIAL,
+    ("gates", "hsc_weight", "hsc_over", "hsc_space", "hsc_stop_parent_gradient"): _CONSTRAINED,
+    ("behaviour_gate", "contrastive_weight", "contrastive_temperature", "behaviour_mask"): _BEHAVIOUR_GATED,
 }
+_READ_BY = {f"model.{key}": variants for keys, variants in _READERS.items() for key in keys}
 _DEFAULT = {
     "model": {
         "experts": [4, 10, 16, 32],
@@ -80,8 +78,11 @@ class TuneConfig(Section):
 
 def searched(space: dict[str, dict[str, Any]], model: ModelConfig) -> dict[str, list | Range]:
     """The values to search by key, as in "model.experts", without the keys that the variant does not read."""
-    read = {key: values for key, values in _flat(space).items() if key not in _READ_IF or getattr(model, _READ_IF[key])}
-    return {key: _parse(key, values) for key, values in read.items()}
+    return {
+        key: _parse(key, values)
+        for key, values in _flat(space).items()
+        if model.variant in _READ_BY.get(key, _VARIANTS)
+    }
 
 
 def with_values(model: ModelConfig, train: TrainConfig, values: dict[str, Any]) -> tuple[ModelConfig, TrainConfig]:

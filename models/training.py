@@ -261,7 +261,7 @@ class _Report(tf.keras.callbacks.Callback):
         with self._writers["train"].as_default(ranker.optimizer.iterations):
             for name, mean in ranker.means.items():
                 tf.summary.scalar(f"loss/{name}", mean.result())
-            if ranker.config.category_gated:
+            if ranker.config.sparse:
                 tf.summary.scalar("gate/entropy", ranker.gate_entropy.result())
                 for expert, share in enumerate(ranker.utilisation.result().numpy()):
                     tf.summary.scalar(f"gate/utilisation/expert_{expert}", share)

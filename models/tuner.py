@@ -166,7 +166,10 @@ class _BayesianOptimization(_OnlyThePossible, keras_tuner.oracles.BayesianOptimi
 
 
 def _hyperparameters(tune: TuneConfig, model: ModelConfig, train: TrainConfig) -> keras_tuner.HyperParameters:
-    """The space in KerasTuner's terms; a default is the configuration's own value, or the nearest that is searched."""
+    """The space in KerasTuner's terms.
+
+    A default is the configuration's own value; if that is not searched, the nearest of a range, the first of a list.
+    """
     result = keras_tuner.HyperParameters()
     own = {"model": model, "train": train}
     for key, values in searched(tune.space, model).items():

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from models.layers.category_gates import CategoryGates
 from models.layers.gates import top_k_gate
+from models.layers.request_encoder import known_embedding
 from models.layers.routing import Routing
 
 
@@ -21,7 +22,7 @@ class BehaviourGates(tf.keras.layers.Layer):
     user's history were shorter; a contrastive loss holds the two together.
 
     Args:
-      category_gates: u_0; it also chooses the experts that Adv and HSC look at.
+      category_gates: u_0. The K experts that Adv and HSC look at are the largest of the whole g.
       category_sizes: ids of each level of the category path.
       experts: N.
       embedding_size: of each level's category in c.
@@ -68,7 +69,8 @@ class BehaviourGates(tf.keras.layers.Layer):
           training: whether the second gate is computed.
           seed: [2] int32, of the mask.
         """
-        query = tf.concat([table(ids) for table, ids in zip(self.query_embeddings, categories, strict=True)], axis=1)
+        query = [known_embedding(table, ids) for table, ids in zip(self.query_embeddings, categories, strict=True)]
+        query = tf.concat(query, axis=1)
         query = tf.broadcast_to(self.query(query)[:, tf.newaxis], tf.shape(behaviours))
         hidden = self.hidden(tf.concat([behaviours, query, behaviours * query], axis=-1))
         of_gate, of_activation = tf.split(hidden, 2, axis=-1)
@@ -85,4 +87,11 @@ class BehaviourGates(tf.keras.layers.Layer):
         if training and self.mask:
             kept = tf.random.stateless_uniform(tf.shape(present), seed) >= self.mask
             masked = gate(present & kept)
+        if self.form != "linear":
+            # A shift of all logits changes no weight, and must change no contrast.
+            whole, masked = _centred(whole), None if masked is None else _centred(masked)
         return Routing(weights, active, None, level_logits, whole, masked, tf.reduce_any(present, axis=1))
+
+
+def _centred(logits: tf.Tensor) -> tf.Tensor:
+    return logits - tf.reduce_mean(logits, axis=1, keepdims=True)

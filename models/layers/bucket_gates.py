@@ -10,7 +10,7 @@ class BucketGates(tf.keras.layers.Layer):
     """g_m = softmax(W_m x + b_m) over all N experts, m the bucket of the request's top category [A; Ma et al. 2018].
 
     The papers' baseline takes buckets of top categories for the tasks of a multi-gate mixture of experts. The unknown
-    category belongs to the first bucket.
+    category belongs to that of the busiest one.
 
     Args:
       top_traffic: training requests of each id of the top level; the unknown category is id 0.
@@ -51,13 +51,15 @@ class BucketGates(tf.keras.layers.Layer):
 def buckets_of_equal_traffic(traffic: Sequence[int], buckets: int) -> list[int]:
     """The bucket of each category: the busiest first, each into the bucket with least traffic so far.
 
+    The unknown category goes with the busiest one.
+
     Args:
       traffic: of each category id.
       buckets: M.
     """
     load = [(0, bucket) for bucket in range(buckets)]
     chosen = [0] * len(traffic)
-    for category in sorted(range(len(traffic)), key=lambda category: -traffic[category]):
+    for category in sorted(range(1, len(traffic)), key=lambda category: -traffic[category]):
         total, bucket = heapq.heappop(load)
         chosen[category] = bucket
         heapq.heappush(load, (total + traffic[category], bucket))

@@ -12,13 +12,14 @@ class CategoryGates(tf.keras.layers.Layer):
     """Gates that look at the query's category only.
 
     The inference gate takes the leaf c^L, h^L = W v(c^L) + b. With ``constrained``, each level l < L
-    has a constraint gate h^l of the same form, noise-free and used in the loss only [A], with weights
-    of its own [D] or, with ``shared``, the inference gate's [C]. The embeddings v belong to the gates
+    has a constraint gate h^l of the same form, noise-free and used in the loss only [A] (but for back-off), with
+    weights of its own [D] or, with ``shared``, the inference gate's [C]. The embeddings v belong to the gates
     alone [D], so that no loss on the experts' output but the ranking loss reaches a gate.
 
     With ``back_off``, where a level's category is unknown, the gate of the level above stands in, which
     the constraint has trained for just that; where there is none, the mean gate, W E[v] + b over the
-    training requests [D]. Without it the unknown id has an embedding like any other.
+    training requests [D]. Training does the same, where it has requests of unknown categories. Without it
+    the unknown id has an embedding like any other.
 
     Args:
       category_traffic: training requests of each id of each level, top first; the unknown category is id 0.
@@ -29,10 +30,10 @@ class CategoryGates(tf.keras.layers.Layer):
       constrained: with constraint gates.
       shared: constraint gates share the inference gate's weights.
       back_off: see above.
-      speed: v = speed * (a row of the table): under Adam, which moves each weight by about the learning rate a step,
-        the embeddings learn that many times as fast as the rest. A category that few requests have would keep the
-        experts it started with otherwise [D].
-      spread: standard deviation that v starts with [D].
+      speed: v = speed * (a row of the table): under Adam, whose steps do not grow with the gradient, the embeddings
+        learn that many times as fast as the rest; under SGD its square as fast. A category that few requests have
+        would keep the experts it started with otherwise [D].
+      spread: of v at the start, the standard deviation of a normal that is cut at two of them [D].
     """
 
     def __init__(

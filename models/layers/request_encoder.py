@@ -65,7 +65,8 @@ class RequestEncoder(tf.keras.layers.Layer):
             for category, size in zip(inputs.categories, inputs.category_sizes, strict=True)
         ]
         # A history can be attended to by the items that have the feature it is a history of.
-        self.targets = {table: name for name, table in inputs.item_categorical} if attends else {}
+        # Of several with one vocabulary it is the first, whose vocabulary it is.
+        self.targets = {table: name for name, table in reversed(inputs.item_categorical)} if attends else {}
         self.attended = [(name, table) for name, table in inputs.histories if table in self.targets]
         self.attention = TargetAttention(name="attention") if self.attended else None
         self.normalisation = (
@@ -79,7 +80,10 @@ class RequestEncoder(tf.keras.layers.Layer):
         request_of_item = features[inputs.any_item_feature].value_rowids()
         request = [features[name][:, tf.newaxis] for name in inputs.request_numeric]
         request += [self.tables[table](features[name]) for name, table in inputs.request_categorical]
-        request += [table(features[name]) for name, table in zip(inputs.categories, self.category_tables, strict=True)]
+        request += [
+            known_embedding(table, features[name])
+            for name, table in zip(inputs.categories, self.category_tables, strict=True)
+        ]
         request += [
             self._mean_embedding(features[name], table)
             for name, table in inputs.histories
@@ -119,3 +123,8 @@ class RequestEncoder(tf.keras.layers.Layer):
         sums = tf.math.unsorted_segment_sum(embedded, history.value_rowids(), history.nrows())
         lengths = tf.cast(history.row_lengths(), sums.dtype)[:, tf.newaxis]
         return tf.math.divide_no_nan(sums, lengths)
+
+
+def known_embedding(table: tf.keras.layers.Embedding, categories: tf.Tensor) -> tf.Tensor:
+    """Embeddings of category ids, [B] -> [B, E]; zeros for the unknown one, whose row may never have been trained."""
+    return tf.where((categories > 0)[:, tf.newaxis], table(categories), 0.0)

@@ -11,12 +11,12 @@ class Routing(NamedTuple):
     """How B requests are sent to N experts.
 
     Attributes:
-      weights: of the experts, [B, N] float32.
+      weights: of the experts, [B, N] float32; from MMoE's gates [T, N], a row an item.
       active: the K experts with the largest gates, [B, N] bool; None from a gate that makes no choice.
       logits: of the leaf category; None from a gate without noise.
       level_logits: noise-free logits of the gated levels of the category path, [B, N] each, top first.
-      gate, masked_gate: AW-MoE's gate before it becomes weights, and the same with some of the behaviours masked,
-        [B, N] each; the latter in training only.
+      gate, masked_gate: AW-MoE's gate before it becomes weights, centred unless linear, and the same with some of the
+        behaviours masked, [B, N] each; the latter in training only.
       has_behaviours: [B] bool; None, as the two above, from a gate that looks at the category alone.
     """
 

@@ -7,14 +7,18 @@ import tensorflow as tf
 from models.layers.gates import GateLogits, top_k_gate
 
 
-def load_balance(weights: tf.Tensor, gate_logits: GateLogits, k: int) -> tf.Tensor:
+def load_balance(weights: tf.Tensor, gate_logits: GateLogits | None, k: int) -> tf.Tensor:
     """CV^2(importance) + CV^2(load), a float32 scalar [C; Shazeer et al. 2017, eqs. 6-11].
+
+    A gate without noise has no load that a gradient could lower; of AW-MoE's the importance counts alone.
 
     Args:
       weights: of the experts, from `top_k_gate`, [B, N].
-      gate_logits: what the gate said, each [B, N].
+      gate_logits: what the gate said, each [B, N]; None for AW-MoE's.
       k: how many experts are active.
     """
+    if gate_logits is None:
+        return squared_coefficient_of_variation(importance(weights))
     return squared_coefficient_of_variation(importance(weights)) + squared_coefficient_of_variation(
         load(gate_logits, k)
     )

@@ -27,13 +27,15 @@ def batch(small_log):
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_the_objective_is_the_weighted_sum_of_its_terms(small_log, batch, variant):
-    ranker = _ranker(small_log, variant=variant, hsc_weight=0.3, adv_weight=0.2, load_balance_weight=0.05)
+    ranker = _ranker(
+        small_log, variant=variant, hsc_weight=0.3, adv_weight=0.2, load_balance_weight=0.05, contrastive_weight=0.1
+    )
     objective = ranker.compute_loss(batch, training=True).numpy()
     terms = {name: mean.result().numpy() for name, mean in ranker.means.items()}
     factors = {"hierarchical_soft_constraint": 0.3, "adversarial_disagreement": -0.2, "load_balance": 0.05}
     factors["contrastive"] = 0.1
     expected = {"ranking_loss"}
-    expected |= {"load_balance"} if variant in ("moe", "adv_moe", "hsc_moe", "adv_hsc_moe") else set()
+    expected |= {"load_balance"} if variant.endswith("moe") and variant != "mmoe" else set()
     expected |= {"contrastive"} if "aw" in variant else set()
     expected |= {"hierarchical_soft_constraint"} if "hsc" in variant else set()
     expected |= {"adversarial_disagreement"} if "adv" in variant else set()
@@ -137,15 +139,24 @@ def test_an_unknown_label_is_refused(small_log):
         _ranker(small_log, tasks=["like"])
 
 
-@pytest.mark.parametrize("variant", ["din", "mmoe", "adv_hsc_aw_moe", "adv_hsc_moe"])
-def test_every_kind_of_gate_trains_in_a_graph(small_log, variant):
-    ranker = _ranker(small_log, variant=variant, tasks=["click", "purchase"], position_tower=True, cross_layers=1)
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"variant": "dcn", "history": "attention"},
+        {"variant": "mmoe", "batch_norm": False},
+        {"variant": "adv_hsc_aw_moe", "tasks": ["click", "purchase"], "position_tower": True},
+        {"variant": "adv_hsc_aw_moe", "behaviour_gate": "linear"},
+    ],
+)
+def test_every_kind_of_gate_trains_in_a_graph(small_log, config):
+    ranker = _ranker(small_log, **config)
     batches = read_requests(small_log.train_files, small_log.feature_spec, 16).take(2)
     for batch in batches:
         ranker(batch)
         break
     before = [variable.numpy() for variable in ranker.trainable_variables]
     ranker.fit(batches, verbose=0)
+    assert all(np.isfinite(variable).all() for variable in ranker.variables)
     still = [
         variable.name
         for variable, value in zip(ranker.trainable_variables, before, strict=True)
@@ -175,9 +186,13 @@ def test_the_position_is_learnt_in_training_and_changes_no_score(small_log, batc
     with tf.GradientTape() as tape:
         loss = ranker.compute_loss(batch, training=True)
     assert np.any(tf.convert_to_tensor(tape.gradient(loss, tower.table)) != 0.0)
+    mean, before = tower.mean.numpy(), ranker(batch).flat_values.numpy()
+    tower.mean.assign(3.0)  # what keeps the probabilities calibrated
     tower.table.assign(tf.range(tower.positions, 0.0, -1.0))
     upside_down = batch | {"position": batch["position"].with_flat_values(batch["position"].flat_values[::-1])}
     np.testing.assert_array_equal(ranker(batch).flat_values, ranker(upside_down).flat_values)
+    logit = np.log(before / (1 - before))
+    np.testing.assert_allclose(ranker(batch).flat_values, 1 / (1 + np.exp(-(logit + 3.0 - mean))), rtol=1e-3)
     logits, _ = ranker._score(batch, True, tf.constant([0, 0]))
     others, _ = ranker._score(upside_down, True, tf.constant([0, 0]))
     assert np.any(np.abs(logits - others) > 0.5)

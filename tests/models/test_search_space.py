@@ -13,11 +13,18 @@ from models.search_space import TuneConfig, decode, encode, searched, with_value
         ("hsc_moe", {"model.disagreeing", "model.adv_weight"}),
         ("adv_moe", {"model.hsc_weight"}),
         ("dnn", {"model.experts", "model.top_k", "model.disagreeing", "model.adv_weight", "model.hsc_weight"}),
+        ("dnn_wide", {"model.top_k", "model.disagreeing", "model.adv_weight", "model.hsc_weight"}),
+        ("mmoe", {"model.top_k", "model.disagreeing", "model.adv_weight", "model.hsc_weight"}),
+        ("aw_moe", {"model.disagreeing", "model.adv_weight", "model.hsc_weight"}),
     ],
 )
 def test_what_the_variant_does_not_read_is_not_searched(variant, dropped):
     whole = {f"{section}.{key}" for section, keys in TuneConfig().space.items() for key in keys}
     assert searched(TuneConfig().space, ModelConfig(variant=variant)).keys() == whole - dropped
+
+
+def test_a_weight_of_0_in_the_configuration_is_searched_all_the_same():
+    assert searched({"model": {"adv_weight": [0.0, 0.1]}}, ModelConfig(variant="adv_moe", adv_weight=0.0))
 
 
 def test_values_reach_the_configuration_with_their_types():

@@ -8,7 +8,7 @@ from models.config import ModelConfig, TrainConfig
 from models.search_space import TuneConfig, with_values
 from tests.models.conftest import SCHEMA_PATH
 
-MODEL = ModelConfig(experts=3, top_k=1, hidden=[8], embedding_size=4)
+MODEL = ModelConfig(experts=3, top_k=1, hidden=[8], embedding_size=4, hsc_weight=0.01)
 TRAIN = TrainConfig(epochs=1, batch_requests=16, validations_per_epoch=2, shuffle_requests=50)
 TUNE = TuneConfig(
     trials=2,

@@ -11,7 +11,7 @@ from models.layers.bucket_gates import BucketGates, buckets_of_equal_traffic
         ((0, 9, 5, 4), 2, [0, 0, 1, 1]),  # 9 | 5 + 4
         ((0, 4, 9, 5), 2, [0, 1, 0, 1]),
         ((0, 7, 7), 1, [0, 0, 0]),
-        ((0, 3), 3, [1, 0]),
+        ((0, 3), 3, [0, 0]),
     ],
 )
 def test_buckets_have_about_equal_traffic(traffic, buckets, expected):
