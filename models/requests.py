@@ -59,6 +59,9 @@ def read_requests(
         return prepare(batch) if prepare else batch
 
     batches = dataset.batch(batch_requests).map(parse, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    if prepare:
+        # A batch of which nothing was left has a loss of NaN.
+        batches = batches.filter(lambda batch: tf.shape(tf.nest.flatten(batch)[0])[0] > 0)
     return batches.prefetch(tf.data.AUTOTUNE)
 
 

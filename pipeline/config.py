@@ -144,9 +144,8 @@ def describe_keys(section: type[Section] = RunConfig, prefix: str = "") -> str:
     lines = []
     for name, field in section.model_fields.items():
         key = f"{prefix}{field.alias or name}"
-        inner = field.annotation
-        if _is_section(inner):
-            lines.append(describe_keys(inner, f"{key}."))
+        if inner := _sections_in(field.annotation):
+            lines.append(describe_keys(inner[0], f"{key}."))
         else:
             default = "needed" if field.is_required() else field.default
             lines.append(f"  {key} ({default})" + (f": {field.description}" if field.description else ""))

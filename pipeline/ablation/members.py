@@ -209,8 +209,8 @@ def score(ranker: Ranker, log: TransformedLog, feature_spec: dict) -> MemberScor
         if histories:
             part["history"] = tf.reduce_max(tf.stack([batch[name].row_lengths() for name in histories]), axis=0)
         parts.append({name: value.numpy() for name, value in part.items()})
-    if not parts:
-        raise ValueError("the split test has no request; see `data.split`")
+    if not sum(len(part["rows"]) for part in parts):
+        raise ValueError("there is no request to judge in the split test; see `data.split` and --held_out_leaves")
     arrays = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     return MemberScores(**({"history": None} | arrays), gates=_gates(ranker, log))
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable
 
 from models.config import ModelConfig, TrainConfig
+from models.labels import trained_labels
 from pipeline.config import ConfigError, RunConfig, load_config
 from schemas.reader import LogSchema
 
@@ -49,7 +50,8 @@ class Plan:
       config: of the pipeline up to Transform; its sections `model` and `train` are the first member's.
       schema: of the log.
       members: seed by seed, so that one that was stopped can be shown with the seeds it came to.
-      settings: what stood on the command line, by label.
+      overrides: what stood on the command line for all variants.
+      settings: what stood there for each, by label.
       among: an item feature and a request feature, to judge among the candidates in which they are equal; or None.
       held_out_leaves: share of the leaf categories that training must not see and members are judged on; or 0.
     """
@@ -57,6 +59,7 @@ class Plan:
     config: RunConfig
     schema: LogSchema
     members: tuple[PlannedMember, ...]
+    overrides: tuple[str, ...]
     settings: dict[str, str]
     among: tuple[str, str] | None = None
     held_out_leaves: float = 0.0
@@ -65,7 +68,7 @@ class Plan:
     def name(self) -> str:
         """The name of the folder of its results, inside the ablation's; empty for the folder itself."""
         parts = [f"held-out-leaves-{self.held_out_leaves:g}"] if self.held_out_leaves else []
-        return "-".join([*parts, f"among-own-{self.among[0]}"] if self.among else parts)
+        return "-".join([*parts, f"among-own-{'-'.join(self.among)}"] if self.among else parts)
 
     @property
     def labels(self) -> list[str]:
@@ -92,7 +95,10 @@ def read_plan(
     Raises:
       ConfigError: naming flag, key, value and what is allowed.
     """
-    settings = _settings(variants)
+    settings, overrides = _settings(variants), tuple(overrides)
+    for override in overrides:
+        if (key := override.partition("=")[0].strip()) in (*_FIXED_KEYS, "stop_after"):
+            raise ConfigError(f"--set {override}: `{key}` cannot be set for an ablation; see --variants and --seeds")
     members, first = [], None
     for seed in _seeds(seeds):
         for label, setting in settings.items():
@@ -102,8 +108,14 @@ def read_plan(
             except ConfigError as error:
                 raise ConfigError(f"--variants {setting}, seed {seed}: {error}") from error
             first = first or (config, schema)
+            judged_by, label_of_first = (trained_labels(schema, c.model)[0].name for c in (config, first[0]))
+            if judged_by != label_of_first:
+                raise ConfigError(
+                    f"--variants {setting}: is judged by {judged_by}, its first task, and the first variant by "
+                    f"{label_of_first}: they cannot be compared"
+                )
             members.append(PlannedMember(label, seed, config.model, config.train))
-    return Plan(*first, tuple(members), settings, _among(among, first[1]), held_out_leaves)
+    return Plan(*first, tuple(members), overrides, settings, _among(among, first[1]), held_out_leaves)
 
 
 def _among(text: str | None, schema: LogSchema) -> tuple[str, str] | None:

@@ -59,6 +59,8 @@ def write(
       folder: where to.
     """
     gates = {label: vectors[top > 0] for label, vectors in gates.items() if vectors is not None}
+    # t-SNE needs something to tell apart, and ends the process where there is nothing.
+    gates = {label: vectors for label, vectors in gates.items() if len(np.unique(vectors, axis=0)) > 2}
     top = top[top > 0]
     pictures = []
     with plt.rc_context(_STYLE):

@@ -13,10 +13,10 @@ from pipeline.ablation.plots import Picture
 REPORT_FILE = "report.md"
 _NOTHING = "-"
 _INTERVALS = (
-    "Intervals are of 95 %. **Judge by the one over requests and seeds**: a bootstrap of both at once, paired by "
-    "request and seed, with Student's t for the few seeds (`pipeline/ablation/statistics.py`). The one over requests "
-    "alone takes these very trainings as given and is too narrow for a claim on the variants. Bold: 0 is outside of "
-    "the interval to judge by. Nothing is corrected for the number of comparisons."
+    "Intervals are of 95 %. **Judge by the one over requests and seeds**, paired by both, with Student's t for the few "
+    "seeds (`pipeline/ablation/statistics.py`). The one over requests alone, a bootstrap, takes these very trainings "
+    "as given and is too narrow for a claim on the variants. Bold: 0 is outside of the interval to judge by. "
+    "Nothing is corrected for the number of comparisons."
 )
 _ONE_SEED = (
     "Intervals are of 95 %, over requests alone: **one seed says nothing of the noise of training**, which is often as "
@@ -83,8 +83,10 @@ def _head(result: dict) -> str:
         item, request = result["among"]
         text += f" **Among the candidates whose `{item}` is the request's `{request}` alone.**"
     if held_out := result["held_out_leaves"]:
-        text += f" **Requests of {len(held_out)} leaf categories that training was not shown, their leaf unknown.**"
-    settings = [f"* `{label}`: `{setting}`" for label, setting in result["settings"].items() if label != setting]
+        text += f" **Requests of {len(held_out)} leaf categories, whose requests no ranker was trained on and "
+        text += "whose leaf is unknown to it; vocabularies and the numbers' scale are of the whole training split.**"
+    settings = [f"* every variant: `{override}`" for override in result["overrides"]]
+    settings += [f"* `{label}`: `{setting}`" for label, setting in result["settings"].items() if label != setting]
     return "\n\n".join([text + log, *(["\n".join(settings)] if settings else [])])
 
 

@@ -14,6 +14,7 @@ from pipeline.ablation.candidates import own_candidates
 from pipeline.ablation.compare import MembersDiffer, compare
 from pipeline.ablation.members import Member, MemberScores, TransformedLog, category_paths, held_out_leaves
 from pipeline.ablation.plan import Plan
+from pipeline.ablation.slices import readable
 from pipeline.fingerprint import source_fingerprint
 from pipeline.lineage import NodeRun
 from pipeline.runners import local
@@ -55,7 +56,10 @@ def run(
     log, examples = _transformed_log(plan, runner.node_runs)
     hierarchy = read_hierarchy(log.hierarchy)
     if plan.held_out_leaves:
-        log = dataclasses.replace(log, held_out=held_out_leaves(hierarchy, plan.held_out_leaves))
+        try:
+            log = dataclasses.replace(log, held_out=held_out_leaves(hierarchy, plan.held_out_leaves))
+        except ValueError as error:
+            raise MemberFailed(f"--held_out_leaves: {error}") from error
     members = _train(plan, log, run_folder / "ablation" / "members", on_start, on_finish)
     folder = run_folder / "ablation" / plan.name
     folder.mkdir(exist_ok=True)
@@ -71,9 +75,10 @@ def run(
         "label": label.name,
         "simulated": simulated,
         "seeds": plan.seeds,
+        "overrides": plan.overrides,
         "settings": plan.settings,
         "among": plan.among,
-        "held_out_leaves": [hierarchy.levels[-1].keys[leaf - 1] for leaf in log.held_out],
+        "held_out_leaves": [readable(hierarchy.levels[-1].keys[leaf - 1]) for leaf in log.held_out],
         "config": config.model_dump(by_alias=True, exclude={"model", "train"}),
         "configs": {
             member.label: {"model": member.model.model_dump(), "train": member.train.model_dump(exclude={"seed"})}
@@ -84,7 +89,10 @@ def run(
             trainings,
             hierarchy,
             label.gains,
-            oracle_session_auc(examples, "test", config, plan.schema) if simulated and not plan.name else None,
+            # The truth that the log holds is that of clicks, among all that was shown.
+            oracle_session_auc(examples, "test", config, plan.schema)
+            if simulated and not plan.name and label == plan.schema.labels[0]
+            else None,
         ),
         "trainings": trainings,
     }

@@ -49,7 +49,7 @@ def _by_size(leaf: np.ndarray, counts: tuple[int, ...]) -> dict[str, np.ndarray]
     for place, name in enumerate(("largest", "middle", "smallest")):
         inside = [count for rank, count in enumerate(counts) if rank * 3 // len(counts) == place]
         if inside:
-            range_ = f"{min(inside):,} to {max(inside):,} training requests"
+            range_ = f"{min(inside):,} to {max(inside):,} requests in the training split"
             masks[f"{name} third: {range_}"] = (leaf > 0) & (third == place)
     return masks | {UNKNOWN: leaf == 0}
 

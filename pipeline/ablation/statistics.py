@@ -1,4 +1,4 @@
-"""How sure a mean over requests and seeds is: the paired bootstrap; and how well gates follow the top category."""
+"""How sure a mean over requests and seeds is, and how well gates follow the top category."""
 
 import dataclasses
 
@@ -41,14 +41,15 @@ class Bootstrap:
 
 
 def bootstrap(values: np.ndarray, resamples: int = RESAMPLES, seed: int = 0) -> list[Bootstrap]:
-    """Bootstraps means of values, one a seed and request: the paired differences of variants to a baseline, say.
+    """How sure means of values are, one a seed and request: the paired differences of variants to a baseline, say.
 
-    * Over requests: R of R are drawn with replacement, the same for all seeds; percentiles of the resampled means.
-    * Over requests and seeds: S of S seeds are drawn too, independently (the pigeonhole bootstrap, Owen 2007), for
-      the noise of the seed is as large as most differences between variants. Few seeds show too little of it:
-      resampled, S of them have (S - 1) / S of their variance, so their deviations are stretched by
-      sqrt(S / (S - 1)); and the interval is mean +- t sd of the resampled means, with Student's t for as many degrees
-      of freedom as the two components of the variance have together (Satterthwaite). [D]
+    * Over requests: a bootstrap. R of R are drawn with replacement, the same for all seeds; percentiles of the
+      resampled means.
+    * Over requests and seeds, since the noise of the seed is as large as most differences between variants: mean +-
+      t se of the two-way layout with random seeds and requests. With MS_E the mean square of what neither row nor
+      column explains, se^2 = var(seeds' means) / S + var(requests' means) / R - MS_E / (S R), for both variances hold
+      the interaction's share and it counts once; no less than either of them. Student's t has as many degrees of freedom
+      as both variances have together (Satterthwaite). [D]
 
     Requests of one user are drawn as if they were independent.
 
@@ -63,28 +64,23 @@ def bootstrap(values: np.ndarray, resamples: int = RESAMPLES, seed: int = 0) -> 
     Raises:
       ValueError: if there are fewer than two requests.
     """
-    _, seeds, requests = values.shape
+    requests = values.shape[-1]
     if requests < 2:
         raise ValueError(f"`values` must have at least 2 requests. Received: {values.shape}")
     rng = np.random.default_rng(seed)
     means = _resampled_means(values, resamples, rng)
-    shares = rng.multinomial(seeds, np.full(seeds, 1 / seeds), resamples).T / seeds
-    return [_bootstrap(*one, shares) for one in zip(values, means, strict=True)]
+    return [_bootstrap(*one) for one in zip(values, means, strict=True)]
 
 
-def _bootstrap(values: np.ndarray, means: np.ndarray, shares: np.ndarray) -> Bootstrap:
-    """Of values [S, R], their means over resampled requests [S, B] and the resampled seeds' shares [S, B]."""
-    seeds, resamples = means.shape
+def _bootstrap(values: np.ndarray, means: np.ndarray) -> Bootstrap:
+    """Of values [S, R] and their means over resampled requests [S, B]."""
+    resamples = means.shape[1]
     mean, by_requests = float(values.mean()), means.mean(axis=0)
     low, high = np.quantile(by_requests, [(1 - _CONFIDENCE) / 2, (1 + _CONFIDENCE) / 2])
     # One more than drawn: the sample itself is one of the possible ones, and no p-value is 0.
     beyond = min(np.sum(by_requests <= 0), np.sum(by_requests >= 0)) + 1
     over_requests = Interval(float(low), float(high), float(min(1.0, 2 * beyond / (resamples + 1))))
-    if seeds == 1:
-        return Bootstrap(mean, over_requests, None)
-    shares = 1 / seeds + np.sqrt(seeds / (seeds - 1)) * (shares - 1 / seeds)
-    error = np.sum(shares * means, axis=0).std(ddof=1)
-    return Bootstrap(mean, over_requests, _t_interval(mean, error, _degrees_of_freedom(values)))
+    return Bootstrap(mean, over_requests, _over_both(values) if len(values) > 1 else None)
 
 
 def _resampled_means(values: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
@@ -101,20 +97,19 @@ def _resampled_means(values: np.ndarray, resamples: int, rng: np.random.Generato
     return means.reshape(*values.shape[:2], resamples)
 
 
-def _degrees_of_freedom(values: np.ndarray) -> float:
-    """Satterthwaite's, of the sum of the variance of seeds / S, S - 1 degrees, and of requests / R, R - 1."""
+def _over_both(values: np.ndarray) -> Interval:
+    """The interval of the mean over random seeds and requests, [S, R]."""
     seeds, requests = values.shape
-    of_seeds = values.mean(axis=1).var(ddof=1) / seeds
-    of_requests = values.mean(axis=0).var(ddof=1) / requests
-    whole = of_seeds + of_requests
-    if whole == 0:
-        return seeds - 1
-    return whole**2 / (of_seeds**2 / (seeds - 1) + of_requests**2 / (requests - 1))
-
-
-def _t_interval(mean: float, error: float, degrees: float) -> Interval:
+    of_seeds, of_requests, mean = values.mean(axis=1), values.mean(axis=0), values.mean()
+    residuals = values - of_seeds[:, np.newaxis] - of_requests + mean
+    interaction = np.sum(residuals**2) / ((seeds - 1) * (requests - 1)) / values.size
+    by_seeds, by_requests = of_seeds.var(ddof=1) / seeds, of_requests.var(ddof=1) / requests
+    error = max(by_seeds + by_requests - interaction, by_seeds, by_requests) ** 0.5
+    if error == 0:
+        return Interval(float(mean), float(mean), float(mean == 0))
+    degrees = (by_seeds + by_requests) ** 2 / (by_seeds**2 / (seeds - 1) + by_requests**2 / (requests - 1))
     half = scipy.stats.t.ppf((1 + _CONFIDENCE) / 2, degrees) * error
-    p_value = 2 * scipy.stats.t.sf(abs(mean) / error, degrees) if error > 0 else float(mean == 0)
+    p_value = 2 * scipy.stats.t.sf(abs(mean) / error, degrees)
     return Interval(float(mean - half), float(mean + half), float(p_value))
 
 

@@ -38,7 +38,7 @@ ITEMS = 60
 
 @dataclasses.dataclass(frozen=True)
 class Taste:
-    """What the customers of S sub-categories like. Depends on the seed only.
+    """What the customers of S sub-categories like. Depends on the seed and the switches, not on the rows.
 
     Attributes:
       tops, subs: names; ``top_of`` [S] the top of each sub-category.
@@ -72,7 +72,7 @@ class Catalogue:
     Attributes:
       sub, brand, shop: [I] indices.
       price, sales, rating, age_days: [I] as the log shows them, NaN where missing; the age on the log's first day.
-      price_score, sales_score: [I] standardised within the shelf.
+      sales_score: [I] standardised within the shelf.
       known_utility: [I] log-odds of a click of an item that is looked at by the average user, without the item's own
         effect: what features can tell.
       utility: [I] the same with the item's own effect.
@@ -86,7 +86,6 @@ class Catalogue:
     sales: np.ndarray
     rating: np.ndarray
     age_days: np.ndarray
-    price_score: np.ndarray
     sales_score: np.ndarray
     known_utility: np.ndarray
     utility: np.ndarray
@@ -118,6 +117,8 @@ def make_taste(seed: int, category_taste: bool = True, inheritance: bool = True)
         ]
     )
     ruling, ruling_of_subs = _ruling_motives(rng, len(tops)), _ruling_motives(rng, len(subs))
+    # Dealt to all subs anew: each top's own would have all six motives in turn, which is less alike than by chance.
+    ruling_of_subs = np.random.default_rng([seed, 4]).permutation(ruling_of_subs)
     motives = ruling[top_of] if inheritance else ruling_of_subs
     motives = np.sqrt(1 - DEVIATION**2) * motives + DEVIATION * rng.normal(size=motives.shape) / MOTIVES**0.5
     loyalty = rng.normal(*LOYALTY, size=len(subs))
@@ -218,7 +219,7 @@ def make_catalogue(taste: Taste, rows: int, seed: int) -> Catalogue:
     utility = known_utility + ITEM_EFFECT * scores()
     intercept = _intercepts(utility, first, taste.click_rate)[sub]
     return Catalogue(
-        first, sub, brand, shop, price, sales, rating, age_days, price_score, sales_score,
+        first, sub, brand, shop, price, sales, rating, age_days, sales_score,
         known_utility + intercept, utility + intercept,
     )  # fmt: skip
 

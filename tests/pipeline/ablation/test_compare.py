@@ -68,9 +68,9 @@ def test_slices_are_parts_of_the_requests():
     np.testing.assert_array_equal(found["top category"]["phones"], (member.leaf >= 1) & (member.leaf <= 4))
     sizes = found["size of leaf category"]
     assert list(sizes) == [
-        "largest third: 58 to 60 training requests",
-        "middle third: 40 to 57 training requests",
-        "smallest third: 38 to 39 training requests",
+        "largest third: 58 to 60 requests in the training split",
+        "middle third: 40 to 57 requests in the training split",
+        "smallest third: 38 to 39 requests in the training split",
         "(unknown)",
     ]
     np.testing.assert_array_equal(next(iter(sizes.values())), (member.leaf >= 1) & (member.leaf <= 3))
@@ -92,7 +92,12 @@ def result():
     head = {"name": "shop", "label": "click", "simulated": True, "seeds": [1, 2]}
     return (
         head
-        | {"among": None, "held_out_leaves": [], "settings": {"moe": "moe", "dnn": "dnn", "good": "good=moe;top_k=2"}}
+        | {
+            "among": None,
+            "held_out_leaves": [],
+            "overrides": [],
+            "settings": {"moe": "moe", "dnn": "dnn", "good": "good=moe;top_k=2"},
+        }
         | compared
     )
 
@@ -157,7 +162,11 @@ def test_little_to_show_makes_a_report_too(tmp_path, labels, clicks):
     few = dataclasses.replace(few, grades=few.grades * clicks)
     compared = compare({name: {1: few} for name in labels}, {name: {1: TRAINING} for name in labels}, HIERARCHY, GAINS)
     head = {"name": "shop", "label": "click", "simulated": False, "seeds": [1]}
-    result = head | {"among": None, "held_out_leaves": [], "settings": {name: name for name in labels}} | compared
+    result = (
+        head
+        | {"among": None, "held_out_leaves": [], "overrides": [], "settings": {name: name for name in labels}}
+        | compared
+    )
     assert result["variants"]["moe"]["metrics"]["auc"]["standard_deviation"] is None
     gates = {"moe": few.gates}
     pictures = write_plots(result, gates, category_paths(HIERARCHY)[:, 0], HIERARCHY.levels[0].keys, tmp_path)

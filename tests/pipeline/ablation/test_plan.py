@@ -22,10 +22,10 @@ def test_a_variant_is_a_name_or_a_label_with_keys_of_its_own():
 
 def test_what_is_judged_otherwise_has_a_folder_of_its_own():
     assert read_plan("dnn", "1", DEMO).name == ""
-    assert read_plan("dnn", "1", DEMO, among="brand=sub_category").name == "among-own-brand"
+    assert read_plan("dnn", "1", DEMO, among="brand=sub_category").name == "among-own-brand-sub_category"
     assert read_plan("dnn", "1", DEMO, held_out_leaves=0.1).name == "held-out-leaves-0.1"
     both = read_plan("dnn", "1", DEMO, among="brand=sub_category", held_out_leaves=0.1)
-    assert both.name == "held-out-leaves-0.1-among-own-brand"
+    assert both.name == "held-out-leaves-0.1-among-own-brand-sub_category"
 
 
 @pytest.mark.parametrize("among", ["brand", "price=sub_category", "brand=history_brand", "sub_category=brand"])
@@ -44,6 +44,11 @@ def test_candidates_are_told_by_a_text_feature_of_item_and_request(among):
         ("a=moe;top_k", "1", "--set needs key=value, .* Received: 'model.top_k'"),
         ("moe;top_k=2", "1", "--variants moe;top_k=2: keys need a label, as in name=moe;top_k=2"),
         ("a=moe;train.seed=4", "1", "`train.seed` cannot be set for one variant"),
+        (
+            "dnn,a=moe;tasks=[purchase,click]",
+            "1",
+            "is judged by purchase, its first task, and the first variant by click",
+        ),
         ("dnn,dnn", "1", "'dnn' stands there twice"),
         ("dnn,", "1", "must be names, or label=variant;key=value.* Received: ''"),
         ("a/b=dnn", "1", "must be names.* Received: 'a/b=dnn'"),
@@ -55,3 +60,9 @@ def test_candidates_are_told_by_a_text_feature_of_item_and_request(among):
 def test_what_cannot_be_is_refused_by_flag_key_and_value(variants, seeds, message):
     with pytest.raises(ConfigError, match=message):
         read_plan(variants, seeds, DEMO)
+
+
+@pytest.mark.parametrize("override", ["train.seed=9", "model.variant=moe", "stop_after=push"])
+def test_an_override_that_the_other_flags_say_is_refused(override):
+    with pytest.raises(ConfigError, match=f"--set {override}: .* cannot be set for an ablation"):
+        read_plan("dnn", "1", DEMO, [override])

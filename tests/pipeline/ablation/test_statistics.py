@@ -3,6 +3,7 @@ import statistics
 
 import numpy as np
 import pytest
+import scipy.stats
 
 from pipeline.ablation.statistics import bootstrap, gate_silhouette
 
@@ -14,43 +15,48 @@ def values(seeds, requests, mean=0.0, seed_noise=0.02, request_noise=0.2, noise=
 
 
 def plain_bootstrap(table, resamples=20_000):
-    """Resampled means over requests, and over requests and seeds, in plain Python."""
-    draw = random.Random(1)
-    seeds, requests = range(len(table)), range(len(table[0]))
-    over_requests, over_both = [], []
-    for _ in range(resamples):
-        drawn_requests = draw.choices(requests, k=len(requests))
-        means = [statistics.fmean(table[s][r] for r in drawn_requests) for s in seeds]
-        over_requests.append(statistics.fmean(means))
-        over_both.append(statistics.fmean(means[s] for s in draw.choices(seeds, k=len(seeds))))
-    return over_requests, over_both
+    """Means over resampled requests, in plain Python."""
+    draw, requests = random.Random(1), range(len(table[0]))
+    means = [statistics.fmean(row[r] for row in table) for r in requests]
+    return [statistics.fmean(means[r] for r in draw.choices(requests, k=len(means))) for _ in range(resamples)]
 
 
 def test_it_draws_requests_as_plain_python_does():
     table = values(3, 12, mean=0.1)
-    over_requests, over_both = plain_bootstrap(table.tolist())
+    over_requests = plain_bootstrap(table.tolist())
     [found] = bootstrap(table[None], resamples=20_000)
     assert found.mean == pytest.approx(table.mean())
     cuts = statistics.quantiles(over_requests, n=40)  # at 2.5 % steps
     assert (found.requests.low, found.requests.high) == pytest.approx((cuts[0], cuts[-1]), abs=0.01)
     p_value = 2 * min(np.mean(np.array(over_requests) <= 0), np.mean(np.array(over_requests) >= 0))
     assert found.requests.p_value == pytest.approx(p_value, abs=0.02)
-    # Without the stretch, resampled seeds would show two thirds of their variance.
-    row_means = [statistics.fmean(row) for row in table.tolist()]
-    stretched = statistics.variance(over_both) + statistics.pvariance(row_means) / 3 * 0.5
-    half = (found.both.high - found.both.low) / 2
-    assert 1.96 * stretched**0.5 < half < 4.31 * stretched**0.5
-    assert found.both.low + found.both.high == pytest.approx(2 * found.mean)
 
 
-@pytest.mark.parametrize("seeds", [2, 3, 5])
-def test_the_interval_over_both_covers_the_truth_and_that_over_requests_does_not(seeds):
+def test_the_interval_over_both_is_that_of_the_two_way_layout():
+    # By hand: mean 2; seeds' means 1 and 3, variance 2; requests' means 2, 2.5, 1.5, variance 0.25;
+    # residuals +-0.5 in two columns: sum of squares 1, 2 degrees of freedom, mean square 0.5.
+    table = np.array([[1.0, 2.0, 0.0], [3.0, 3.0, 3.0]])
+    [found] = bootstrap(table[None], 100)
+    error = (2 / 2 + 0.25 / 3 - 0.5 / 6) ** 0.5
+    degrees = (1 + 1 / 12) ** 2 / (1 + (1 / 12) ** 2 / 2)
+    half = scipy.stats.t.ppf(0.975, degrees) * error
+    assert (found.both.low, found.both.high) == pytest.approx((2 - half, 2 + half))
+
+
+@pytest.mark.parametrize(
+    ("seeds", "seed_noise", "least"), [(2, 0.01, 0.9), (3, 0.01, 0.92), (3, 0.0, 0.93), (5, 0.02, 0.9)]
+)
+def test_the_interval_over_both_covers_the_truth_and_is_not_much_wider_than_it_must_be(seeds, seed_noise, least):
     trials = 300
-    found = [bootstrap(values(seeds, 200, mean=0.05, seed=trial)[None], 200)[0] for trial in range(trials)]
-    both = sum(one.both.low <= 0.05 <= one.both.high for one in found) / trials
-    over_requests = sum(one.requests.low <= 0.05 <= one.requests.high for one in found) / trials
-    assert 0.92 <= both <= 1.0
-    assert over_requests < both
+    found = [
+        bootstrap(values(seeds, 200, mean=0.05, seed_noise=seed_noise, seed=trial)[None], 200)[0]
+        for trial in range(trials)
+    ]
+    covered = sum(one.both.low <= 0.05 <= one.both.high for one in found) / trials
+    assert least <= covered <= 0.995
+    true_error = (seed_noise**2 / seeds + 0.2**2 / 200 + 0.2**2 / 200 / seeds) ** 0.5
+    widths = [(one.both.high - one.both.low) / (2 * true_error) for one in found]
+    assert 1.9 < statistics.median(widths) < 4.5
 
 
 def test_a_large_difference_excludes_zero_and_none_is_no_difference():
