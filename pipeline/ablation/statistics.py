@@ -48,8 +48,8 @@ def bootstrap(values: np.ndarray, resamples: int = RESAMPLES, seed: int = 0) -> 
     * Over requests and seeds, since the noise of the seed is as large as most differences between variants: mean +-
       t se of the two-way layout with random seeds and requests. With MS_E the mean square of what neither row nor
       column explains, se^2 = var(seeds' means) / S + var(requests' means) / R - MS_E / (S R), for both variances hold
-      the interaction's share and it counts once; no less than either of them. Student's t has as many degrees of freedom
-      as both variances have together (Satterthwaite). [D]
+      the interaction's share and it counts once; no less than either of them. Student's t has as many degrees of
+      freedom as both variances have together (Satterthwaite). [D]
 
     Requests of one user are drawn as if they were independent.
 
