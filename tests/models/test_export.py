@@ -8,12 +8,19 @@ from models.ranker import Ranker
 from tests.models.conftest import make_request, to_example
 
 
-@pytest.fixture(scope="module")
-def served(small_log, tmp_path_factory):
+RANKERS = {
+    "adv_hsc_moe": {},
+    "adv_hsc_aw_moe": {"tasks": ["click", "purchase"], "position_tower": True, "cross_layers": 2},
+}
+
+
+@pytest.fixture(scope="module", params=RANKERS)
+def served(request, small_log, tmp_path_factory):
     """A saved ranker, loaded by TensorFlow alone, and the ranker it was saved from."""
     folder = str(tmp_path_factory.mktemp("served") / "model")
     tf.keras.utils.set_random_seed(3)
-    ranker = Ranker(small_log.schema, small_log.inputs, ModelConfig(experts=6, top_k=2, hidden=[8], embedding_size=4))
+    sizes = {"variant": request.param, "experts": 6, "top_k": 2, "hidden": [8], "embedding_size": 4}
+    ranker = Ranker(small_log.schema, small_log.inputs, ModelConfig(**sizes, **RANKERS[request.param]))
     transform = small_log.transform_output.transform_features_layer()
     names = {feature.name for feature in small_log.schema.model_inputs}
     spec = {name: value for name, value in small_log.transform_output.raw_feature_spec().items() if name in names}
@@ -61,6 +68,7 @@ def test_both_signatures_score_a_request_alike_without_a_label(small_log, served
     assert ((scores > 0) & (scores < 1)).all()
 
 
+@pytest.mark.parametrize("served", ["adv_hsc_moe"], indirect=True)
 def test_gates_show_exactly_k_experts_of_a_category(served):
     signatures, _, _ = served
     weights = signatures["gates"](
@@ -71,12 +79,18 @@ def test_gates_show_exactly_k_experts_of_a_category(served):
     np.testing.assert_allclose(weights.sum(axis=1), 1.0, rtol=1e-6)
 
 
+@pytest.mark.parametrize("served", ["adv_hsc_moe"], indirect=True)
 def test_all_unknown_categories_have_one_gate(served):
     signatures, _, _ = served
     weights = signatures["gates"](
         top_category=tf.constant(["?", "never seen"]), sub_category=tf.constant(["", "never seen/either"])
     )["weights"].numpy()
     np.testing.assert_array_equal(weights[0], weights[1])
+
+
+@pytest.mark.parametrize("served", ["adv_hsc_aw_moe"], indirect=True)
+def test_a_gate_that_sees_more_than_the_category_is_not_shown(served):
+    assert "gates" not in served[0]
 
 
 def test_slices_tell_the_length_of_the_history_and_the_size_of_the_category(small_log, served):
