@@ -7,7 +7,6 @@ from models.export import ServedRanker
 from models.ranker import Ranker
 from tests.models.conftest import make_request, to_example
 
-
 RANKERS = {
     "adv_hsc_moe": {},
     "adv_hsc_aw_moe": {"tasks": ["click", "purchase"], "position_tower": True, "cross_layers": 2},
