@@ -36,6 +36,10 @@ class ModelConfig(Section):
     top_k: int = Field(4, ge=1, description="K, how many experts score a request [C]")
     disagreeing: int = Field(1, ge=1, description="D, how many idle experts the active ones disagree with [C]")
     hidden: list[int] = Field([128, 64], min_length=1, description="units of an expert's hidden layers [C]")
+    dispatch: Literal["sparse", "dense"] = Field(
+        "sparse", description="only the chosen experts are computed, or all of them: shapes do not depend on values"
+    )
+    bfloat16: bool = Field(False, description="training computes the experts' hidden layers in bfloat16 [D]")
     embedding_size: int = Field(16, ge=1, description="width of every embedding, the gate's included [D]")
     cross_layers: int | None = Field(None, ge=0, description="DCN's, before the towers; 2 for dcn, else 0")
     history: Literal["mean", "attention"] = Field(
@@ -163,7 +167,10 @@ class TrainConfig(Section):
     epochs: int = Field(3, ge=1, description="passes over the training split")
     batch_requests: int = Field(32, ge=1, description="requests a step")
     shuffle_requests: int = Field(10_000, ge=1, description="shuffle buffer over the log's order of time; 1: none")
-    optimizer: Literal["adam", "adagrad", "sgd"] = Field("adam", description="[C]: adam")
+    optimizer: Literal["adam", "lazy_adam", "adagrad", "sgd"] = Field(
+        "adam",
+        description="[C]: adam; lazy_adam moves only the embeddings that a batch looks up, see docs/benchmarks.md",
+    )
     learning_rate: float = Field(1e-3, gt=0)
     schedule: Literal["constant", "cosine"] = Field("constant", description="cosine decays to 0 at the last step")
     warmup_steps: int = Field(0, ge=0, description="steps in which the learning rate rises from 0")

@@ -54,6 +54,8 @@ class Ranker(tfrs.Model):
             tuple(config.hidden),
             tasks=len(self.labels),
             as_large_as=config.experts if config.variant == "dnn_wide" else 0,
+            dispatch=config.dispatch,
+            bfloat16=config.bfloat16,
             name="experts",
         )
         self.gates = [self._gate(f"{label.name}_gates") for label in self.labels] if config.mixture else []
@@ -144,7 +146,7 @@ class Ranker(tfrs.Model):
         """Logits [T, tasks], and the auxiliary losses by name, computed in training only."""
         encoded = self.encoder(features, training=training)
         if not self.gates:
-            logits, terms = self.experts(encoded.items)[:, 0], {}
+            logits, terms = self.experts(encoded.items, training=training)[:, 0], {}
         else:
             logits, terms = self._mixed(features, encoded, training, seed)
         if training:
@@ -163,28 +165,39 @@ class Ranker(tfrs.Model):
         for task, gate in enumerate(self.gates):
             # A seed for each draw: with one seed, a draw would follow the other.
             draws = None if seed is None else [_fold_in(seed, 2 * task), _fold_in(seed, 2 * task + 1)]
-            routings.append(self._routing(gate, encoded, categories, training, draws and draws[0]))
+            routing = self._routing(gate, encoded, categories, training, draws and draws[0])
+            routings.append(routing)
             if training and config.adversarial:
-                routing = routings[-1]
                 preference = routing.gate if routing.logits is None else routing.logits.noisy
                 disagreeing.append(
                     pick_disagreeing(preference, routing.active, config.disagreeing, config.adv_pick, draws[1])
                 )
-        needed = None
+        # Each task's active experts and those that they are to disagree with, [B, K + D] a task.
+        chosen = [
+            tf.concat([routing.experts, *disagreeing[task : task + 1]], axis=1) if config.chooses_experts else None
+            for task, routing in enumerate(routings)
+        ]
         if config.sparse:
-            needed = tf.reduce_any([*(routing.active for routing in routings), *disagreeing], axis=0)
-            needed = tf.gather(needed, request_of_item)
-        expert_logits = self.experts(encoded.items, needed)
+            expert_logits = self.experts(encoded.items, tf.concat(chosen, axis=1), encoded.lengths, training=training)
+            of_tasks = tf.split(expert_logits, len(chosen), axis=1)
+        else:
+            of_tasks = [self.experts(encoded.items, training=training)] * len(routings)
         logits, terms = [], {}
         for task, routing in enumerate(routings):
-            of_task = expert_logits[..., task]
-            weights = routing.weights
+            of_task, weights = of_tasks[task][..., task], routing.weights
+            if config.sparse:
+                weights = tf.gather(weights, routing.experts, batch_dims=1)
             if config.variant != "mmoe":
                 weights = tf.gather(weights, request_of_item)
-            logits.append(tf.reduce_sum(weights * of_task, axis=1))
+            active = of_task[:, : weights.shape[1]]
+            logits.append(tf.reduce_sum(weights * active, axis=1))
             if training:
-                picked = disagreeing[task] if disagreeing else None
-                for name, loss in auxiliary_losses(config, routing, picked, of_task, request_of_item).items():
+                others = None
+                if config.adversarial:
+                    if not config.sparse:
+                        of_task = tf.gather(of_task, tf.gather(chosen[task], request_of_item), batch_dims=1)
+                    active, others = tf.split(of_task, [config.top_k, config.disagreeing], axis=1)
+                for name, loss in auxiliary_losses(config, routing, active, others).items():
                     terms[name] = terms.get(name, 0.0) + loss / len(routings)
         if training and config.sparse:
             self._watch(routings[0].weights)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from models.config import TrainConfig
+from models.optimizers import make_optimizer
 from models.ranker import Ranker
 from models.requests import count_requests, read_requests
 
@@ -109,48 +110,6 @@ def fit(
         items_per_second=report.items_per_second,
         resumed_from_step=first_step,
     )
-
-
-def make_optimizer(config: TrainConfig, total_steps: int) -> tf.keras.optimizers.Optimizer:
-    """The optimizer of a configuration: class, learning rate, schedule, warm-up and clipping."""
-    learning_rate = config.learning_rate
-    if config.schedule == "cosine" or config.warmup_steps:
-        learning_rate = WarmUp(config.learning_rate, config.warmup_steps, total_steps, config.schedule == "cosine")
-    optimizers = {
-        "adam": tf.keras.optimizers.Adam,
-        "adagrad": tf.keras.optimizers.Adagrad,
-        "sgd": tf.keras.optimizers.SGD,
-    }
-    return optimizers[config.optimizer](learning_rate, global_clipnorm=config.clip_norm)
-
-
-@tf.keras.utils.register_keras_serializable(package="aislerank")
-class WarmUp(tf.keras.optimizers.schedules.LearningRateSchedule):
-    """A learning rate that rises linearly from 0, then stays or falls to 0 along a half cosine."""
-
-    def __init__(self, learning_rate: float, warmup_steps: int, total_steps: int, cosine: bool):
-        self.learning_rate = learning_rate
-        self.warmup_steps = warmup_steps
-        self.total_steps = total_steps
-        self.cosine = cosine
-
-    def __call__(self, step):
-        """The learning rate of a step, counted from 0."""
-        step = tf.cast(step, tf.float32)
-        rise = tf.minimum(1.0, (step + 1.0) / max(1, self.warmup_steps))
-        if not self.cosine:
-            return self.learning_rate * rise
-        done = (step - self.warmup_steps) / max(1, self.total_steps - self.warmup_steps)
-        return self.learning_rate * rise * 0.5 * (1.0 + tf.cos(math.pi * tf.clip_by_value(done, 0.0, 1.0)))
-
-    def get_config(self) -> dict:
-        """What `from_config` needs."""
-        return {
-            "learning_rate": self.learning_rate,
-            "warmup_steps": self.warmup_steps,
-            "total_steps": self.total_steps,
-            "cosine": self.cosine,
-        }
 
 
 def _create_variables(ranker: Ranker, batches: tf.data.Dataset) -> None:

@@ -81,8 +81,7 @@ class CategoryGates(tf.keras.layers.Layer):
           seed: [2] int32, of the noise.
         """
         logits, level_logits = self.logits(categories, training, seed)
-        weights, active = top_k_gate(logits.noisy, self.top_k)
-        return Routing(weights, active, logits, level_logits)
+        return Routing(*top_k_gate(logits.noisy, self.top_k), logits, level_logits)
 
     def logits(
         self, categories: list[tf.Tensor], training: bool = False, seed: tf.Tensor | None = None

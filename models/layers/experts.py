@@ -4,6 +4,7 @@ import bisect
 import itertools
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 import tensorflow as tf
 
@@ -16,7 +17,7 @@ class Experts(tf.keras.layers.Layer):
 
     The weights of a layer are stacked over the experts, kernels [N, in, out] and biases [N, out], and start as those
     of N independent Dense layers would (Glorot, the fans of one expert). The towers are computed one after the other:
-    on a CPU one einsum over the stack is no faster. What pays is to leave out the idle ones, see ``needed``.
+    one product over the stack would need as many rows of every expert, and pads the idle ones to the busiest.
 
     There is no normalisation here: the ranker normalises x once for all experts.
 
@@ -26,9 +27,21 @@ class Experts(tf.keras.layers.Layer):
       tasks: how many outputs a tower has.
       as_large_as: widens all hidden layers by one factor, until the towers have about the parameters that this number
         of them would have had: the one tower of `dnn_wide`, by which a gain of experts is told from one of size.
+      dispatch: "sparse" computes the chosen experts only; "dense" computes all and picks, for devices and compilers
+        that want shapes which do not depend on values. Value and gradient are the same.
+      bfloat16: training computes the hidden layers in bfloat16; weights, outputs and serving are float32.
     """
 
-    def __init__(self, experts: int, hidden: Sequence[int] = (128, 64), tasks: int = 1, as_large_as: int = 0, **kwargs):
+    def __init__(
+        self,
+        experts: int,
+        hidden: Sequence[int] = (128, 64),
+        tasks: int = 1,
+        as_large_as: int = 0,
+        dispatch: Literal["sparse", "dense"] = "sparse",
+        bfloat16: bool = False,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         if experts < 1:
             raise ValueError(f"`experts` must be at least 1. Received: experts={experts}")
@@ -38,6 +51,8 @@ class Experts(tf.keras.layers.Layer):
         self.hidden = tuple(hidden)
         self.tasks = tasks
         self.as_large_as = as_large_as
+        self.dispatch = dispatch
+        self.bfloat16 = bfloat16
 
     def build(self, input_shape):
         """Makes the stacked kernels and biases."""
@@ -55,40 +70,56 @@ class Experts(tf.keras.layers.Layer):
             size = units
         super().build(input_shape)
 
-    def call(self, x, needed=None) -> tf.Tensor:
+    def call(self, x, chosen=None, lengths=None, training: bool = False) -> tf.Tensor:
         """Computes the experts' logits.
 
         Args:
-          x: the items, [T, d].
-          needed: [T, N] bool, which experts are wanted for which item; None for all. Only wanted ones are computed.
-            Not for XLA, the shapes depend on the values.
+          x: the items, [T, d], those of a request together.
+          chosen: [B, S] int32, the experts that each request wants for its items; None for all N.
+          lengths: [B] int64, how many items each request has; needed with ``chosen``.
+          training: whether ``bfloat16`` holds.
 
         Returns:
-          [T, N, tasks] float32; 0 where not needed, and no gradient from there. Where needed, value and gradient are
-          those of the dense computation.
+          [T, S, tasks] float32 in the order of ``chosen``, or [T, N, tasks].
         """
-        kernels = [tf.unstack(kernel) for kernel in self.kernels]
-        biases = [tf.unstack(bias) for bias in self.biases]
-        if needed is None:
-            logits = [self._tower(expert, x, kernels, biases) for expert in range(self.experts)]
-            return tf.cast(tf.stack(logits, axis=1), tf.float32)
-        # One gather and one scatter for all experts: rows sorted by expert, cut into one piece an expert.
-        expert_and_row = tf.where(tf.transpose(needed))
-        rows = tf.gather(x, expert_and_row[:, 1])
-        counts = tf.math.count_nonzero(needed, axis=0)
-        pieces = tf.split(rows, counts, num=self.experts)
-        logits = [self._tower(expert, piece, kernels, biases) for expert, piece in enumerate(pieces)]
-        logits = tf.cast(tf.concat(logits, axis=0), tf.float32)
-        shape = tf.stack([tf.cast(self.experts, tf.int64), tf.shape(needed, tf.int64)[0], self.tasks])
-        return tf.transpose(tf.scatter_nd(expert_and_row, logits, shape), [1, 0, 2])
+        dtype = tf.bfloat16 if training and self.bfloat16 else tf.float32
+        layers = [
+            (tf.unstack(tf.cast(kernel, dtype)), tf.unstack(tf.cast(bias, dtype)))
+            for kernel, bias in zip(self.kernels[:-1], self.biases[:-1], strict=True)
+        ]
+        layers.append((tf.unstack(self.kernels[-1]), tf.unstack(self.biases[-1])))
+        x = tf.cast(x, dtype)
+        if chosen is not None and self.dispatch == "sparse":
+            return self._chosen(x, chosen, lengths, layers)
+        logits = tf.stack([self._tower(expert, x, layers) for expert in range(self.experts)], axis=1)
+        return logits if chosen is None else tf.gather(logits, tf.repeat(chosen, lengths, axis=0), batch_dims=1)
 
-    def _tower(self, expert: int, x: tf.Tensor, kernels: list, biases: list) -> tf.Tensor:
-        """One expert's logits, [n, d] -> [n, tasks], by the unstacked kernels and biases of all layers."""
-        for layer, (kernel, bias) in enumerate(zip(kernels, biases, strict=True)):
-            x = tf.matmul(x, kernel[expert]) + bias[expert]
-            if layer < len(self.hidden):
-                x = tf.nn.relu(x)
-        return x
+    def _chosen(self, x: tf.Tensor, chosen: tf.Tensor, lengths: tf.Tensor, layers: list) -> tf.Tensor:
+        """Sparse dispatch: one gather and one scatter for all experts, and a tower for the rows of each."""
+        slots = chosen.shape[1]
+        # Requests are sorted by expert, not items: they are fewer, and their items lie side by side.
+        expert = tf.reshape(chosen, [-1])
+        order = tf.argsort(expert)
+        request = order // slots
+        counts = tf.gather(lengths, request)
+        first = tf.gather(tf.cumsum(lengths, exclusive=True), request)
+        item = tf.ragged.range(first, first + counts).flat_values
+        slot = tf.repeat(tf.cast(order % slots, tf.int64), counts)
+        rows_of_expert = tf.math.unsorted_segment_sum(counts, tf.gather(expert, order), self.experts)
+        pieces = tf.split(tf.gather(x, item), rows_of_expert, num=self.experts)
+        logits = tf.concat([self._tower(number, piece, layers) for number, piece in enumerate(pieces)], axis=0)
+        items = tf.shape(x, tf.int64)[0]
+        logits = tf.scatter_nd(
+            (item * slots + slot)[:, tf.newaxis], logits, tf.stack([items * slots, tf.constant(self.tasks, tf.int64)])
+        )
+        return tf.reshape(logits, [-1, slots, self.tasks])
+
+    def _tower(self, expert: int, x: tf.Tensor, layers: list) -> tf.Tensor:
+        """One expert's logits, [n, d] -> [n, tasks] float32, by the unstacked kernels and biases of all layers."""
+        *hidden, (kernels, biases) = layers
+        for kernel, bias in hidden:
+            x = tf.nn.relu(tf.nn.bias_add(tf.matmul(x, kernel[expert]), bias[expert]))
+        return tf.nn.bias_add(tf.matmul(tf.cast(x, tf.float32), kernels[expert]), biases[expert])
 
     def get_config(self):
         """The arguments of the constructor."""
@@ -97,6 +128,8 @@ class Experts(tf.keras.layers.Layer):
             "hidden": list(self.hidden),
             "tasks": self.tasks,
             "as_large_as": self.as_large_as,
+            "dispatch": self.dispatch,
+            "bfloat16": self.bfloat16,
         }
 
 

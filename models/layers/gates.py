@@ -74,7 +74,21 @@ class Gate(tf.keras.layers.Layer):
         return super().get_config() | {"experts": self.experts, "noisy": self.noisy}
 
 
-def top_k_gate(logits: tf.Tensor, k: int) -> tuple[tf.Tensor, tf.Tensor]:
+class TopK(NamedTuple):
+    """The k best of N experts.
+
+    Attributes:
+      weights: [B, N] float32, 0 but for the active ones.
+      active: which they are, [B, N] bool.
+      experts: the same as indices, [B, k] int32, the best first.
+    """
+
+    weights: tf.Tensor
+    active: tf.Tensor
+    experts: tf.Tensor
+
+
+def top_k_gate(logits: tf.Tensor, k: int) -> TopK:
     """Gives the k best experts of each request weights that add up to 1, and all others exactly 0 [C].
 
     w_e = exp(h_e) / sum over j in T of exp(h_j) for e in T, the indices of the k largest logits. Of equal logits the
@@ -85,7 +99,7 @@ def top_k_gate(logits: tf.Tensor, k: int) -> tuple[tf.Tensor, tf.Tensor]:
       k: how many experts are active.
 
     Returns:
-      The weights, [B, N] float32, and which experts are active, [B, N] bool. Gradients reach active logits only.
+      See `TopK`. Gradients reach active logits only.
 
     Raises:
       ValueError: k is not in [1, N].
@@ -94,8 +108,10 @@ def top_k_gate(logits: tf.Tensor, k: int) -> tuple[tf.Tensor, tf.Tensor]:
     if not 1 <= k <= experts:
         raise ValueError(f"`k` must be in [1, experts={experts}]. Received: k={k}")
     logits = tf.cast(logits, tf.float32)
-    active = _mark(tf.math.top_k(logits, k).indices, experts)
-    return tf.nn.softmax(tf.where(active, logits, logits.dtype.min)), active
+    indices = tf.math.top_k(logits, k).indices
+    # [B, k] distinct indices -> [B, N] bool, True at the indices.
+    active = tf.reduce_any(tf.one_hot(indices, experts, on_value=True, off_value=False, dtype=tf.bool), axis=-2)
+    return TopK(tf.nn.softmax(tf.where(active, logits, logits.dtype.min)), active, indices)
 
 
 def pick_disagreeing(
@@ -111,7 +127,7 @@ def pick_disagreeing(
       seed: [2] int32, needed for "random".
 
     Returns:
-      [B, N] bool, exactly D true in a row, none of them active.
+      [B, D] int32, distinct indices in a row, none of them active.
 
     Raises:
       ValueError: ``count`` is not in [1, N - 1], ``pick`` is unknown, or ``seed`` is missing.
@@ -128,9 +144,4 @@ def pick_disagreeing(
     else:
         raise ValueError(f'`pick` must be "random" or "lowest". Received: pick={pick!r}')
     preference = tf.where(active, preference.dtype.min, preference)
-    return _mark(tf.math.top_k(preference, count).indices, experts)
-
-
-def _mark(indices: tf.Tensor, size: int) -> tf.Tensor:
-    """[B, k] distinct indices -> [B, size] bool, True at the indices."""
-    return tf.reduce_any(tf.one_hot(indices, size, on_value=True, off_value=False, dtype=tf.bool), axis=-2)
+    return tf.math.top_k(preference, count).indices

@@ -15,12 +15,14 @@ class EncodedRequests(NamedTuple):
     Attributes:
       items: [T, d] float32, the experts' input x, what a request shares repeated for its items.
       request_of_item: [T] int64, the row of its request for each item.
+      lengths: [B] int64, how many items each request has.
       behaviours: [B, M, E] float32, embeddings of the past items, all histories side by side; None unless attended to.
       present: [B, M] bool, False where a history is shorter; None likewise.
     """
 
     items: tf.Tensor
     request_of_item: tf.Tensor
+    lengths: tf.Tensor
     behaviours: tf.Tensor | None
     present: tf.Tensor | None
 
@@ -80,7 +82,8 @@ class RequestEncoder(tf.keras.layers.Layer):
     def call(self, features: dict, training: bool = False) -> EncodedRequests:
         """Encodes a batch of transformed requests."""
         inputs = self.inputs
-        request_of_item = features[inputs.any_item_feature].value_rowids()
+        lists = features[inputs.any_item_feature]
+        request_of_item = lists.value_rowids()
         request = [features[name][:, tf.newaxis] for name in inputs.request_numeric]
         request += [self.tables[table](features[name]) for name, table in inputs.request_categorical]
         request += [
@@ -107,7 +110,7 @@ class RequestEncoder(tf.keras.layers.Layer):
         crossed = items
         for cross in self.crosses:
             crossed = cross(items, crossed)
-        return EncodedRequests(crossed, request_of_item, behaviours, present)
+        return EncodedRequests(crossed, request_of_item, lists.row_lengths(), behaviours, present)
 
     def _behaviours(self, features: dict) -> tuple[tf.Tensor, tf.Tensor]:
         """The attended histories side by side, and where there is anything; as long as the longest of the batch."""

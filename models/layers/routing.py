@@ -13,6 +13,7 @@ class Routing(NamedTuple):
     Attributes:
       weights: of the experts, [B, N] float32; from MMoE's gates [T, N], a row an item.
       active: the K experts with the largest gates, [B, N] bool; None from a gate that makes no choice.
+      experts: their indices, [B, K] int32, the best first; None likewise.
       logits: of the leaf category; None from a gate without noise.
       level_logits: noise-free logits of the gated levels of the category path, [B, N] each, top first.
       gate, masked_gate: AW-MoE's gate before it becomes weights, centred unless linear, and the same with some of the
@@ -22,6 +23,7 @@ class Routing(NamedTuple):
 
     weights: tf.Tensor
     active: tf.Tensor | None = None
+    experts: tf.Tensor | None = None
     logits: GateLogits | None = None
     level_logits: tuple = ()
     gate: tf.Tensor | None = None

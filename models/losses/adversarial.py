@@ -6,7 +6,6 @@ import tensorflow as tf
 
 
 def adversarial_disagreement(
-    expert_logits: tf.Tensor,
     active: tf.Tensor,
     disagreeing: tf.Tensor,
     space: Literal["probability", "logit"] = "probability",
@@ -21,9 +20,8 @@ def adversarial_disagreement(
     pairs, and, being a sum of positive terms, cancels nothing.
 
     Args:
-      expert_logits: E, [T, N]; only the active and the disagreeing experts' are read and get a gradient.
-      active: T, the K experts that score the item, [T, N] bool.
-      disagreeing: U, the D experts to disagree with, [T, N] bool.
+      active: E_e, the logits of the K experts that score the item, [items, K].
+      disagreeing: E_j, those of the D experts to disagree with, [items, D].
       space: f, the logistic function [D] or the identity [C].
 
     Returns:
@@ -34,19 +32,15 @@ def adversarial_disagreement(
     """
     if space not in ("probability", "logit"):
         raise ValueError(f'`space` must be "probability" or "logit". Received: space={space!r}')
-    outputs = tf.cast(expert_logits, tf.float32)
-    if space == "probability":
-        outputs = tf.math.sigmoid(outputs)
-    active_mean, active_variance = _moments(outputs, active)
-    disagreeing_mean, disagreeing_variance = _moments(outputs, disagreeing)
+    logits = [tf.cast(logits, tf.float32) for logits in (active, disagreeing)]
+    outputs = [tf.math.sigmoid(of) for of in logits] if space == "probability" else logits
+    (active_mean, active_variance), (disagreeing_mean, disagreeing_variance) = [_moments(of) for of in outputs]
     return tf.reduce_mean(
         active_variance + disagreeing_variance + tf.math.squared_difference(active_mean, disagreeing_mean)
     )
 
 
-def _moments(values: tf.Tensor, mask: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Mean and variance of each row's masked values, both [T]."""
-    count = tf.reduce_sum(tf.cast(mask, values.dtype), axis=-1)
-    mean = tf.reduce_sum(tf.where(mask, values, 0.0), axis=-1) / count
-    squares = tf.where(mask, tf.math.squared_difference(values, mean[:, tf.newaxis]), 0.0)
-    return mean, tf.reduce_sum(squares, axis=-1) / count
+def _moments(values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Mean and variance of each row, both [items]."""
+    mean = tf.reduce_mean(values, axis=-1)
+    return mean, tf.reduce_mean(tf.math.squared_difference(values, mean[:, tf.newaxis]), axis=-1)

@@ -30,18 +30,16 @@ def auxiliary_weights(config: ModelConfig) -> dict[str, float]:
 def auxiliary_losses(
     config: ModelConfig,
     routing: Routing,
-    disagreeing: tf.Tensor | None,
-    expert_logits: tf.Tensor,
-    request_of_item: tf.Tensor,
+    active: tf.Tensor | None = None,
+    disagreeing: tf.Tensor | None = None,
 ) -> dict[str, tf.Tensor]:
     """The auxiliary losses of one gate, float32 scalars, under the names of `auxiliary_weights`.
 
     Args:
       config: of the ranker.
       routing: of B requests.
-      disagreeing: [B, N] bool, the experts to disagree with; None for a variant without Adv.
-      expert_logits: of T items, [T, N].
-      request_of_item: [T] int64.
+      active: logits of the active experts for T items, [T, K]; not read by a variant without Adv.
+      disagreeing: those of the experts to disagree with, [T, D]; likewise.
     """
     losses = {}
     if config.constrained:
@@ -53,12 +51,7 @@ def auxiliary_losses(
             stop_parent_gradient=config.hsc_stop_parent_gradient,
         )
     if config.adversarial:
-        losses["adversarial_disagreement"] = adversarial_disagreement(
-            expert_logits,
-            tf.gather(routing.active, request_of_item),
-            tf.gather(disagreeing, request_of_item),
-            space=config.adv_space,
-        )
+        losses["adversarial_disagreement"] = adversarial_disagreement(active, disagreeing, config.adv_space)
     if config.balanced:
         losses["load_balance"] = load_balance(routing.weights, routing.logits, config.top_k)
     if config.contrastive:

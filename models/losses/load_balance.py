@@ -53,7 +53,7 @@ def load(gate_logits: GateLogits, k: int) -> tf.Tensor:
     Returns:
       [N] float32; B for every expert if k == N.
     """
-    _, active = top_k_gate(gate_logits.noisy, k)
+    active = top_k_gate(gate_logits.noisy, k).active
     if gate_logits.noise_scale is None or k == gate_logits.clean.shape[-1]:
         return tf.reduce_sum(tf.cast(active, tf.float32), axis=0)
     best = tf.math.top_k(tf.cast(gate_logits.noisy, tf.float32), k + 1).values

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from models import ranker as ranker_module
 from models.config import ModelConfig, Variant
-from models.losses import auxiliary
+from models.layers.gates import pick_disagreeing
 from models.ranker import Ranker
 from models.requests import read_requests
 
@@ -75,23 +76,19 @@ def test_the_disagreeing_experts_are_drawn_uniformly_whatever_the_noise_was(smal
     ranker(batch)
     table = ranker.gates[0].embeddings[-1].embeddings
     table.assign(tf.zeros_like(table))
-    seen = []
-    adversarial_disagreement = auxiliary.adversarial_disagreement
+    active, drawn = [], []
 
-    def record(logits, active, disagreeing, space):
-        seen.append((active.numpy(), disagreeing.numpy()))
-        return adversarial_disagreement(logits, active, disagreeing, space=space)
+    def record(logits, active_experts, *rest):
+        drawn.append(pick_disagreeing(logits, active_experts, *rest))
+        active.append(active_experts)
+        return drawn[-1]
 
-    monkeypatch.setattr(auxiliary, "adversarial_disagreement", record)
+    monkeypatch.setattr(ranker_module, "pick_disagreeing", record)
     for step in range(60):
         ranker._score(batch, True, tf.constant([0, step]))
-    first_item = batch["price"].row_splits.numpy()[:-1]
-    active = np.concatenate([active[first_item] for active, _ in seen])
-    drawn = np.concatenate([disagreeing[first_item] for _, disagreeing in seen])
-    assert not (active & drawn).any()
     # 960 draws over 6 experts: 160 each, with a standard deviation of 12.
-    assert np.abs(drawn.sum(axis=0) - 160).max() < 55
-    assert np.abs(active.sum(axis=0) - 320).max() < 80
+    assert np.abs(np.bincount(np.ravel(drawn), minlength=6) - 160).max() < 55
+    assert np.abs(np.sum(active, axis=(0, 1)) - 320).max() < 80
 
 
 def test_the_constraint_gates_are_used_in_the_loss_only(small_log, batch):

@@ -1,5 +1,3 @@
-import json
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -76,15 +74,6 @@ def test_it_stops_early_keeps_the_best_and_is_not_trained_further(small_log, tmp
     assert (again.resumed_from_step, again.steps, again.best_step) == (result.steps, result.steps, result.best_step)
     for variable, other in zip(first.trainable_variables, second.trainable_variables, strict=True):
         np.testing.assert_array_equal(variable, other)
-
-
-def test_the_learning_rate_warms_up_and_decays():
-    schedule = training.WarmUp(0.1, warmup_steps=4, total_steps=12, cosine=True)
-    rates = [float(schedule(step)) for step in range(13)]
-    expected = [0.1 * (step + 1) / 4 for step in range(4)]
-    expected += [0.05 * (1 + np.cos(np.pi * (step - 4) / 8)) for step in range(4, 13)]
-    np.testing.assert_allclose(rates, expected, atol=1e-7)
-    assert json.loads(json.dumps(schedule.get_config())) == schedule.get_config()
 
 
 def _ids(dataset) -> list[list[int]]:

@@ -18,11 +18,10 @@ def random_biases(experts):
         bias.assign(tf.random.stateless_normal(bias.shape, [7, 7]))
 
 
-def gradients(experts, x, needed, wanted):
-    """Gradient of a function of the wanted logits, by the input and by the weights."""
+def gradients(experts, x, chosen, lengths):
+    """Gradient of a function of the chosen experts' logits, by the input and by the weights."""
     with tf.GradientTape() as tape:
-        logits = experts(x, needed)
-        value = tf.reduce_sum(tf.sin(tf.where(wanted[..., np.newaxis], logits, 0.0)))
+        value = tf.reduce_sum(tf.sin(experts(x, chosen, lengths)))
     return [tf.convert_to_tensor(g) for g in tape.gradient(value, [x, *experts.trainable_variables])]
 
 
@@ -35,39 +34,58 @@ def test_each_expert_is_a_tower_of_its_own():
     np.testing.assert_allclose(experts(x), expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("case", ["some", "an expert for no item", "nothing", "no items"])
-def test_what_is_needed_has_the_value_and_the_gradient_of_the_dense_computation(case):
-    rng = np.random.default_rng(1)
-    items = 0 if case == "no items" else 11
-    needed = rng.random((items, 4)) < 0.5
-    if case == "an expert for no item":
-        needed[:, 2] = False
-    if case == "nothing":
-        needed[:] = False
-    experts = Experts(4, hidden=(6, 3), tasks=2)
-    x = tf.Variable(rng.normal(size=(items, 5)).astype(np.float32))
-    experts(x)
-    random_biases(experts)
+@pytest.mark.parametrize(
+    ("chosen", "lengths"),
+    [
+        ([[0, 2], [1, 0], [2, 3]], [3, 1, 4]),
+        ([[0, 3], [3, 1]], [2, 2]),  # expert 2 for nobody
+        ([[1, 1], [2, 1]], [2, 3]),  # one expert twice, as two tasks may choose it
+        ([[0, 1], [2, 3], [1, 2]], [0, 4, 0]),
+    ],
+)
+def test_sparse_dispatch_has_the_values_and_the_gradients_of_dense_dispatch(chosen, lengths):
+    sparse, dense = (Experts(4, hidden=(6, 3), tasks=2, dispatch=dispatch) for dispatch in ("sparse", "dense"))
+    chosen, lengths = tf.constant(chosen, tf.int32), tf.constant(lengths, tf.int64)
+    x = tf.Variable(np.random.default_rng(1).normal(size=(sum(lengths.numpy()), 5)).astype(np.float32))
+    for experts in (sparse, dense):
+        experts(x)
+    random_biases(sparse)
+    dense.set_weights(sparse.get_weights())
 
-    np.testing.assert_allclose(experts(x, needed), np.where(needed[..., np.newaxis], experts(x), 0.0), atol=1e-6)
-    dense, sparse = gradients(experts, x, None, needed), gradients(experts, x, needed, needed)
-    for expected, got in zip(dense, sparse, strict=True):
-        np.testing.assert_allclose(got, expected, atol=1e-5)
-    if case == "an expert for no item":
-        assert all(np.all(gradient.numpy()[2] == 0.0) for gradient in sparse[1:])
+    logits = sparse(x, chosen, lengths)
+    expected = [
+        [sparse(x)[item, expert] for expert in chosen[request]]
+        for item, request in enumerate(np.repeat(np.arange(len(lengths)), lengths))
+    ]
+    np.testing.assert_allclose(logits, np.reshape(expected, logits.shape), atol=1e-6)
+    np.testing.assert_allclose(logits, dense(x, chosen, lengths), atol=1e-6)
+    gradients_of = [gradients(experts, x, chosen, lengths) for experts in (dense, sparse)]
+    for one, other in zip(*gradients_of, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+    idle = sorted(set(range(4)) - set(chosen.numpy().ravel()))
+    assert all(not np.any(gradient.numpy()[idle]) for gradient in gradients_of[1][1:])
 
 
-def test_needed_works_in_a_graph_whose_shapes_are_unknown():
+def test_sparse_dispatch_works_in_a_graph_whose_shapes_are_unknown():
     experts = Experts(3, hidden=(4,))
     experts(tf.zeros([1, 2]))
+    signature = [tf.TensorSpec([None, 2]), tf.TensorSpec([None, 2], tf.int32), tf.TensorSpec([None], tf.int64)]
+    compute = tf.function(experts.call, input_signature=signature)
+    for lengths in ([2, 3], [1]):
+        x, chosen = tf.random.normal([sum(lengths), 2]), tf.constant([[2, 0], [1, 2]])[: len(lengths)]
+        expected = tf.gather(experts(x), tf.repeat(chosen, lengths, axis=0), batch_dims=1)
+        np.testing.assert_allclose(compute(x, chosen, tf.constant(lengths, tf.int64)), expected, atol=1e-6)
 
-    @tf.function(input_signature=[tf.TensorSpec([None, 2]), tf.TensorSpec([None, 3], tf.bool)])
-    def compute(x, needed):
-        return experts(x, needed)
 
-    for items in (5, 2):
-        x, needed = tf.random.normal([items, 2]), tf.random.uniform([items, 3]) < 0.5
-        np.testing.assert_allclose(compute(x, needed), tf.where(needed[..., tf.newaxis], experts(x), 0.0), atol=1e-6)
+def test_bfloat16_is_for_training_only_and_near_float32():
+    experts = Experts(2, hidden=(64, 32), bfloat16=True)
+    x = tf.Variable(tf.random.stateless_normal([50, 20], [1, 2]))
+    exact = experts(x)
+    with tf.GradientTape() as tape:
+        rounded = experts(x, training=True)
+    gradient = tape.gradient(rounded, experts.kernels[0])
+    assert rounded.dtype == gradient.dtype == tf.float32
+    assert 1e-5 < float(tf.reduce_max(tf.abs(exact - rounded))) < 0.05
 
 
 @pytest.mark.parametrize(("experts", "hidden", "tasks"), [(10, (128, 64), 1), (4, (16,), 2), (2, (8, 4, 2), 1)])
@@ -89,7 +107,7 @@ def test_weights_start_as_those_of_independent_dense_layers():
 
 
 def test_experts_are_rebuilt_from_their_config():
-    experts = Experts.from_config(Experts(3, hidden=[8, 2], tasks=2).get_config())
-    assert (experts.experts, experts.hidden, experts.tasks) == (3, (8, 2), 2)
+    experts = Experts.from_config(Experts(3, hidden=[8, 2], tasks=2, dispatch="dense").get_config())
+    assert (experts.experts, experts.hidden, experts.tasks, experts.dispatch) == (3, (8, 2), 2, "dense")
     with pytest.raises(ValueError, match="`hidden` must hold numbers of at least 1"):
         Experts(3, hidden=())

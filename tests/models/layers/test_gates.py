@@ -6,10 +6,11 @@ from models.layers.gates import Gate, pick_disagreeing, top_k_gate
 
 
 def test_weights_of_the_top_k_are_a_softmax_over_them_alone():
-    weights, active = top_k_gate(tf.constant([[1.0, 3.0, 2.0, -5.0]]), 2)
+    weights, active, experts = top_k_gate(tf.constant([[1.0, 3.0, 2.0, -5.0]]), 2)
     # e^3 / (e^3 + e^2) = 1 / (1 + e^-1) = 0.731059
     np.testing.assert_allclose(weights, [[0.0, 0.731059, 0.268941, 0.0]], atol=1e-6)
     np.testing.assert_array_equal(active, [[False, True, True, False]])
+    np.testing.assert_array_equal(experts, [[1, 2]])
 
 
 @pytest.mark.parametrize("k", [1, 3, 7])
@@ -17,8 +18,9 @@ def test_weights_of_the_top_k_are_a_softmax_over_them_alone():
 def test_exactly_k_experts_are_active_and_their_weights_add_up_to_one(k, ties):
     logits = tf.random.stateless_normal([200, 7], [1, k]) * 30.0
     logits = tf.round(logits / 30.0) if ties else logits
-    weights, active = top_k_gate(logits, k)
+    weights, active, experts = top_k_gate(logits, k)
     np.testing.assert_array_equal(np.sum(active, axis=1), k)
+    assert np.all(np.take_along_axis(active.numpy(), experts.numpy(), axis=1))
     np.testing.assert_allclose(np.sum(weights, axis=1), 1.0, atol=1e-6)
     assert np.all(np.asarray(weights)[~np.asarray(active)] == 0.0)
     # None that is out is better than one that is in.
@@ -30,18 +32,17 @@ def test_exactly_k_experts_are_active_and_their_weights_add_up_to_one(k, ties):
 def test_gradients_reach_active_logits_only_and_stay_finite_far_from_zero():
     logits = tf.Variable([[200.0, 100.0, -3e4, 0.0]])
     with tf.GradientTape() as tape:
-        weights, _ = top_k_gate(logits, 3)
+        weights = top_k_gate(logits, 3).weights
         value = tf.reduce_sum(weights * [[1.0, 2.0, 3.0, 4.0]])
     assert np.all(np.isfinite(tape.gradient(value, logits)))
     logits.assign([[0.5, 0.1, -9.0, 0.3]])
     with tf.GradientTape() as tape:
-        value = tf.reduce_sum(top_k_gate(logits, 3)[0] * [[1.0, 2.0, 3.0, 4.0]])
+        value = tf.reduce_sum(top_k_gate(logits, 3).weights * [[1.0, 2.0, 3.0, 4.0]])
     np.testing.assert_array_equal(tape.gradient(value, logits).numpy() != 0.0, [[True, True, False, True]])
 
 
 def test_half_precision_logits_give_float32_weights():
-    weights, _ = top_k_gate(tf.constant([[1.0, 2.0, 3.0]], tf.bfloat16), 2)
-    assert weights.dtype == tf.float32
+    assert top_k_gate(tf.constant([[1.0, 2.0, 3.0]], tf.bfloat16), 2).weights.dtype == tf.float32
 
 
 @pytest.mark.parametrize("k", [0, 4])
@@ -53,11 +54,12 @@ def test_impossible_k_is_refused(k):
 @pytest.mark.parametrize("pick", ["random", "lowest"])
 def test_disagreeing_experts_are_idle_exactly_d_and_fixed_by_the_seed(pick):
     logits = tf.round(tf.random.stateless_normal([300, 9], [5, 5]))
-    _, active = top_k_gate(logits, 4)
+    active = top_k_gate(logits, 4).active
     for count in (1, 3, 5):
         chosen = pick_disagreeing(logits, active, count, pick, seed=[3, 4])
-        np.testing.assert_array_equal(np.sum(chosen, axis=1), count)
-        assert not np.any(chosen & active)
+        assert chosen.shape == (300, count)
+        assert all(len(set(row)) == count for row in chosen.numpy())
+        assert not np.any(np.take_along_axis(active.numpy(), chosen.numpy(), axis=1))
         np.testing.assert_array_equal(chosen, pick_disagreeing(logits, active, count, pick, seed=[3, 4]))
     if pick == "random":
         assert np.any(chosen != pick_disagreeing(logits, active, 1, pick, seed=[3, 5]))
@@ -65,10 +67,11 @@ def test_disagreeing_experts_are_idle_exactly_d_and_fixed_by_the_seed(pick):
 
 def test_lowest_picks_the_smallest_logits_and_random_picks_evenly():
     logits = tf.constant([[3.0, -1.0, 2.0, -2.0, 0.0]])
-    _, active = top_k_gate(logits, 2)
-    np.testing.assert_array_equal(pick_disagreeing(logits, active, 2, "lowest"), [[False, True, False, True, False]])
+    active = top_k_gate(logits, 2).active
+    np.testing.assert_array_equal(pick_disagreeing(logits, active, 2, "lowest"), [[3, 1]])
     many = tf.repeat(logits, 6000, axis=0)
-    share = np.mean(pick_disagreeing(many, tf.repeat(active, 6000, axis=0), 1, "random", seed=[0, 1]), axis=0)
+    drawn = pick_disagreeing(many, tf.repeat(active, 6000, axis=0), 1, "random", seed=[0, 1])
+    share = np.bincount(drawn.numpy().ravel(), minlength=5) / 6000
     np.testing.assert_allclose(share, [0.0, 1 / 3, 0.0, 1 / 3, 1 / 3], atol=0.03)
 
 

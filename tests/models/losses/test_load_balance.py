@@ -43,14 +43,14 @@ def test_load_is_the_probability_of_staying_among_the_top_k(k):
 
 def test_load_without_noise_counts_requests():
     clean = noisy_logits(seed=5).clean
-    _, active = top_k_gate(clean, 2)
+    active = top_k_gate(clean, 2).active
     np.testing.assert_array_equal(load(GateLogits(clean, clean, None), 2), np.sum(active, axis=0))
 
 
 def test_load_is_constant_where_all_experts_are_active():
     logits = noisy_logits(seed=6)
     np.testing.assert_array_equal(load(logits, 6), 40.0)
-    weights, _ = top_k_gate(logits.noisy, 6)
+    weights = top_k_gate(logits.noisy, 6).weights
     expected = squared_coefficient_of_variation(importance(weights))
     assert float(load_balance(weights, logits, 6)) == pytest.approx(float(expected), rel=1e-5)
 
@@ -61,7 +61,7 @@ def test_descending_the_loss_evens_out_the_load():
 
     def loss():
         logits = GateLogits(clean, clean + noise, tf.ones_like(clean))
-        return load_balance(top_k_gate(logits.noisy, 2)[0], logits, 2)
+        return load_balance(top_k_gate(logits.noisy, 2).weights, logits, 2)
 
     before = float(loss())
     optimizer = tf.keras.optimizers.Adam(0.1)
