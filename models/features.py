@@ -48,6 +48,12 @@ class RankerInputs:
         return tuple(len(traffic) for traffic in self.category_traffic)
 
     @property
+    def names(self) -> set[str]:
+        """All features that are read."""
+        pairs = (*self.request_categorical, *self.item_categorical, *self.histories)
+        return {*self.categories, *self.request_numeric, *self.item_numeric, *(name for name, _ in pairs)}
+
+    @property
     def any_item_feature(self) -> str:
         """An item feature that every request has, from which the lists' lengths are read."""
         return (self.item_numeric + tuple(name for name, _ in self.item_categorical))[0]

@@ -100,6 +100,12 @@ class Ranker(tfrs.Model):
             name=name,
         )
 
+    @property
+    def features(self) -> set[str]:
+        """The names of all transformed features that training reads."""
+        others = [self.weight, self.position if self.position_towers else None]
+        return self.inputs.names | {feature.name for feature in (*self.labels, *others) if feature}
+
     def call(self, features: dict, training: bool = False) -> tf.RaggedTensor:
         """The items' scores in [0, 1], ragged [B, n] float32, without noise and whatever their position."""
         logits, _ = self._score(features, training=False, seed=None)
@@ -159,49 +165,43 @@ class Ranker(tfrs.Model):
 
     def _mixed(self, features: dict, encoded: EncodedRequests, training: bool, seed) -> tuple[tf.Tensor, dict]:
         """The mixture of experts of each task."""
-        config, request_of_item = self.config, encoded.request_of_item
+        config = self.config
         categories = [features[name] for name in self.inputs.categories]
-        routings, disagreeing = [], []
+        routings, chosen = [], []
         for task, gate in enumerate(self.gates):
             # A seed for each draw: with one seed, a draw would follow the other.
             draws = None if seed is None else [_fold_in(seed, 2 * task), _fold_in(seed, 2 * task + 1)]
             routing = self._routing(gate, encoded, categories, training, draws and draws[0])
             routings.append(routing)
-            if training and config.adversarial:
-                preference = routing.gate if routing.logits is None else routing.logits.noisy
-                disagreeing.append(
-                    pick_disagreeing(preference, routing.active, config.disagreeing, config.adv_pick, draws[1])
-                )
-        # Each task's active experts and those that they are to disagree with, [B, K + D] a task.
-        chosen = [
-            tf.concat([routing.experts, *disagreeing[task : task + 1]], axis=1) if config.chooses_experts else None
-            for task, routing in enumerate(routings)
-        ]
+            chosen.append(self._chosen(routing, draws[1]) if training and config.adversarial else routing.experts)
         if config.sparse:
-            expert_logits = self.experts(encoded.items, tf.concat(chosen, axis=1), encoded.lengths, training=training)
-            of_tasks = tf.split(expert_logits, len(chosen), axis=1)
+            logits = self.experts(encoded.items, tf.concat(chosen, axis=1), encoded.lengths, training=training)
+            of_tasks = tf.split(logits, len(chosen), axis=1)
         else:
             of_tasks = [self.experts(encoded.items, training=training)] * len(routings)
-        logits, terms = [], {}
+        scores, terms = [], {}
         for task, routing in enumerate(routings):
             of_task, weights = of_tasks[task][..., task], routing.weights
             if config.sparse:
                 weights = tf.gather(weights, routing.experts, batch_dims=1)
             if config.variant != "mmoe":
-                weights = tf.gather(weights, request_of_item)
-            active = of_task[:, : weights.shape[1]]
-            logits.append(tf.reduce_sum(weights * active, axis=1))
-            if training:
-                others = None
-                if config.adversarial:
-                    if not config.sparse:
-                        of_task = tf.gather(of_task, tf.gather(chosen[task], request_of_item), batch_dims=1)
-                    active, others = tf.split(of_task, [config.top_k, config.disagreeing], axis=1)
-                for name, loss in auxiliary_losses(config, routing, active, others).items():
-                    terms[name] = terms.get(name, 0.0) + loss / len(routings)
+                weights = tf.gather(weights, encoded.request_of_item)
+            scores.append(tf.reduce_sum(weights * of_task[:, : weights.shape[1]], axis=1))
+            if not training:
+                continue
+            if config.adversarial and not config.sparse:
+                of_task = tf.gather(of_task, tf.gather(chosen[task], encoded.request_of_item), batch_dims=1)
+            for name, loss in auxiliary_losses(config, routing, of_task).items():
+                terms[name] = terms.get(name, 0.0) + loss / len(routings)
         if training and config.sparse:
             self._watch(routings[0].weights)
-        return tf.stack(logits, axis=1), terms
+        return tf.stack(scores, axis=1), terms
+
+    def _chosen(self, routing: Routing, seed: tf.Tensor) -> tf.Tensor:
+        """The active experts, and those that they are to disagree with: [B, K + D] int32."""
+        preference = routing.gate if routing.logits is None else routing.logits.noisy
+        disagreeing = pick_disagreeing(preference, routing.active, self.config.disagreeing, self.config.adv_pick, seed)
+        return tf.concat([routing.experts, disagreeing], axis=1)
 
     def _routing(self, gate, encoded: EncodedRequests, categories: list, training: bool, seed) -> Routing:
         if self.config.category_gated:

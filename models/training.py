@@ -70,6 +70,7 @@ def fit(
     steps_per_stretch = max(1, requests * config.epochs // config.batch_requests // stretches)
     total_steps = stretches * steps_per_stretch
     ranker.compile(optimizer=make_optimizer(config, total_steps))
+    feature_spec = {name: spec for name, spec in feature_spec.items() if name in ranker.features}
     valid = read_requests(valid_files, feature_spec, config.batch_requests, prepare=prepare)
     _create_variables(ranker, valid)
 

@@ -27,19 +27,13 @@ def auxiliary_weights(config: ModelConfig) -> dict[str, float]:
     return weights
 
 
-def auxiliary_losses(
-    config: ModelConfig,
-    routing: Routing,
-    active: tf.Tensor | None = None,
-    disagreeing: tf.Tensor | None = None,
-) -> dict[str, tf.Tensor]:
+def auxiliary_losses(config: ModelConfig, routing: Routing, chosen_logits: tf.Tensor) -> dict[str, tf.Tensor]:
     """The auxiliary losses of one gate, float32 scalars, under the names of `auxiliary_weights`.
 
     Args:
       config: of the ranker.
       routing: of B requests.
-      active: logits of the active experts for T items, [T, K]; not read by a variant without Adv.
-      disagreeing: those of the experts to disagree with, [T, D]; likewise.
+      chosen_logits: of the active experts for T items, and of those to disagree with, [T, K + D]; read by Adv alone.
     """
     losses = {}
     if config.constrained:
@@ -51,6 +45,7 @@ def auxiliary_losses(
             stop_parent_gradient=config.hsc_stop_parent_gradient,
         )
     if config.adversarial:
+        active, disagreeing = tf.split(chosen_logits, [config.top_k, config.disagreeing], axis=1)
         losses["adversarial_disagreement"] = adversarial_disagreement(active, disagreeing, config.adv_space)
     if config.balanced:
         losses["load_balance"] = load_balance(routing.weights, routing.logits, config.top_k)

@@ -59,6 +59,20 @@ def test_scores_are_the_gated_sum_of_the_active_experts(small_log, batch):
     np.testing.assert_array_equal(scores.row_splits, batch["price"].row_splits)
 
 
+@pytest.mark.parametrize("variant", ["adv_hsc_moe", "adv_hsc_aw_moe"])
+def test_dense_dispatch_trains_as_sparse_dispatch_does(small_log, batch, variant):
+    losses, gradients = [], []
+    for dispatch in ("sparse", "dense"):
+        ranker = _ranker(small_log, variant=variant, dispatch=dispatch)
+        ranker(batch)
+        with tf.GradientTape() as tape:
+            losses.append(ranker.compute_loss(batch, training=True))
+        gradients.append([tf.convert_to_tensor(g) for g in tape.gradient(losses[-1], ranker.trainable_variables)])
+    assert float(losses[0]) == pytest.approx(float(losses[1]), rel=1e-6)
+    for one, other in zip(*gradients, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+
+
 def test_the_disagreement_pulls_on_experts_and_never_on_the_gate(small_log, batch):
     ranker = _ranker(small_log, variant="adv_moe", load_balance_weight=0.0)
     ranker(batch)
