@@ -1,176 +1,91 @@
-"""What the benchmarks share: workers that take turns, medians, the machine's description, tables and JSON."""
+"""What the benchmarks share: the machine, tables, files, processes on cores of their own."""
 
-import contextlib
-import dataclasses
 import importlib.metadata
 import json
 import os
 import pathlib
 import platform
-import signal
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+import time
 
-_ROOT = pathlib.Path(__file__).resolve().parent.parent
-_LIBRARIES = ("tensorflow", "keras", "tfx", "apache-beam", "numpy", "pyarrow")
-_CPU_FLAGS = ("avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16")
-
-
-@dataclasses.dataclass(frozen=True)
-class Program:
-    """One that is measured, in a process of its own: thread pools and memory are not shared.
-
-    Attributes:
-      name: as it stands in the table.
-      module: run with ``python -m``; calls `answer`.
-      settings: its one argument, as JSON.
-      python: the interpreter.
-    """
-
-    name: str
-    module: str
-    settings: dict
-    python: str = sys.executable
-
-
-def interleaved(programs: Sequence[Program], repetitions: int, log: pathlib.Path) -> dict[str, dict[str, list[float]]]:
-    """Measures all programs in turns, A B C A B C, so that a disturbance of the machine meets all of them.
-
-    A first round, in which graphs are traced and caches fill, is thrown away.
-
-    Args:
-      programs: with names of their own.
-      repetitions: rounds that count.
-      log: the file that takes what the workers say.
-
-    Returns:
-      by program and figure, a value a round.
-
-    Raises:
-      RuntimeError: naming the program that failed and the log.
-    """
-    figures: dict[str, dict[str, list[float]]] = {program.name: {} for program in programs}
-    with contextlib.ExitStack() as stack:
-        workers = {program.name: stack.enter_context(_Worker(program, log)) for program in programs}
-        for turn in range(repetitions + 1):
-            for name, worker in workers.items():
-                for figure, value in worker.measure().items():
-                    if turn:
-                        figures[name].setdefault(figure, []).append(value)
-    return figures
-
-
-def medians(figures: dict[str, dict[str, list[float]]]) -> dict[str, dict[str, float]]:
-    """The median of each program's figures."""
-    return {
-        program: {figure: statistics.median(values) for figure, values in of_program.items()}
-        for program, of_program in figures.items()
-    }
-
-
-def answer(prepare: Callable[[dict], Callable[[], dict[str, float]]]) -> None:
-    """A worker's main: after ``prepare(settings)``, measures once for each line on standard input and answers in JSON.
-
-    `settings["threads"]`, if given, is also the number of cores that the process may use.
-    """
-    settings = json.loads(sys.argv[1])
-    if "threads" in settings and hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: settings["threads"]])
-    measure = prepare(settings)
-    with os.fdopen(int(sys.argv[2]), "w", buffering=1) as answers:
-        for _ in sys.stdin:
-            answers.write(json.dumps(measure()) + "\n")
-
-
-def use_threads(threads: int) -> None:
-    """Pins TensorFlow's thread pools. To be called before TensorFlow computes anything."""
-    import tensorflow as tf  # Only the workers need it.
-
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(threads)
+_PACKAGES = ("tensorflow", "tfx", "apache-beam", "pyarrow", "numpy")
+_FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
 
 
 def machine() -> dict:
-    """CPU, cores, the vector instructions that matter, load, and the versions of the libraries."""
-    processor, flags = platform.processor(), []
-    with contextlib.suppress(OSError):
-        for line in pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            key, _, value = (part.strip() for part in line.partition(":"))
-            if key == "model name":
-                processor = value
-            elif key == "flags":
-                flags = [flag for flag in _CPU_FLAGS if flag in value.split()]
-    versions = {}
-    for library in _LIBRARIES:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            versions[library] = importlib.metadata.version(library)
+    """The CPU's model, flags and cores, memory, load of the last minute, Python's and the libraries' versions."""
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        facts = [line.partition(":")[::2] for line in file]
+    models = [value.strip() for key, value in facts if key.strip() == "model name"]
+    flags = {flag for key, value in facts if key.strip() == "flags" for flag in value.split()}
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return {
-        "processor": processor,
-        "cores": os.cpu_count(),
-        "flags": flags,
-        "load": os.getloadavg(),
+        "cpu": models[0] if models else platform.processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "flags": [flag for flag in _FLAGS if flag in flags],
+        "memory_gib": round(memory / 2**30, 1),
+        "load": os.getloadavg()[0],
         "system": platform.platform(),
         "python": platform.python_version(),
-        "versions": versions,
+        **{name: importlib.metadata.version(name) for name in _PACKAGES},
     }
 
 
-def markdown_table(header: Sequence[str], rows: Sequence[Sequence]) -> str:
-    """A table in Markdown; numbers are written with commas, and with decimals where they are small."""
-    lines = [header, ["---"] * len(header), *([_cell(value) for value in row] for row in rows)]
+def markdown_table(header: list[str], rows: list[list]) -> str:
+    """A Markdown table; numbers with thousands separated."""
+
+    def cell(value) -> str:
+        return f"{value:,.4g}" if isinstance(value, float) and abs(value) < 1000 else _plain(value)
+
+    lines = [header, ["---"] * len(header), *([cell(value) for value in row] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+def _plain(value) -> str:
+    return f"{value:,.0f}" if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value)
+
+
 def write(path: str | os.PathLike, result: dict) -> None:
-    """Writes ``result`` and the machine's description as JSON."""
+    """Writes the result as JSON, with the machine and the command that made it."""
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"machine": machine(), **result}, indent=2) + "\n", encoding="utf-8")
+    whole = {"command": " ".join(sys.argv), "machine": machine(), **result}
+    path.write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
 
 
-def _cell(value) -> str:
-    if isinstance(value, float):
-        return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
-    return f"{value:,}" if isinstance(value, int) else str(value)
+def measure(command: list[str], core: int | None = None) -> dict:
+    """Runs a command and measures the whole process.
+
+    Args:
+      command: whose last line of output is a JSON object.
+      core: the one core that the process and all of its threads run on; any, unless given.
+
+    Returns:
+      that object, and ``wall_seconds``, ``cpu_seconds``, ``peak_mib``: the largest resident memory of the process or
+      of one of its children.
+
+    Raises:
+      RuntimeError: if the command fails.
+    """
+    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
+    pinned = None if core is None else lambda: os.sched_setaffinity(0, {core})
+    began = time.monotonic()
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, preexec_fn=pinned, text=True)
+    out = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise RuntimeError(f"exit code {process.returncode}: {' '.join(command)}")
+    return {
+        **json.loads(out.strip().splitlines()[-1]),
+        "wall_seconds": time.monotonic() - began,
+        "cpu_seconds": usage.ru_utime + usage.ru_stime,
+        "peak_mib": usage.ru_maxrss / 1024,
+    }
 
 
-class _Worker:
-    def __init__(self, program: Program, log: pathlib.Path):
-        self._program, self._log_path = program, log
-
-    def __enter__(self):
-        self._log = self._log_path.open("a", encoding="utf-8")
-        # A pipe of its own for the answers: libraries print on standard output, too.
-        reader, writer = os.pipe()
-        program = self._program
-        self._process = subprocess.Popen(
-            [program.python, "-m", program.module, json.dumps(program.settings), str(writer)],
-            cwd=_ROOT,
-            env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
-            stdin=subprocess.PIPE,
-            stdout=self._log,
-            stderr=self._log,
-            pass_fds=[writer],
-            text=True,
-            bufsize=1,
-        )
-        os.close(writer)
-        self._answers = os.fdopen(reader, encoding="utf-8")
-        return self
-
-    def measure(self) -> dict[str, float]:
-        """One repetition."""
-        with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.write("\n")
-        line = self._answers.readline()
-        if not line:
-            raise RuntimeError(f"the benchmark's program {self._program.name!r} ended early; see {self._log_path}")
-        return json.loads(line)
-
-    def __exit__(self, *_):
-        self._process.send_signal(signal.SIGKILL)  # It has nothing to put in order, and TensorFlow ends slowly.
-        self._process.wait()
-        self._answers.close()
-        self._log.close()
+def medians(measured: list[dict]) -> dict:
+    """The median of each figure of several runs."""
+    return {key: statistics.median(run[key] for run in measured) for key in measured[0]}

@@ -1,4 +1,4 @@
-"""A click log made up in the shape of `schemas/amazon.pbtxt`, and the requests that the pipeline's Transform makes of it.
+"""A click log made up in the shape of `schemas/amazon.pbtxt`, and the requests that Transform makes of it.
 
 Of about the real log's sizes: 18,000 items of which nearly all are in the vocabulary, 1,200 brands, 143 categories
 under 17 tops, histories of 1 to 20 items, 5.6 in the mean. Nothing can be learnt from it: clicks are drawn at random.
@@ -72,6 +72,7 @@ def write_log(path: pathlib.Path, impressions: int, list_length: int, seed: int 
     total = requests + 2 * held_out
     split = np.repeat(["train", "valid", "test"], [requests, held_out, held_out])
 
+    # "0" stands for a missing value in this log: of the brands the most frequent one, as in the real log.
     item_brand = rng.choice(_BRANDS, _ITEMS, p=_decreasing(_BRANDS, 0.9))
     item_sub = rng.choice(_SUBS, _ITEMS, p=_decreasing(_SUBS, 1.2))
     sub = rng.choice(_SUBS, total, p=_decreasing(_SUBS, 1.4))
@@ -111,7 +112,6 @@ def _decreasing(count: int, exponent: float) -> np.ndarray:
 
 
 def _joined(values: np.ndarray) -> str:
-    # "0" stands for a missing value in this log.
     return " ".join(str(value) for value in values)
 
 

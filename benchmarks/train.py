@@ -2,8 +2,8 @@
 
     python -m benchmarks.train --list_lengths 5,50
 
-Each program reads its own form of the same made-up log (`benchmarks.made_up_log`) and trains with Adam: ours transformed
-requests, the others flat rows. Input pipeline included, from the second step on, batches of as many items for all.
+Each program reads its own form of the same made-up log (`benchmarks.made_up_log`), ours transformed requests, the
+others flat rows, and trains with Adam. Input pipeline included, from the second step on, equal batches for all.
 Prints a table and writes it as JSON.
 """
 
@@ -14,9 +14,10 @@ import sys
 from absl import app, flags, logging
 
 from benchmarks.flat_rows import is_written, write_rows
-from benchmarks.harness import Program, interleaved, markdown_table, medians, write
+from benchmarks.harness import markdown_table, write
 from benchmarks.made_up_log import HISTORY_LENGTH, SCHEMA, TransformedLog, transformed_log
-from models.config import ModelConfig, TrainConfig
+from benchmarks.workers import Program, interleaved, median_figures
+from models.config import TrainConfig
 
 _ROOT = pathlib.Path(__file__).resolve().parent.parent
 _LOCK = _ROOT / "benchmarks" / "deepctr.lock"
@@ -53,11 +54,11 @@ def main(_) -> None:
         log = transformed_log(folder / "logs", _IMPRESSIONS.value, length)
         programs = programs_of(log, folder / "logs" / f"rows-{_IMPRESSIONS.value}-by-{length}", length, deepctr)
         figures[length] = interleaved(programs, _REPETITIONS.value, folder / "train.log")
-        speeds = {name: figure["items_per_second"] for name, figure in medians(figures[length]).items()}
+        speeds = {name: figure["items_per_second"] for name, figure in median_figures(figures[length]).items()}
         ours = speeds[programs[0].name]
         rows += [(name, length, speed, speed / ours) for name, speed in speeds.items()]
-    print(markdown_table(("program", "list length", "items a second", f"ratio to {programs[0].name}"), rows))
-    write(_OUT.value, {"flags": {name: flags.FLAGS[name].value for name in _flag_names()}, "figures": figures})
+    print(markdown_table(["program", "list length", "items a second", f"ratio to {programs[0].name}"], rows))
+    write(_OUT.value, {"figures": figures})
 
 
 def programs_of(log: TransformedLog, rows: pathlib.Path, length: int, deepctr: str | None) -> list[Program]:
@@ -143,10 +144,6 @@ def _write_rows(log: TransformedLog, rows: pathlib.Path) -> int:
 
 def _mixed_precision() -> bool:
     return "mixed_precision" in TrainConfig.model_fields
-
-
-def _flag_names() -> list[str]:
-    return [flag.name for flag in flags.FLAGS.flags_by_module_dict()[sys.argv[0]]]
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from benchmarks.harness import answer, use_threads
+from benchmarks.workers import answer, use_threads
 from models.config import ModelConfig, TrainConfig
 from models.trainer import new_ranker
 from models.training import fit

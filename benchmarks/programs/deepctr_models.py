@@ -6,8 +6,8 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from benchmarks.flat_rows import Shape, read_rows, read_shape
-from benchmarks.harness import answer, use_threads
 from benchmarks.programs.stopwatch import train
+from benchmarks.workers import answer, use_threads
 
 # DeepCTR asks the package index for newer versions when it is imported. A benchmark does not phone home.
 os.environ["HTTPS_PROXY"] = "http://127.0.0.1:9"
@@ -23,14 +23,12 @@ def _columns(shape: Shape, embedding_size: int, history_name: Callable[[str], st
         name: SparseFeat(name, size, embedding_dim=embedding_size, embedding_name=name)
         for name, size in shape.categorical.items()
     }
-    histories = [
-        VarLenSparseFeat(
-            SparseFeat(history_name(name), shape.categorical[table], embedding_dim=embedding_size, embedding_name=table),
-            maxlen=shape.history_length,
-            combiner="mean",
+    histories = []
+    for name, table in shape.histories.items():
+        of_ids = SparseFeat(
+            history_name(name), shape.categorical[table], embedding_dim=embedding_size, embedding_name=table
         )
-        for name, table in shape.histories.items()
-    ]
+        histories.append(VarLenSparseFeat(of_ids, maxlen=shape.history_length, combiner="mean"))
     return [*sparse.values(), *histories, *(DenseFeat(name, 1) for name in shape.numeric)]
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from benchmarks.harness import answer, use_threads
+from benchmarks.workers import answer, use_threads
 
 _STEPS_A_CALL = 4  # so that the call from Python does not count
 

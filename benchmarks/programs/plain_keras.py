@@ -9,8 +9,8 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from benchmarks.flat_rows import Shape, read_rows, read_shape
-from benchmarks.harness import answer, use_threads
 from benchmarks.programs.stopwatch import train
+from benchmarks.workers import answer, use_threads
 
 
 class PlainMixture(tf.keras.Model):

@@ -1,4 +1,4 @@
-"""Items a second of a Keras training, for the programs that train with model.fit."""
+"""How fast a Keras training is, for the programs that train with model.fit."""
 
 import time
 
@@ -10,19 +10,18 @@ class Stopwatch(tf.keras.callbacks.Callback):
 
     Args:
       seconds: see above.
-      batch_items: items a step.
     """
 
-    def __init__(self, seconds: float, batch_items: int):
+    def __init__(self, seconds: float):
         super().__init__()
         self._supports_tf_logs = True  # or Keras waits for the numbers of every single step
-        self._seconds, self._batch_items = seconds, batch_items
+        self._seconds = seconds
         self._began, self._steps = None, 0
 
     @property
-    def items_per_second(self) -> float:
+    def seconds_a_step(self) -> float:
         """From the second step on."""
-        return self._steps * self._batch_items / (self._ended - self._began)
+        return (self._ended - self._began) / self._steps
 
     def on_train_batch_end(self, batch, logs=None):
         """Counts the step."""
@@ -36,8 +35,11 @@ class Stopwatch(tf.keras.callbacks.Callback):
 
 
 def train(model: tf.keras.Model, rows: tf.data.Dataset, seconds: float, batch_items: int) -> dict[str, float]:
-    """Trains a compiled model for some seconds and says how many items a second that were."""
-    stopwatch = Stopwatch(seconds, batch_items)
+    """Trains a compiled model for some seconds and says how fast that was; ``batch_items`` a step."""
+    stopwatch = Stopwatch(seconds)
     # The rows have no end; the stopwatch has.
     model.fit(rows, steps_per_epoch=1_000_000, verbose=0, callbacks=[stopwatch])
-    return {"items_per_second": stopwatch.items_per_second}
+    return {
+        "items_per_second": batch_items / stopwatch.seconds_a_step,
+        "milliseconds_a_step": 1_000 * stopwatch.seconds_a_step,
+    }

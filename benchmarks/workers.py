@@ -1,0 +1,128 @@
+"""Programs that are measured in turns, each in a process of its own."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+import signal
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+
+_ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+@dataclasses.dataclass(frozen=True)
+class Program:
+    """One that is measured, in a process of its own: thread pools and memory are not shared.
+
+    Attributes:
+      name: as it stands in the table.
+      module: run with ``python -m``; calls `answer`.
+      settings: its one argument, as JSON.
+      python: the interpreter.
+    """
+
+    name: str
+    module: str
+    settings: dict
+    python: str = sys.executable
+
+
+def interleaved(programs: Sequence[Program], repetitions: int, log: pathlib.Path) -> dict[str, dict[str, list[float]]]:
+    """Measures all programs in turns, A B C A B C, so that a disturbance of the machine meets all of them.
+
+    A first round, in which graphs are traced and caches fill, is thrown away.
+
+    Args:
+      programs: with names of their own.
+      repetitions: rounds that count.
+      log: the file that takes what the workers say.
+
+    Returns:
+      by program and figure, a value a round.
+
+    Raises:
+      RuntimeError: naming the program that failed and the log.
+    """
+    figures: dict[str, dict[str, list[float]]] = {program.name: {} for program in programs}
+    with contextlib.ExitStack() as stack:
+        workers = {program.name: stack.enter_context(_Worker(program, log)) for program in programs}
+        for turn in range(repetitions + 1):
+            for name, worker in workers.items():
+                for figure, value in worker.measure().items():
+                    if turn:
+                        figures[name].setdefault(figure, []).append(value)
+    return figures
+
+
+def median_figures(figures: dict[str, dict[str, list[float]]]) -> dict[str, dict[str, float]]:
+    """The median of each program's figures."""
+    return {
+        program: {figure: statistics.median(values) for figure, values in of_program.items()}
+        for program, of_program in figures.items()
+    }
+
+
+def answer(prepare: Callable[[dict], Callable[[], dict[str, float]]]) -> None:
+    """A worker's main: after ``prepare(settings)``, measures once for each line on standard input and answers in JSON.
+
+    `settings["threads"]`, if given, is also the number of cores that the process may use.
+    """
+    settings = json.loads(sys.argv[1])
+    if "threads" in settings and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: settings["threads"]])
+    measure = prepare(settings)
+    with os.fdopen(int(sys.argv[2]), "w", buffering=1) as answers:
+        for _ in sys.stdin:
+            answers.write(json.dumps(measure()) + "\n")
+
+
+def use_threads(threads: int) -> None:
+    """Pins TensorFlow's thread pools. To be called before TensorFlow computes anything."""
+    import tensorflow as tf  # Only the workers need it.
+
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
+
+
+class _Worker:
+    def __init__(self, program: Program, log: pathlib.Path):
+        self._program, self._log_path = program, log
+
+    def __enter__(self):
+        self._log = self._log_path.open("a", encoding="utf-8")
+        # A pipe of its own for the answers: libraries print on standard output, too.
+        reader, writer = os.pipe()
+        program = self._program
+        self._process = subprocess.Popen(
+            [program.python, "-m", program.module, json.dumps(program.settings), str(writer)],
+            cwd=_ROOT,
+            env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+            stdin=subprocess.PIPE,
+            stdout=self._log,
+            stderr=self._log,
+            pass_fds=[writer],
+            text=True,
+            bufsize=1,
+        )
+        os.close(writer)
+        self._answers = os.fdopen(reader, encoding="utf-8")
+        return self
+
+    def measure(self) -> dict[str, float]:
+        """One repetition."""
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write("\n")
+        line = self._answers.readline()
+        if not line:
+            raise RuntimeError(f"the benchmark's program {self._program.name!r} ended early; see {self._log_path}")
+        return json.loads(line)
+
+    def __exit__(self, *_):
+        self._process.send_signal(signal.SIGKILL)  # It has nothing to put in order, and TensorFlow ends slowly.
+        self._process.wait()
+        self._answers.close()
+        self._log.close()
