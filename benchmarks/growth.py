@@ -54,11 +54,11 @@ def main(_) -> None:
         programs = [_program(settings) for settings in varied]
         figures[sweep] = interleaved(programs, _REPETITIONS.value, folder / "growth.log")
         steps = median_figures(figures[sweep])
-        first = steps[programs[0].name]["milliseconds_a_step"]
+        first = steps[programs[0].name]["median_step_milliseconds"]
         for name, of_setting in steps.items():
-            milliseconds = of_setting["milliseconds_a_step"]
+            milliseconds = of_setting["median_step_milliseconds"]
             rows.append((sweep, name, milliseconds, of_setting["items_per_second"], milliseconds / first))
-    print(markdown_table(["sweep", "setting", "ms a step", "items a second", "time to the first"], rows))
+    print(markdown_table(["sweep", "setting", "median step, ms", "items a second", "time to the first"], rows))
     write(_OUT.value, {"base": _BASE, "figures": figures})
 
 
