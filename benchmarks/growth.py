@@ -72,7 +72,7 @@ def _program(varied: dict) -> Program:
         "list_length": setting["list_length"],
         "batch_requests": max(1, round(setting["batch_items"] / setting["list_length"])),
         "model": model,
-        "train": {},
+        "train": {"optimizer": "lazy_adam"},
         "seconds": _SECONDS.value,
         "threads": _THREADS.value,
     }

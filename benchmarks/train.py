@@ -17,7 +17,6 @@ from benchmarks.flat_rows import is_written, write_rows
 from benchmarks.harness import markdown_table, write
 from benchmarks.made_up_log import HISTORY_LENGTH, SCHEMA, TransformedLog, transformed_log
 from benchmarks.workers import Program, interleaved, median_figures
-from models.config import TrainConfig
 
 _ROOT = pathlib.Path(__file__).resolve().parent.parent
 _LOCK = _ROOT / "benchmarks" / "deepctr.lock"
@@ -75,7 +74,7 @@ def programs_of(log: TransformedLog, rows: pathlib.Path, length: int, deepctr: s
             name = f"DeepCTR {model.upper()}"
             programs.append(Program(name, "benchmarks.programs.deepctr_models", settings, deepctr))
     floor = shared | {"towers": _MIXTURE["top_k"] + _DISAGREEING, "size": size, "hidden": _MIXTURE["hidden"]}
-    for dtype in ("float32", "bfloat16") if _mixed_precision() else ("float32",):
+    for dtype in ("float32", "bfloat16"):
         settings = floor | {"dtype": dtype}
         programs.append(Program(f"matrix products alone, {dtype}", "benchmarks.programs.matrix_products", settings))
     return programs
@@ -84,16 +83,10 @@ def programs_of(log: TransformedLog, rows: pathlib.Path, length: int, deepctr: s
 def ours(log: TransformedLog, length: int) -> list[Program]:
     """The variants; the first also with history attention, and with bfloat16 where there is such a choice."""
     first = _VARIANTS.value[0]
-    plans = [(variant, {}, {}) for variant in _VARIANTS.value]
-    plans.insert(1, (f"{first}, history attention", {"history": "attention"}, {}))
-    if _mixed_precision():
-        plans = [
-            (name if precision == "none" else f"{name}, bfloat16", model, {"mixed_precision": precision})
-            for name, model, _ in plans
-            for precision in ("none", "bfloat16")
-        ]
+    plans = [(variant, {}) for variant in _VARIANTS.value]
+    plans[1:1] = [(f"{first}, bfloat16", {"bfloat16": True}), (f"{first}, history attention", {"history": "attention"})]
     programs = []
-    for name, model, train in plans:
+    for name, model in plans:
         model = _MIXTURE | {"variant": name.partition(",")[0], "disagreeing": _DISAGREEING} | model
         settings = {
             "schema": SCHEMA.read_text(encoding="utf-8"),
@@ -105,7 +98,7 @@ def ours(log: TransformedLog, length: int) -> list[Program]:
                 "epochs": 1,
                 "validations_per_epoch": 1,
                 "batch_requests": max(1, round(_BATCH_ITEMS.value / length)),
-                **train,
+                "optimizer": "lazy_adam",
             },
             "threads": _THREADS.value,
         }
@@ -140,10 +133,6 @@ def _write_rows(log: TransformedLog, rows: pathlib.Path) -> int:
     embedded = (inputs.categories, inputs.request_categorical, inputs.item_categorical, inputs.histories)
     numeric = len(inputs.request_numeric) + len(inputs.item_numeric)
     return numeric + _MIXTURE["embedding_size"] * sum(map(len, embedded))
-
-
-def _mixed_precision() -> bool:
-    return "mixed_precision" in TrainConfig.model_fields
 
 
 if __name__ == "__main__":
