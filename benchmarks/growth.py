@@ -29,6 +29,9 @@ _BASE = {"experts": 10, "top_k": 4, "vocabulary": 17_000, "list_length": 5, "bat
 
 _CHOSEN = flags.DEFINE_list("sweeps", [], f"Some of {', '.join(_SWEEPS)}; all, if none is named.")
 _VARIANT = flags.DEFINE_string("variant", "adv_hsc_moe", "Of the ranker.")
+_OPTIMIZER = flags.DEFINE_string(
+    "optimizer", "lazy_adam", "Of `train.optimizer`; adam's step grows with the vocabulary."
+)
 _REPETITIONS = flags.DEFINE_integer("repetitions", 5, "Rounds that count; the table shows medians.")
 _SECONDS = flags.DEFINE_float("seconds", 3.0, "Of a measurement.")
 _THREADS = flags.DEFINE_integer("threads", 2, "Of each of TensorFlow's pools, and cores that a program may use.")
@@ -72,7 +75,7 @@ def _program(varied: dict) -> Program:
         "list_length": setting["list_length"],
         "batch_requests": max(1, round(setting["batch_items"] / setting["list_length"])),
         "model": model,
-        "train": {"optimizer": "lazy_adam"},
+        "train": {"optimizer": _OPTIMIZER.value},
         "seconds": _SECONDS.value,
         "threads": _THREADS.value,
     }

@@ -98,7 +98,6 @@ def ours(log: TransformedLog, length: int) -> list[Program]:
                 "epochs": 1,
                 "validations_per_epoch": 1,
                 "batch_requests": max(1, round(_BATCH_ITEMS.value / length)),
-                "optimizer": "lazy_adam",
             },
             "threads": _THREADS.value,
         }

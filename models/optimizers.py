@@ -13,7 +13,7 @@ def make_optimizer(config: TrainConfig, total_steps: int) -> tf.keras.optimizers
     if config.schedule == "cosine" or config.warmup_steps:
         learning_rate = WarmUp(config.learning_rate, config.warmup_steps, total_steps, config.schedule == "cosine")
     optimizers = {
-        "adam": tf.keras.optimizers.Adam,
+        "adam": Adam,
         "lazy_adam": LazyAdam,
         "adagrad": tf.keras.optimizers.Adagrad,
         "sgd": tf.keras.optimizers.SGD,
@@ -22,49 +22,69 @@ def make_optimizer(config: TrainConfig, total_steps: int) -> tf.keras.optimizers
 
 
 @tf.keras.utils.register_keras_serializable(package="aislerank")
-class LazyAdam(tf.keras.optimizers.Adam):
-    """Adam that leaves the rows of an embedding table alone which a batch does not look up.
+class Adam(tf.keras.optimizers.Adam):
+    """Keras' Adam with one operation for each dense variable instead of ten.
 
     With g the gradient of step t, counted from 1:
 
         m = beta_1 m + (1 - beta_1) g,  v = beta_2 v + (1 - beta_2) g^2
         w = w - learning_rate sqrt(1 - beta_2^t) / (1 - beta_1^t) m / (sqrt(v) + epsilon)
-
-    That is Keras' Adam, in one operation a variable. Of a table, whose gradient is sparse, only the rows that were
-    looked up take this step, with the t of the whole training: m and v of the others do not decay, and the others do
-    not move on by their old m. A step costs by the ids in the batch, not by the vocabulary [D; known as lazy Adam].
     """
 
     def update_step(self, gradient, variable):
-        """Updates one variable; repeated rows of a sparse gradient were added up by Keras."""
-        place = self._index_dict[self._var_key(variable)]
-        m, v = self._momentums[place], self._velocities[place]
-        dtype = variable.dtype
-        step = tf.cast(self.iterations + 1, dtype)
-        beta_1, beta_2 = tf.constant(self.beta_1, dtype), tf.constant(self.beta_2, dtype)
-        power_1, power_2 = tf.pow(beta_1, step), tf.pow(beta_2, step)
-        learning_rate = tf.cast(self.learning_rate, dtype)
-        if not isinstance(gradient, tf.IndexedSlices):
-            tf.raw_ops.ResourceApplyAdam(
-                var=variable.handle,
-                m=m.handle,
-                v=v.handle,
-                beta1_power=power_1,
-                beta2_power=power_2,
-                lr=learning_rate,
-                beta1=beta_1,
-                beta2=beta_2,
-                epsilon=tf.constant(self.epsilon, dtype),
-                grad=gradient,
-            )
+        """Updates one variable. Keras adds up the repeated rows of a sparse gradient before."""
+        if isinstance(gradient, tf.IndexedSlices):
+            self.update_rows(gradient, variable)
             return
+        m, v = self._moments(variable)
+        power_1, power_2 = self._powers(variable.dtype)
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=m.handle,
+            v=v.handle,
+            beta1_power=power_1,
+            beta2_power=power_2,
+            lr=tf.cast(self.learning_rate, variable.dtype),
+            beta1=tf.constant(self.beta_1, variable.dtype),
+            beta2=tf.constant(self.beta_2, variable.dtype),
+            epsilon=tf.constant(self.epsilon, variable.dtype),
+            grad=gradient,
+        )
+
+    def update_rows(self, gradient: tf.IndexedSlices, table: tf.Variable) -> None:
+        """Updates a table: all of its rows, those without a gradient as if it were 0."""
+        super().update_step(gradient, table)
+
+    def _moments(self, variable: tf.Variable) -> tuple[tf.Variable, tf.Variable]:
+        place = self._index_dict[self._var_key(variable)]
+        return self._momentums[place], self._velocities[place]
+
+    def _powers(self, dtype) -> tuple[tf.Tensor, tf.Tensor]:
+        """beta_1^t and beta_2^t."""
+        step = tf.cast(self.iterations + 1, dtype)
+        return tf.pow(tf.cast(self.beta_1, dtype), step), tf.pow(tf.cast(self.beta_2, dtype), step)
+
+
+@tf.keras.utils.register_keras_serializable(package="aislerank")
+class LazyAdam(Adam):
+    """Adam that leaves the rows of an embedding table alone which a batch does not look up.
+
+    The rows that were looked up take Adam's step, with the t of the whole training. The m and v of the others do not
+    decay, and the others do not move on by their old m. A step costs by the ids in the batch, not by the vocabulary
+    [D; known as lazy Adam].
+    """
+
+    def update_rows(self, gradient: tf.IndexedSlices, table: tf.Variable) -> None:
+        """Updates the rows that were looked up."""
+        m, v = self._moments(table)
+        power_1, power_2 = self._powers(table.dtype)
         rows, slope = gradient.indices, gradient.values
-        m_rows = beta_1 * tf.gather(m, rows) + (1.0 - beta_1) * slope
-        v_rows = beta_2 * tf.gather(v, rows) + (1.0 - beta_2) * tf.square(slope)
+        m_rows = self.beta_1 * tf.gather(m, rows) + (1.0 - self.beta_1) * slope
+        v_rows = self.beta_2 * tf.gather(v, rows) + (1.0 - self.beta_2) * tf.square(slope)
         m.scatter_update(tf.IndexedSlices(m_rows, rows))
         v.scatter_update(tf.IndexedSlices(v_rows, rows))
-        rate = learning_rate * tf.sqrt(1.0 - power_2) / (1.0 - power_1)
-        variable.scatter_sub(tf.IndexedSlices(rate * m_rows / (tf.sqrt(v_rows) + self.epsilon), rows))
+        rate = tf.cast(self.learning_rate, table.dtype) * tf.sqrt(1.0 - power_2) / (1.0 - power_1)
+        table.scatter_sub(tf.IndexedSlices(rate * m_rows / (tf.sqrt(v_rows) + self.epsilon), rows))
 
 
 @tf.keras.utils.register_keras_serializable(package="aislerank")

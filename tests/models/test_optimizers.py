@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.optimizers import LazyAdam, WarmUp
+from models.optimizers import Adam, LazyAdam, WarmUp
 
 
 def reference(weight, gradients, learning_rate, lazy):
@@ -21,10 +21,11 @@ def reference(weight, gradients, learning_rate, lazy):
     return weight
 
 
+@pytest.mark.parametrize(("optimizer", "lazy"), [(Adam, False), (LazyAdam, True)])
 @pytest.mark.parametrize("graph", [False, True])
-def test_dense_weights_take_adams_steps_and_rows_only_when_they_are_looked_up(graph):
+def test_a_lazy_row_takes_adams_step_only_when_it_is_looked_up(optimizer, lazy, graph):
     table, kernel = tf.Variable([[1.0], [2.0], [3.0]]), tf.Variable([[4.0]])
-    optimizer = LazyAdam(0.1)
+    optimizer = optimizer(0.1)
 
     def step(ids, slopes):
         with tf.GradientTape() as tape:
@@ -36,16 +37,17 @@ def test_dense_weights_take_adams_steps_and_rows_only_when_they_are_looked_up(gr
     step(tf.constant([1]), tf.constant([-3.0]))
     step(tf.constant([0, 1]), tf.constant([0.25, 1.0]))
 
-    expected = [reference(1.0, [1.5, None, 0.25], 0.1, True), reference(2.0, [2.0, -3.0, 1.0], 0.1, True), 3.0]
+    expected = [reference(1.0, [1.5, None, 0.25], 0.1, lazy), reference(2.0, [2.0, -3.0, 1.0], 0.1, lazy), 3.0]
     np.testing.assert_allclose(table[:, 0], expected, rtol=1e-5)
-    np.testing.assert_allclose(kernel, [[reference(4.0, [0.5, -3.0, 0.25], 0.1, True)]], rtol=1e-5)
-    assert abs(expected[0] - reference(1.0, [1.5, None, 0.25], 0.1, False)) > 0.01
+    np.testing.assert_allclose(kernel, [[reference(4.0, [0.5, -3.0, 0.25], 0.1, lazy)]], rtol=1e-5)
+    # A row that was left out tells the two apart.
+    assert abs(reference(1.0, [1.5, None, 0.25], 0.1, True) - reference(1.0, [1.5, None, 0.25], 0.1, False)) > 0.01
 
 
-def test_on_dense_weights_it_is_keras_adam():
+def test_on_dense_weights_they_are_keras_adam():
     weights = [tf.Variable(tf.random.stateless_normal([4, 3], [1, 2])) for _ in range(2)]
     schedule = WarmUp(0.1, warmup_steps=2, total_steps=6, cosine=True)
-    for optimizer, weight in zip((LazyAdam(schedule), tf.keras.optimizers.Adam(schedule)), weights, strict=True):
+    for optimizer, weight in zip((Adam(schedule), tf.keras.optimizers.Adam(schedule)), weights, strict=True):
         for number in range(6):
             optimizer.apply_gradients([(tf.random.stateless_normal([4, 3], [number, 3]), weight)])
     np.testing.assert_allclose(*weights, rtol=1e-5)
