@@ -29,9 +29,7 @@ _BASE = {"experts": 10, "top_k": 4, "vocabulary": 17_000, "list_length": 5, "bat
 
 _CHOSEN = flags.DEFINE_list("sweeps", [], f"Some of {', '.join(_SWEEPS)}; all, if none is named.")
 _VARIANT = flags.DEFINE_string("variant", "adv_hsc_moe", "Of the ranker.")
-_OPTIMIZER = flags.DEFINE_string(
-    "optimizer", "lazy_adam", "Of `train.optimizer`; adam's step grows with the vocabulary."
-)
+_OPTIMIZER = flags.DEFINE_string("optimizer", "lazy_adam", "Of `train`; with adam a step grows with the vocabulary.")
 _REPETITIONS = flags.DEFINE_integer("repetitions", 5, "Rounds that count; the table shows medians.")
 _SECONDS = flags.DEFINE_float("seconds", 3.0, "Of a measurement.")
 _THREADS = flags.DEFINE_integer("threads", 2, "Of each of TensorFlow's pools, and cores that a program may use.")
