@@ -10,8 +10,8 @@ from benchmarks.programs.stopwatch import train
 from benchmarks.workers import answer, use_threads
 from models.config import ModelConfig, TrainConfig
 from models.features import RankerInputs, id_name, missing_name
+from models.optimizers import make_optimizer
 from models.ranker import Ranker
-from models.training import make_optimizer
 from schemas.reader import LogSchema, parse_schema
 
 _BATCHES = 16  # in turns
