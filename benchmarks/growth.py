@@ -2,7 +2,7 @@
 
     python -m benchmarks.growth --sweeps experts,vocabulary
 
-Steps of `adv_hsc_moe` on made-up batches in memory. One thing is varied at a time; the settings of a sweep are measured
+Steps of the ranker on made-up batches in memory. One thing is varied at a time; the settings of a sweep are measured
 in turns. Prints a table and writes it as JSON.
 """
 
@@ -12,6 +12,7 @@ from absl import app, flags, logging
 
 from benchmarks.harness import markdown_table, write
 from benchmarks.made_up_log import SCHEMA
+from benchmarks.variants import sections
 from benchmarks.workers import Program, interleaved, median_figures
 
 _EXPERTS = [10, 16, 32, 64, 128, 256]
@@ -28,8 +29,7 @@ _TOY_SWEEPS = {"experts": _SWEEPS["experts"][:2], "vocabulary": _SWEEPS["vocabul
 _BASE = {"experts": 10, "top_k": 4, "vocabulary": 17_000, "list_length": 5, "batch_items": 640}
 
 _CHOSEN = flags.DEFINE_list("sweeps", [], f"Some of {', '.join(_SWEEPS)}; all, if none is named.")
-_VARIANT = flags.DEFINE_string("variant", "adv_hsc_moe", "Of the ranker.")
-_OPTIMIZER = flags.DEFINE_string("optimizer", "lazy_adam", "Of `train`; with adam a step grows with the vocabulary.")
+_VARIANT = flags.DEFINE_string("variant", "adv_hsc_moe;train.optimizer=lazy_adam", "Of the ranker, with its settings.")
 _REPETITIONS = flags.DEFINE_integer("repetitions", 5, "Rounds that count; the table shows medians.")
 _SECONDS = flags.DEFINE_float("seconds", 3.0, "Of a measurement.")
 _THREADS = flags.DEFINE_integer("threads", 2, "Of each of TensorFlow's pools, and cores that a program may use.")
@@ -60,20 +60,18 @@ def main(_) -> None:
             milliseconds = of_setting["median_step_milliseconds"]
             rows.append((sweep, name, milliseconds, of_setting["items_per_second"], milliseconds / first))
     print(markdown_table(["sweep", "setting", "median step, ms", "items a second", "time to the first"], rows))
-    write(_OUT.value, {"base": _BASE, "figures": figures})
+    write(_OUT.value, {"variant": _VARIANT.value, "base": _BASE, "figures": figures})
 
 
 def _program(varied: dict) -> Program:
     setting = _BASE | varied
     name = ", ".join(f"{key}={value}" for key, value in varied.items())
-    model = {"variant": _VARIANT.value, "experts": setting["experts"], "top_k": setting["top_k"], "disagreeing": 1}
     settings = {
         "schema": SCHEMA.read_text(encoding="utf-8"),
         "vocabulary": setting["vocabulary"],
         "list_length": setting["list_length"],
         "batch_requests": max(1, round(setting["batch_items"] / setting["list_length"])),
-        "model": model,
-        "train": {"optimizer": _OPTIMIZER.value},
+        **sections(_VARIANT.value, {"experts": setting["experts"], "top_k": setting["top_k"], "disagreeing": 1}),
         "seconds": _SECONDS.value,
         "threads": _THREADS.value,
     }

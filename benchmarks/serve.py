@@ -12,10 +12,11 @@ from absl import app, flags, logging
 
 from benchmarks.harness import markdown_table, write
 from benchmarks.made_up_log import SCHEMA, transformed_log
+from benchmarks.variants import sections
 from benchmarks.workers import Program, interleaved, median_figures
 
 _ITEMS = flags.DEFINE_list("items", ["10", "100", "500"], "Of a request.")
-_VARIANT = flags.DEFINE_string("variant", "adv_hsc_moe", "Of the ranker.")
+_VARIANT = flags.DEFINE_string("variant", "adv_hsc_moe", "Of the ranker, with its settings.")
 _IMPRESSIONS = flags.DEFINE_integer("impressions", 300_000, "Of the log that Transform is run on: sets vocabularies.")
 _REPETITIONS = flags.DEFINE_integer("repetitions", 5, "Rounds that count; the table shows medians.")
 _SECONDS = flags.DEFINE_float("seconds", 5.0, "Of a measurement.")
@@ -37,7 +38,7 @@ def main(_) -> None:
         "schema": SCHEMA.read_text(encoding="utf-8"),
         "transform_graph": log.transform_graph,
         "valid_files": log.files("valid"),
-        "model": {"variant": _VARIANT.value, "experts": 10, "top_k": 4, "disagreeing": 1},
+        "model": sections(_VARIANT.value, {"experts": 10, "top_k": 4, "disagreeing": 1})["model"],
         "seconds": _SECONDS.value,
         "threads": _THREADS.value,
     }
@@ -48,7 +49,7 @@ def main(_) -> None:
         for items, figure in median_figures(figures).items()
     ]
     print(markdown_table(["items", "p50, ms", "p99, ms"], rows))
-    write(_OUT.value, {"figures": figures})
+    write(_OUT.value, {"variant": _VARIANT.value, "figures": figures})
 
 
 if __name__ == "__main__":

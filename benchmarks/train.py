@@ -16,13 +16,23 @@ from absl import app, flags, logging
 from benchmarks.flat_rows import is_written, write_rows
 from benchmarks.harness import markdown_table, write
 from benchmarks.made_up_log import HISTORY_LENGTH, SCHEMA, TransformedLog, transformed_log
+from benchmarks.variants import sections
 from benchmarks.workers import Program, interleaved, median_figures
 
 _ROOT = pathlib.Path(__file__).resolve().parent.parent
 _LOCK = _ROOT / "benchmarks" / "deepctr.lock"
 
 _LIST_LENGTHS = flags.DEFINE_list("list_lengths", ["5", "50"], "Items a request.")
-_VARIANTS = flags.DEFINE_list("variants", ["adv_hsc_moe"], "Of the ranker; the first is the one compared with.")
+_VARIANTS = flags.DEFINE_list(
+    "variants",
+    [
+        "adv_hsc_moe;train.optimizer=lazy_adam",
+        "adv_hsc_moe;train.optimizer=lazy_adam;bfloat16=true",
+        "adv_hsc_moe;train.optimizer=lazy_adam;history=attention",
+        "adv_hsc_moe",
+    ],
+    "Of the ranker, with settings of their own; the others are compared with the first.",
+)
 _IMPRESSIONS = flags.DEFINE_integer("impressions", 300_000, "Of a log's training split.")
 _BATCH_ITEMS = flags.DEFINE_integer("batch_items", 640, "Items a step.")
 _REPETITIONS = flags.DEFINE_integer("repetitions", 5, "Rounds that count; the table shows medians.")
@@ -81,28 +91,21 @@ def programs_of(log: TransformedLog, rows: pathlib.Path, length: int, deepctr: s
 
 
 def ours(log: TransformedLog, length: int) -> list[Program]:
-    """The variants; the first also with history attention, and with bfloat16 where there is such a choice."""
-    first = _VARIANTS.value[0]
-    plans = [(variant, {}) for variant in _VARIANTS.value]
-    plans[1:1] = [(f"{first}, bfloat16", {"bfloat16": True}), (f"{first}, history attention", {"history": "attention"})]
-    programs = []
-    for name, model in plans:
-        model = _MIXTURE | {"variant": name.partition(",")[0], "disagreeing": _DISAGREEING} | model
-        settings = {
-            "schema": SCHEMA.read_text(encoding="utf-8"),
-            "transform_graph": log.transform_graph,
-            "train_files": log.files("train"),
-            "valid_files": log.files("valid"),
-            "model": model,
-            "train": {
-                "epochs": 1,
-                "validations_per_epoch": 1,
-                "batch_requests": max(1, round(_BATCH_ITEMS.value / length)),
-            },
-            "threads": _THREADS.value,
-        }
-        programs.append(Program(name, "benchmarks.programs.aislerank", settings))
-    return programs
+    """The variants of the ranker."""
+    shared = {
+        "schema": SCHEMA.read_text(encoding="utf-8"),
+        "transform_graph": log.transform_graph,
+        "train_files": log.files("train"),
+        "valid_files": log.files("valid"),
+        "threads": _THREADS.value,
+    }
+    model = _MIXTURE | {"disagreeing": _DISAGREEING}
+    batch_requests = max(1, round(_BATCH_ITEMS.value / length))
+    train = {"epochs": 1, "validations_per_epoch": 1, "batch_requests": batch_requests}
+    return [
+        Program(variant, "benchmarks.programs.aislerank", shared | sections(variant, model, train))
+        for variant in _VARIANTS.value
+    ]
 
 
 def deepctr_environment(folder: pathlib.Path) -> str:
