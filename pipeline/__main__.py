@@ -23,7 +23,8 @@ _USAGE = """python -m pipeline <verb> [flags]
              flags as of run; the section `tune` of the configuration says what is searched
   ablation   {ablation}
              --variants="dnn,moe,strong=hsc_moe;hsc_weight=1;train.epochs=5" --seeds=1,2,3
-             [--among=item_sub_category=sub_category] [--held_out_leaves=0.1], and the flags of run.
+             [--baselines=dnn,moe] [--among=item_sub_category=sub_category] [--held_out_leaves=0.1],
+             and the flags of run.
              What is trained already is reused. Writes runs/<name>/ablation/report.md, CSV, JSON and plots.
   simulate   {simulate}
              --out=<folder> [--rows=1000000] [--seed=1] [--format=csv|parquet]
@@ -40,6 +41,9 @@ _VARIANTS = flags.DEFINE_string(
     "ablation: names of `model.variant`, or label=variant;key=value;.. with keys of the section model, or train.<key>.",
 )
 _SEEDS = flags.DEFINE_string("seeds", "1,2,3", "ablation: the seeds that each variant is trained with.")
+_BASELINES = flags.DEFINE_list(
+    "baselines", [], "ablation: labels of the variants that all are compared with; dnn and moe unless named."
+)
 _AMONG = flags.DEFINE_string(
     "among", None, "ablation: <item feature>=<request feature>: judge among the candidates in which they are equal."
 )
@@ -112,6 +116,7 @@ def _ablation() -> None:
             _CONFIG.value,
             _SET.value,
             _DATA.value,
+            _BASELINES.value,
             _AMONG.value,
             _HELD_OUT_LEAVES.value,
         )

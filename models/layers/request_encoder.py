@@ -69,8 +69,11 @@ class RequestEncoder(tf.keras.layers.Layer):
         self.targets = {table: name for name, table in reversed(inputs.item_categorical)} if attends else {}
         self.attended = [(name, table) for name, table in inputs.histories if table in self.targets]
         self.attention = TargetAttention(name="attention") if self.attended else None
+        # Keras' momentum of 0.99 leaves the moving statistics of a training of few steps near where they started.
         self.normalisation = (
-            tf.keras.layers.BatchNormalization(center=False, scale=False, name="normalisation") if batch_norm else None
+            tf.keras.layers.BatchNormalization(momentum=0.9, center=False, scale=False, name="normalisation")
+            if batch_norm
+            else None
         )
         self.crosses = [tfrs.layers.dcn.Cross(name=f"cross_{place}") for place in range(1, cross_layers + 1)]
 

@@ -34,6 +34,7 @@ def compare(
     trainings: dict[str, dict[int, dict]],
     hierarchy: CategoryHierarchy,
     gains: Sequence[float],
+    baselines: Sequence[str] = (),
     oracle_session_auc: float | None = None,
 ) -> dict:
     """Compares variants that were trained with the same seeds.
@@ -42,6 +43,7 @@ def compare(
       scores, trainings: {variant: {seed: what `Member.scores` and `Member.training` give}}.
       hierarchy: of the training split.
       gains: of the trained label's grades.
+      baselines: variants to compare with; unless named, those of dnn and moe that are there, or else the first.
       oracle_session_auc: of the true click probability, for a simulated log.
 
     Returns:
@@ -65,7 +67,7 @@ def compare(
     judged = {
         label: {seed: figures(member, gains) for seed, member in members.items()} for label, members in scores.items()
     }
-    baselines = [label for label in _BASELINES if label in scores] or [next(iter(scores))]
+    baselines = list(baselines) or [label for label in _BASELINES if label in scores] or [next(iter(scores))]
     by_request = {
         metric: {label: _stack(members, metric) for label, members in judged.items()}
         for metric in ("session_auc", "ndcg_at_10", "mrr")

@@ -52,6 +52,7 @@ class Plan:
       members: seed by seed, so that one that was stopped can be shown with the seeds it came to.
       overrides: what stood on the command line for all variants.
       settings: what stood there for each, by label.
+      baselines: labels of the variants that all are compared with; empty for dnn and moe.
       among: an item feature and a request feature, to judge among the candidates in which they are equal; or None.
       held_out_leaves: share of the leaf categories that training must not see and members are judged on; or 0.
     """
@@ -61,6 +62,7 @@ class Plan:
     members: tuple[PlannedMember, ...]
     overrides: tuple[str, ...]
     settings: dict[str, str]
+    baselines: tuple[str, ...] = ()
     among: tuple[str, str] | None = None
     held_out_leaves: float = 0.0
 
@@ -87,6 +89,7 @@ def read_plan(
     path: str,
     overrides: Iterable[str] = (),
     data: str | None = None,
+    baselines: Iterable[str] = (),
     among: str | None = None,
     held_out_leaves: float = 0.0,
 ) -> Plan:
@@ -99,6 +102,10 @@ def read_plan(
     for override in overrides:
         if (key := override.partition("=")[0].strip()) in (*_FIXED_KEYS, "stop_after"):
             raise ConfigError(f"--set {override}: `{key}` cannot be set for an ablation; see --variants and --seeds")
+    baselines = tuple(baselines)
+    for baseline in baselines:
+        if baseline not in settings:
+            raise ConfigError(f"--baselines must be some of {', '.join(settings)}. Received: {baseline!r}")
     members, first = [], None
     for seed in _seeds(seeds):
         for label, setting in settings.items():
@@ -115,7 +122,7 @@ def read_plan(
                     f"{label_of_first}: they cannot be compared"
                 )
             members.append(PlannedMember(label, seed, config.model, config.train))
-    return Plan(*first, tuple(members), overrides, settings, _among(among, first[1]), held_out_leaves)
+    return Plan(*first, tuple(members), overrides, settings, baselines, _among(among, first[1]), held_out_leaves)
 
 
 def _among(text: str | None, schema: LogSchema) -> tuple[str, str] | None:

@@ -89,6 +89,7 @@ def run(
             trainings,
             hierarchy,
             label.gains,
+            plan.baselines,
             # The truth that the log holds is that of clicks, among all that was shown.
             oracle_session_auc(examples, "test", config, plan.schema)
             if simulated and not plan.name and label == plan.schema.labels[0]

@@ -66,3 +66,9 @@ def test_what_cannot_be_is_refused_by_flag_key_and_value(variants, seeds, messag
 def test_an_override_that_the_other_flags_say_is_refused(override):
     with pytest.raises(ConfigError, match=f"--set {override}: .* cannot be set for an ablation"):
         read_plan("dnn", "1", DEMO, [override])
+
+
+def test_baselines_are_variants_of_the_ablation():
+    assert read_plan("dnn,a=moe", "1", DEMO, baselines=["a"]).baselines == ("a",)
+    with pytest.raises(ConfigError, match=r"--baselines must be some of dnn, a\. Received: 'moe'"):
+        read_plan("dnn,a=moe", "1", DEMO, baselines=["moe"])
