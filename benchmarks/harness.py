@@ -1,0 +1,86 @@
+"""What the benchmarks share: the machine, tables, files, processes on cores of their own."""
+
+import importlib.metadata
+import json
+import os
+import pathlib
+import platform
+import statistics
+import subprocess
+import sys
+import time
+
+_PACKAGES = ("tensorflow", "tfx", "apache-beam", "pyarrow", "numpy")
+
+
+def machine() -> dict:
+    """The CPU's model, cores and memory, Python's and the libraries' versions."""
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        models = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return {
+        "cpu": models[0] if models else platform.processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_gib": round(memory / 2**30, 1),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        **{name: importlib.metadata.version(name) for name in _PACKAGES},
+    }
+
+
+def markdown_table(header: list[str], rows: list[list]) -> str:
+    """A Markdown table; numbers with thousands separated."""
+
+    def cell(value) -> str:
+        return f"{value:,.4g}" if isinstance(value, float) and abs(value) < 1000 else _plain(value)
+
+    lines = [header, ["---"] * len(header), *([cell(value) for value in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _plain(value) -> str:
+    return f"{value:,.0f}" if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value)
+
+
+def write(path: str | os.PathLike, result: dict) -> None:
+    """Writes the result as JSON, with the machine and the command that made it."""
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    whole = {"command": " ".join(sys.argv), "machine": machine(), **result}
+    path.write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
+
+
+def measure(command: list[str], core: int | None = None) -> dict:
+    """Runs a command and measures the whole process.
+
+    Args:
+      command: whose last line of output is a JSON object.
+      core: the one core that the process and all of its threads run on; any, unless given.
+
+    Returns:
+      that object, and ``wall_seconds``, ``cpu_seconds``, ``peak_mib``: the largest resident memory of the process or
+      of one of its children.
+
+    Raises:
+      RuntimeError: if the command fails.
+    """
+    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
+    pinned = None if core is None else lambda: os.sched_setaffinity(0, {core})
+    began = time.monotonic()
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, preexec_fn=pinned, text=True)
+    out = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise RuntimeError(f"exit code {process.returncode}: {' '.join(command)}")
+    return {
+        **json.loads(out.strip().splitlines()[-1]),
+        "wall_seconds": time.monotonic() - began,
+        "cpu_seconds": usage.ru_utime + usage.ru_stime,
+        "peak_mib": usage.ru_maxrss / 1024,
+    }
+
+
+def medians(measured: list[dict]) -> dict:
+    """The median of each figure of several runs."""
+    return {key: statistics.median(run[key] for run in measured) for key in measured[0]}
