@@ -315,7 +315,9 @@ def build(pipeline: beam.Pipeline, job: Job) -> None:
         counts["counts"] = beam.pvalue.AsSingleton(made["times"] | "CountTimes" >> beam.CombineGlobally(add_counts))
     grouped = made[REQUESTS] | "GroupRequests" >> beam.GroupByKey()
     written = grouped | "WriteRequests" >> beam.ParDo(WriteRequests(job), **counts)
-    quarantined = made["faults"] | "GroupFaults" >> beam.GroupByKey() | "WriteQuarantine" >> beam.ParDo(WriteQuarantine(job))
+    quarantined = (
+        made["faults"] | "GroupFaults" >> beam.GroupByKey() | "WriteQuarantine" >> beam.ParDo(WriteQuarantine(job))
+    )
     report = (made["report"], again, written, quarantined) | "AllReports" >> beam.Flatten()
     report = report | "AddReports" >> beam.CombineGlobally(merge_reports)
     _ = report | "WriteReport" >> beam.Map(_write_json, job.report_path)
