@@ -1,10 +1,12 @@
 """What the benchmarks share: the machine, tables, files, processes on cores of their own."""
 
+import contextlib
 import importlib.metadata
 import json
 import os
 import pathlib
 import platform
+import resource
 import statistics
 import subprocess
 import sys
@@ -58,8 +60,8 @@ def measure(command: list[str], core: int | None = None) -> dict:
       core: the one core that the process and all of its threads run on; any, unless given.
 
     Returns:
-      that object, and ``wall_seconds``, ``cpu_seconds``, ``peak_mib``: the largest resident memory of the process or
-      of one of its children.
+      that object, and of the whole process ``process_seconds``, ``process_cpu_seconds`` and ``peak_mib``: the largest
+      resident memory of it or of one of its children.
 
     Raises:
       RuntimeError: if the command fails.
@@ -75,12 +77,32 @@ def measure(command: list[str], core: int | None = None) -> dict:
         raise RuntimeError(f"exit code {process.returncode}: {' '.join(command)}")
     return {
         **json.loads(out.strip().splitlines()[-1]),
-        "wall_seconds": time.monotonic() - began,
-        "cpu_seconds": usage.ru_utime + usage.ru_stime,
+        "process_seconds": time.monotonic() - began,
+        "process_cpu_seconds": usage.ru_utime + usage.ru_stime,
         "peak_mib": usage.ru_maxrss / 1024,
     }
 
 
+@contextlib.contextmanager
+def timed():
+    """Gives a dictionary that holds, afterwards, what the block took: ``seconds``, ``cpu_seconds`` of all threads, and
+    ``imports_mib``: the largest resident memory before it."""
+    took = {"imports_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+    began, cpu = time.monotonic(), time.process_time()
+    yield took
+    took |= {"seconds": time.monotonic() - began, "cpu_seconds": time.process_time() - cpu}
+
+
 def medians(measured: list[dict]) -> dict:
     """The median of each figure of several runs."""
-    return {key: statistics.median(run[key] for run in measured) for key in measured[0]}
+    figures = [key for key, value in measured[0].items() if isinstance(value, (int, float))]
+    return {key: statistics.median(run[key] for run in measured) for key in figures}
+
+
+def take_turns(commands: dict[str, list[str]], repetitions: int, core: int | None = None) -> dict[str, list[dict]]:
+    """`measure` of several commands, one after the other and then again: {name: its runs}."""
+    runs: dict[str, list[dict]] = {name: [] for name in commands}
+    for _ in range(repetitions):
+        for name, command in commands.items():
+            runs[name].append(measure(command, core))
+    return runs

@@ -1,4 +1,4 @@
-"""Counts category paths with Beam, in one Combine pass without side inputs, and writes the hierarchy."""
+"""Counts category paths with Beam, file by file and then in one Combine, and writes the hierarchy."""
 
 import json
 import logging
@@ -13,9 +13,10 @@ import pyarrow as pa
 import tensorflow as tf
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx import types
-from tfx.components.util import tfxio_utils
+from tfx.components.util import examples_utils
 from tfx.dsl.components.base import base_beam_executor
 from tfx.types import artifact_utils
+from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
 
 from models.hierarchy import CategoryHierarchy, build_hierarchy, write_hierarchy
 from schemas.reader import parse_schema
@@ -58,19 +59,14 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         counts_path = os.path.join(folder, _COUNTS_FILE)
         tf.io.gfile.makedirs(folder)
         with self._make_beam_pipeline() as pipeline:
-            batches = [
-                pipeline
-                | f"Read[{split}]"
-                >> tfxio_utils.get_split_tfxio(examples, split, ["CategoryHierarchyGen"], levels).BeamSource(
-                    _BATCH_SIZE
-                )
-                for split in json.loads(exec_properties["splits"])
-            ]
             _ = (
-                batches
-                | "Flatten" >> beam.Flatten()
+                pipeline
+                | "Files" >> beam.Create(_files(examples, json.loads(exec_properties["splits"])))
+                | "OneByOne" >> beam.Reshuffle()
+                # Files, not records: TensorFlow reads and tfx_bsl decodes a batch in C++; Beam would see each request.
+                | "CountFiles" >> beam.Map(_count_file, levels.SerializeToString(), features)
                 # Without defaults: the default of an empty input would come by a side input.
-                | "CountPaths" >> beam.CombineGlobally(_CountPaths(features)).without_defaults()
+                | "Add" >> beam.CombineGlobally(_add).without_defaults()
                 | "WriteCounts" >> beam.Map(_write_counts, counts_path)
             )
         hierarchy = build_hierarchy(
@@ -87,27 +83,26 @@ def summary(hierarchy: CategoryHierarchy) -> str:
     return f"hierarchy of {hierarchy.depth} levels from {report['requests']:,} requests: {sizes}; {odd}"
 
 
-class _CountPaths(beam.CombineFn):
-    """Record batches -> requests by path, a path being a tuple of bytes."""
+def _files(examples: list[types.Artifact], splits: list[str]) -> list[str]:
+    patterns = [pattern for split in splits for pattern in examples_utils.get_split_file_patterns(examples, split)]
+    return [path for pattern in patterns for path in tf.io.gfile.glob(pattern)]
 
-    def __init__(self, features: list[str]):
-        self._features = features
 
-    def create_accumulator(self) -> Counter:
-        return Counter()
+def _count_file(path: str, schema: bytes, features: list[str]) -> Counter:
+    """Requests by path, a path being a tuple of bytes; ``schema`` is a serialized Schema of ``features`` alone."""
+    decoder = ExamplesToRecordBatchDecoder(schema)
+    records = tf.data.TFRecordDataset(path, "GZIP" if path.endswith(".gz") else "").batch(_BATCH_SIZE).prefetch(1)
+    counts = Counter()
+    for batch in records.as_numpy_iterator():
+        counts.update(_count_batch(decoder.DecodeBatch(batch), features))
+    return counts
 
-    def add_input(self, counts: Counter, batch: pa.RecordBatch) -> Counter:
-        counts.update(_count_batch(batch, self._features))
-        return counts
 
-    def merge_accumulators(self, accumulators: Iterable[Counter]) -> Counter:
-        total = Counter()
-        for counts in accumulators:
-            total.update(counts)
-        return total
-
-    def extract_output(self, counts: Counter) -> Counter:
-        return counts
+def _add(counts: Iterable[Counter]) -> Counter:
+    total = Counter()
+    for some in counts:
+        total.update(some)
+    return total
 
 
 def _count_batch(batch: pa.RecordBatch, features: list[str]) -> dict[tuple[bytes, ...], int]:
