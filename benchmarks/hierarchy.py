@@ -1,4 +1,4 @@
-"""Counting category paths: requests a second of CategoryHierarchyGen and of a plain Beam pipeline with Count.PerElement.
+"""Counting category paths: requests a second of CategoryHierarchyGen and of a plain Beam Count.PerElement.
 
     python -m benchmarks.hierarchy --rows=1000000 --copies=1,10 --repetitions=3
 

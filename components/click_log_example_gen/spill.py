@@ -1,4 +1,4 @@
-"""A shuffle by way of files: tables wait on disk and Beam carries their places only, so memory follows no log's size."""
+"""A shuffle by way of files: tables wait on disk and Beam carries their places, so memory does not follow the log."""
 
 import os
 import uuid
