@@ -52,16 +52,16 @@ def write(path: str | os.PathLike, result: dict) -> None:
     path.write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
 
 
-def measure(command: list[str], core: int | None = None) -> dict:
+def measure_process(command: list[str], core: int | None = None) -> tuple[dict, str]:
     """Runs a command and measures the whole process.
 
     Args:
-      command: whose last line of output is a JSON object.
+      command: what to run.
       core: the one core that the process and all of its threads run on; any, unless given.
 
     Returns:
-      that object, and of the whole process ``process_seconds``, ``process_cpu_seconds`` and ``peak_mib``: the largest
-      resident memory of it or of one of its children.
+      ({``process_seconds``, ``process_cpu_seconds``, ``peak_mib``: the largest resident memory of it or of one of its
+      children}, what it wrote to its standard output).
 
     Raises:
       RuntimeError: if the command fails.
@@ -76,11 +76,16 @@ def measure(command: list[str], core: int | None = None) -> dict:
     if process.returncode:
         raise RuntimeError(f"exit code {process.returncode}: {' '.join(command)}")
     return {
-        **json.loads(out.strip().splitlines()[-1]),
         "process_seconds": time.monotonic() - began,
         "process_cpu_seconds": usage.ru_utime + usage.ru_stime,
         "peak_mib": usage.ru_maxrss / 1024,
-    }
+    }, out
+
+
+def measure(command: list[str], core: int | None = None) -> dict:
+    """As `measure_process`, of a command whose last line of output is a JSON object: adds what that holds."""
+    took, out = measure_process(command, core)
+    return {**json.loads(out.strip().splitlines()[-1]), **took}
 
 
 @contextlib.contextmanager
