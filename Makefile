@@ -27,8 +27,8 @@ ablation: environment  ## compare variants over seeds: CONFIG, DATA, ARGS='--var
 test: environment  ## every test: ARGS="-k gates"
 	@$(python) -m pytest -n 2 --dist loadfile $(ARGS)
 
-bench: environment  ## rows a second of ingestion
-	@$(python) benchmarks/ingestion.py
+bench: environment  ## every benchmark: tables here, JSON in runs/benchmarks; ARGS=--toy tries whether they run
+	@for name in train growth serve ingest hierarchy pipeline; do $(python) -m benchmarks.$$name $(ARGS) || exit 1; done
 
 lint: environment  ## ruff: lint and format, changes nothing
 	@$(python) -m ruff check . && $(python) -m ruff format --check .

@@ -1,16 +1,19 @@
 """What the benchmarks share: the machine, tables, files, processes on cores of their own."""
 
+import contextlib
 import importlib.metadata
 import json
 import os
 import pathlib
 import platform
+import resource
 import statistics
 import subprocess
 import sys
 import time
 
 _PACKAGES = ("tensorflow", "tfx", "apache-beam", "pyarrow", "numpy")
+
 _FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
 
 
@@ -55,16 +58,16 @@ def write(path: str | os.PathLike, result: dict) -> None:
     path.write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
 
 
-def measure(command: list[str], core: int | None = None) -> dict:
+def measure_process(command: list[str], core: int | None = None) -> tuple[dict, str]:
     """Runs a command and measures the whole process.
 
     Args:
-      command: whose last line of output is a JSON object.
+      command: what to run.
       core: the one core that the process and all of its threads run on; any, unless given.
 
     Returns:
-      that object, and ``wall_seconds``, ``cpu_seconds``, ``peak_mib``: the largest resident memory of the process or
-      of one of its children.
+      ({``process_seconds``, ``process_cpu_seconds``, ``peak_mib``: the largest resident memory of it or of one of its
+      children}, what it wrote to its standard output).
 
     Raises:
       RuntimeError: if the command fails.
@@ -79,13 +82,38 @@ def measure(command: list[str], core: int | None = None) -> dict:
     if process.returncode:
         raise RuntimeError(f"exit code {process.returncode}: {' '.join(command)}")
     return {
-        **json.loads(out.strip().splitlines()[-1]),
-        "wall_seconds": time.monotonic() - began,
-        "cpu_seconds": usage.ru_utime + usage.ru_stime,
+        "process_seconds": time.monotonic() - began,
+        "process_cpu_seconds": usage.ru_utime + usage.ru_stime,
         "peak_mib": usage.ru_maxrss / 1024,
-    }
+    }, out
+
+
+def measure(command: list[str], core: int | None = None) -> dict:
+    """As `measure_process`, of a command whose last line of output is a JSON object: adds what that holds."""
+    took, out = measure_process(command, core)
+    return {**json.loads(out.strip().splitlines()[-1]), **took}
+
+
+@contextlib.contextmanager
+def timed():
+    """Gives a dictionary that holds, afterwards, what the block took: ``seconds``, ``cpu_seconds`` of all threads, and
+    ``imports_mib``: the largest resident memory before it."""
+    took = {"imports_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+    began, cpu = time.monotonic(), time.process_time()
+    yield took
+    took |= {"seconds": time.monotonic() - began, "cpu_seconds": time.process_time() - cpu}
 
 
 def medians(measured: list[dict]) -> dict:
     """The median of each figure of several runs."""
-    return {key: statistics.median(run[key] for run in measured) for key in measured[0]}
+    figures = [key for key, value in measured[0].items() if isinstance(value, (int, float))]
+    return {key: statistics.median(run[key] for run in measured) for key in figures}
+
+
+def take_turns(commands: dict[str, list[str]], repetitions: int, core: int | None = None) -> dict[str, list[dict]]:
+    """`measure` of several commands, one after the other and then again: {name: its runs}."""
+    runs: dict[str, list[dict]] = {name: [] for name in commands}
+    for _ in range(repetitions):
+        for name, command in commands.items():
+            runs[name].append(measure(command, core))
+    return runs

@@ -75,7 +75,7 @@ def _run(*overrides: str) -> None:
         config, schema = load_config(_CONFIG.value, [*_SET.value, *overrides], _DATA.value)
     except ConfigError as error:
         raise _Refused(str(error)) from error
-    # Before the run: TFX's Beam executors parse the command line again, which appends to every repeated flag.
+    # Before the run: given arguments for Beam, TFX parses the command line again, which appends to repeated flags.
     command = _command_to_train()
     with _screen(config.name) as (out, display, folder):
         from pipeline.runners import local

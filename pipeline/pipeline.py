@@ -3,9 +3,14 @@
 import dataclasses
 import pathlib
 
-import tfx.v1 as tfx
+# Not tfx.v1: its extensions import Google Cloud's clients, a quarter of a run's imports.
+from tfx.components import Evaluator, ExampleValidator, Pusher, StatisticsGen, Trainer, Tuner
+from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
 from tfx.dsl.components.common import resolver
-from tfx.types import standard_artifacts
+from tfx.orchestration.pipeline import Pipeline
+from tfx.proto.pusher_pb2 import PushDestination
+from tfx.proto.trainer_pb2 import EvalArgs, TrainArgs
+from tfx.types import Channel, standard_artifacts
 
 from components.anomaly_gate.component import AnomalyGate
 from components.baseline import LastOtherBlessedModel
@@ -41,25 +46,25 @@ class Places:
         return cls(f"{folder}/artifacts", f"{folder}/checkpoints", f"{folder}/serving/ranker")
 
 
-def create_pipeline(config: RunConfig, schema: LogSchema, places: Places, **pipeline_arguments) -> tfx.dsl.Pipeline:
+def create_pipeline(config: RunConfig, schema: LogSchema, places: Places, **pipeline_arguments) -> Pipeline:
     """Builds the pipeline of a run.
 
     Args:
       config: as `load_config` gives it, with `data.path` set.
       schema: of the log.
       places: where outputs go.
-      **pipeline_arguments: for tfx.dsl.Pipeline, such as ``metadata_connection_config``.
+      **pipeline_arguments: for Pipeline, such as ``metadata_connection_config``.
     """
     components = _ingestion(config)
     if config.stop_after != "validation":
         components += _training(config, schema, places, *components)
-    return tfx.dsl.Pipeline(
+    return Pipeline(
         pipeline_name=config.name,
         pipeline_root=places.artifacts,
         components=components,
         enable_cache=True,
-        # Beam's default for one machine; rows have been lost in its multi-process mode.
-        beam_pipeline_args=["--direct_running_mode=in_memory", "--direct_num_workers=1"],
+        # No arguments for Beam: its default is right for one machine (rows have been lost in its multi-process mode),
+        # and with any, TFX packs its own source for other machines, before each component and for seconds.
         **pipeline_arguments,
     )
 
@@ -69,11 +74,9 @@ def _ingestion(config: RunConfig) -> list:
     example_gen = ClickLogExampleGen(
         config.data, config.log_schema, code=source_fingerprint("components.click_log_example_gen.executor")
     )
-    statistics = tfx.components.StatisticsGen(examples=example_gen.outputs["examples"])
-    schema = tfx.components.ImportSchemaGen(schema_file=config.log_schema)
-    validator = tfx.components.ExampleValidator(
-        statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"]
-    )
+    statistics = StatisticsGen(examples=example_gen.outputs["examples"])
+    schema = ImportSchemaGen(schema_file=config.log_schema)
+    validator = ExampleValidator(statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"])
     gate = AnomalyGate(
         statistics=statistics.outputs["statistics"],
         anomalies=validator.outputs["anomalies"],
@@ -114,8 +117,8 @@ def _training(
     learning = {
         "examples": transform.outputs["transformed_examples"],
         "transform_graph": transform.outputs["transform_graph"],
-        "train_args": tfx.proto.TrainArgs(splits=["train"]),
-        "eval_args": tfx.proto.EvalArgs(splits=["valid"]),
+        "train_args": TrainArgs(splits=["train"]),
+        "eval_args": EvalArgs(splits=["valid"]),
     }
     settings = {
         "schema": schema_text,
@@ -128,10 +131,10 @@ def _training(
     tuners = []
     if config.tune.enabled:
         tune = {"tune": config.tune.model_dump(exclude={"enabled"}), "code": source_fingerprint("models.tuner")}
-        tuners = [tfx.components.Tuner(tuner_fn=TUNER_FN, custom_config=settings | tune, **learning)]
+        tuners = [Tuner(tuner_fn=TUNER_FN, custom_config=settings | tune, **learning)]
     if config.stop_after == "tune":
         return [transform, *tuners]
-    trainer = tfx.components.Trainer(
+    trainer = Trainer(
         run_fn=RUN_FN,
         custom_config=settings | {"code": source_fingerprint(RUN_FN.rpartition(".")[0])},
         hyperparameters=tuners[0].outputs["best_hyperparameters"] if tuners else None,
@@ -140,10 +143,10 @@ def _training(
     baseline = resolver.Resolver(
         strategy_class=LastOtherBlessedModel,
         candidate=trainer.outputs["model"],
-        model=tfx.dsl.Channel(type=standard_artifacts.Model),
-        model_blessing=tfx.dsl.Channel(type=standard_artifacts.ModelBlessing),
+        model=Channel(type=standard_artifacts.Model),
+        model_blessing=Channel(type=standard_artifacts.ModelBlessing),
     ).with_id("BaselineResolver")
-    evaluator = tfx.components.Evaluator(
+    evaluator = Evaluator(
         examples=example_gen.outputs["examples"],
         model=trainer.outputs["model"],
         baseline_model=baseline.outputs["model"],
@@ -151,11 +154,9 @@ def _training(
         eval_config=evaluation_config(config, schema),
         # Without a schema: with one, TFMA cuts every ragged feature of every request apart, four times as slow.
     )
-    pusher = tfx.components.Pusher(
+    pusher = Pusher(
         model=trainer.outputs["model"],
         model_blessing=evaluator.outputs["blessing"],
-        push_destination=tfx.proto.PushDestination(
-            filesystem=tfx.proto.PushDestination.Filesystem(base_directory=places.serving)
-        ),
+        push_destination=PushDestination(filesystem=PushDestination.Filesystem(base_directory=places.serving)),
     )
     return [transform, *tuners, trainer, baseline, evaluator, pusher]

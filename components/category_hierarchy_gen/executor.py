@@ -1,4 +1,4 @@
-"""Counts category paths with Beam, in one Combine pass without side inputs, and writes the hierarchy."""
+"""Counts category paths with Beam, file by file and then in one Combine, and writes the hierarchy."""
 
 import json
 import logging
@@ -8,12 +8,10 @@ from collections.abc import Iterable
 from typing import Any
 
 import apache_beam as beam
-import numpy as np
 import pyarrow as pa
 import tensorflow as tf
-from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx import types
-from tfx.components.util import tfxio_utils
+from tfx.components.util import examples_utils
 from tfx.dsl.components.base import base_beam_executor
 from tfx.types import artifact_utils
 
@@ -52,25 +50,18 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         folder = artifact_utils.get_single_uri(output_dict["hierarchy"])
         schema = parse_schema(exec_properties["schema"])
         features = [feature.name for feature in schema.categories]
-        # A schema of these features alone, and nothing else is decoded.
-        levels = schema_pb2.Schema(feature=[feature for feature in schema.proto.feature if feature.name in features])
 
         counts_path = os.path.join(folder, _COUNTS_FILE)
         tf.io.gfile.makedirs(folder)
         with self._make_beam_pipeline() as pipeline:
-            batches = [
-                pipeline
-                | f"Read[{split}]"
-                >> tfxio_utils.get_split_tfxio(examples, split, ["CategoryHierarchyGen"], levels).BeamSource(
-                    _BATCH_SIZE
-                )
-                for split in json.loads(exec_properties["splits"])
-            ]
             _ = (
-                batches
-                | "Flatten" >> beam.Flatten()
+                pipeline
+                | "Files" >> beam.Create(_files(examples, json.loads(exec_properties["splits"])))
+                | "OneByOne" >> beam.Reshuffle()
+                # Files, not records: TensorFlow reads and parses batches; Beam's own reader hands on single requests.
+                | "CountFiles" >> beam.Map(_count_file, features)
                 # Without defaults: the default of an empty input would come by a side input.
-                | "CountPaths" >> beam.CombineGlobally(_CountPaths(features)).without_defaults()
+                | "Add" >> beam.CombineGlobally(_add).without_defaults()
                 | "WriteCounts" >> beam.Map(_write_counts, counts_path)
             )
         hierarchy = build_hierarchy(
@@ -87,42 +78,40 @@ def summary(hierarchy: CategoryHierarchy) -> str:
     return f"hierarchy of {hierarchy.depth} levels from {report['requests']:,} requests: {sizes}; {odd}"
 
 
-class _CountPaths(beam.CombineFn):
-    """Record batches -> requests by path, a path being a tuple of bytes."""
-
-    def __init__(self, features: list[str]):
-        self._features = features
-
-    def create_accumulator(self) -> Counter:
-        return Counter()
-
-    def add_input(self, counts: Counter, batch: pa.RecordBatch) -> Counter:
-        counts.update(_count_batch(batch, self._features))
-        return counts
-
-    def merge_accumulators(self, accumulators: Iterable[Counter]) -> Counter:
-        total = Counter()
-        for counts in accumulators:
-            total.update(counts)
-        return total
-
-    def extract_output(self, counts: Counter) -> Counter:
-        return counts
+def _files(examples: list[types.Artifact], splits: list[str]) -> list[str]:
+    patterns = [pattern for split in splits for pattern in examples_utils.get_split_file_patterns(examples, split)]
+    return [path for pattern in patterns for path in tf.io.gfile.glob(pattern)]
 
 
-def _count_batch(batch: pa.RecordBatch, features: list[str]) -> dict[tuple[bytes, ...], int]:
-    names = [_first_values(batch.column(batch.schema.get_field_index(feature))) for feature in features]
-    columns = [f"level_{index}" for index in range(len(features))]
+def _count_file(path: str, features: list[str]) -> Counter:
+    """Requests by path, a path being a tuple of bytes."""
+    # tfx_bsl's decoder would parse the whole request first, which takes eight times as long.
+    spec = {feature: tf.io.RaggedFeature(tf.string) for feature in features}
+
+    def names(examples: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """The first value of each feature, "" where there is none."""
+        values = tf.io.parse_example(examples, spec)
+        return tuple(values[feature][:, :1].to_tensor("", shape=[None, 1])[:, 0] for feature in features)
+
+    records = tf.data.TFRecordDataset(path, "GZIP" if path.endswith(".gz") else "")
+    counts = Counter()
+    for columns in records.batch(_BATCH_SIZE).map(names).prefetch(1).as_numpy_iterator():
+        counts.update(_count_batch([pa.array(column, pa.binary()) for column in columns]))
+    return counts
+
+
+def _count_batch(names: list[pa.Array]) -> dict[tuple[bytes, ...], int]:
+    columns = [f"level_{index}" for index in range(len(names))]
     counts = pa.table(names, columns).group_by(columns).aggregate([(columns[0], "count")])
     paths = zip(*(counts[column].to_pylist() for column in columns), strict=True)
     return dict(zip(paths, counts[f"{columns[0]}_count"].to_pylist(), strict=True))
 
 
-def _first_values(lists: pa.LargeListArray) -> pa.Array:
-    """The first value of each list, b"" where there is none."""
-    offsets = lists.offsets.to_numpy()
-    missing = offsets[1:] == offsets[:-1]
-    return lists.values.take(pa.array(offsets[:-1], pa.int64(), mask=np.asarray(missing))).fill_null(b"")
+def _add(counts: Iterable[Counter]) -> Counter:
+    total = Counter()
+    for some in counts:
+        total.update(some)
+    return total
 
 
 def _write_counts(counts: Counter, path: str) -> None:

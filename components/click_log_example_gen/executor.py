@@ -23,7 +23,7 @@ from components.click_log_example_gen.quarantine import SUMMARY, describe_reason
 from components.click_log_example_gen.sources import Source, check_files
 from schemas.reader import parse_schema
 
-PARTITION_BYTES = 256 << 20  # of text; takes about a gigabyte of a worker's memory
+PARTITION_BYTES = 64 << 20  # of text; takes about a quarter of a gigabyte of a worker's memory
 
 _log = logging.getLogger("aislerank.progress")
 
@@ -79,19 +79,27 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             lookup, report = _prepare(plan, i, found, staging, quarantine.uri)
             lookups.append(lookup)
             tables.append(report)
-        job = stages.Job(
-            plan=plan,
-            sources=tuple(sources),
-            lookups=tuple(lookups),
-            partitions=max(1, math.ceil(sum(source.unpacked_bytes for source in sources) / PARTITION_BYTES)),
-            examples=folders,
-            quarantine=quarantine.uri,
-            staging=staging,
-        )
-        with self._make_beam_pipeline() as pipeline:
-            stages.build(pipeline, job)
+        partitions = max(1, math.ceil(sum(source.unpacked_bytes for source in sources) / PARTITION_BYTES))
+        for direct in (True, False):
+            job = stages.Job(
+                plan=plan,
+                sources=tuple(sources),
+                lookups=tuple(lookups),
+                partitions=partitions,
+                examples=folders,
+                quarantine=quarantine.uri,
+                staging=staging,
+                direct=direct,
+            )
+            with self._make_beam_pipeline() as pipeline:
+                stages.build(pipeline, job)
+            report = _read_report(job)
+            if not report.get("scattered"):
+                break
+            _log.info("the log looked grouped by request at first, but is not: it is read again and shuffled")
+            _clear(job)
 
-        summary = _summary(job, tables, time.monotonic() - start)
+        summary = _summary(job, report, tables, time.monotonic() - start)
         with fileio.open(os.path.join(quarantine.uri, SUMMARY), "w") as file:
             file.write(json.dumps(summary, indent=2))
         if summary["rows_read"] != summary["rows_in_requests"] + summary["rows_quarantined"]:
@@ -149,9 +157,21 @@ def _keep_quarantine(uri: str) -> str:
     return kept
 
 
-def _summary(job: stages.Job, tables: list[dict], seconds: float) -> dict:
+def _read_report(job: stages.Job) -> dict:
     with fileio.open(job.report_path, "r") as file:
-        report = json.load(file)
+        return json.load(file)
+
+
+def _clear(job: stages.Job) -> None:
+    """Takes away what a first attempt wrote; the tables' own files, which are prepared once, stay."""
+    for pattern in [*(f"{folder}/*" for folder in job.examples.values()), f"{job.quarantine}/rows-*"]:
+        for path in fileio.glob(pattern):
+            fileio.remove(path)
+    for path in fileio.glob(f"{job.staging}/*.spill"):
+        fileio.remove(path)
+
+
+def _summary(job: stages.Job, report: dict, tables: list[dict], seconds: float) -> dict:
     return {
         **{key: report.get(key, 0) for key in ("rows_read", "rows_in_requests", "rows_quarantined", "items_cut")},
         "reasons": describe_reasons(report.get("reasons", {})),

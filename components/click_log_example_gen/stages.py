@@ -1,4 +1,4 @@
-"""The Beam stages of ingestion. Elements are tables of many rows, packed as Arrow streams, never single rows."""
+"""The Beam stages of ingestion. Elements are places of tables of many rows on disk, never the rows themselves."""
 
 import concurrent.futures
 import dataclasses
@@ -17,17 +17,17 @@ import tensorflow as tf
 from apache_beam.pvalue import TaggedOutput
 from tfx.dsl.io import fileio
 
-from components.click_log_example_gen.columns import filled, lists_of, mask_of, one_array
+from components.click_log_example_gen.columns import codes_of, filled, lists_of, mask_of, one_array
 from components.click_log_example_gen.encode import encode_examples
 from components.click_log_example_gen.formats import LINE
 from components.click_log_example_gen.histories import build_histories
 from components.click_log_example_gen.joins import Lookup
-from components.click_log_example_gen.packing import pack, unpack
 from components.click_log_example_gen.plan import Plan
 from components.click_log_example_gen.quarantine import REASONS, merge_reports, write_rows
 from components.click_log_example_gen.requests import ROWS, build_requests, events_schema, is_history_join
 from components.click_log_example_gen.rows import FILE, ListRows, read_rows
 from components.click_log_example_gen.sources import Source, raw_rows
+from components.click_log_example_gen.spill import Piece, Spill, read_pieces
 from components.click_log_example_gen.splits import add_counts, count_times, hash_of, split_of, time_cuts
 
 REQUESTS, EVENTS = "requests", "events"
@@ -49,6 +49,7 @@ class Job:
       examples: the directory of each split, by its name.
       quarantine: the directory of the quarantine.
       staging: a directory for files that are not finished.
+      direct: build the requests of a file whose rows seem grouped as it is read; only what is left is shuffled.
     """
 
     plan: Plan
@@ -58,6 +59,7 @@ class Job:
     examples: dict[str, str]
     quarantine: str
     staging: str
+    direct: bool
 
     @property
     def report_path(self) -> str:
@@ -97,78 +99,120 @@ class _Stage(beam.DoFn):
     def __init__(self, job: Job):
         self._job = job
 
-    def _faults(self, faults: pa.Table) -> Iterator[TaggedOutput]:
-        for file in np.unique(faults["file"].to_numpy()):
-            yield TaggedOutput("faults", (int(file), pack(faults.filter(pc.equal(faults["file"], int(file))))))
+    def _spill(self) -> Spill:
+        return Spill(self._job.staging)
 
-    def _requests(self, rows: pa.Table | ListRows) -> Iterator[Any]:
+    def _faults(self, faults: pa.Table, spill: Spill) -> Iterator[TaggedOutput]:
+        for file in np.unique(faults["file"].to_numpy()):
+            yield TaggedOutput("faults", (int(file), spill.write(faults.filter(pc.equal(faults["file"], int(file))))))
+
+    def _rows(self, rows: pa.Table, spill: Spill) -> Iterator[tuple[int, Piece]]:
+        for part, table in _parts(rows, rows[self._job.plan.schema.request_id.name], self._job.partitions):
+            yield part, spill.write(table)
+
+    def _requests(self, rows: pa.Table | ListRows, spill: Spill) -> Iterator[Any]:
         """Builds requests and sends them where they are finished: to the user's partition, if histories are built."""
         plan, partitions = self._job.plan, self._job.partitions
+        if isinstance(rows, pa.Table):
+            ids = one_array(rows[plan.schema.request_id.name]).unique()
+            yield TaggedOutput("built", hash_of(ids, "partition"))
         lookups = [lookup for lookup in self._job.lookups if not is_history_join(plan, lookup.match)]
         requests, events, faults, cut = build_requests(plan, rows, lookups)
-        yield from self._faults(faults)
+        yield from self._faults(faults, spill)
         if cut:
             yield TaggedOutput("report", {"items_cut": cut})
         if plan.data.split.by == "time":
             yield TaggedOutput("times", count_times(requests[plan.schema.timestamp.name].to_numpy()))
         key = (plan.schema.user_id if plan.built_histories else plan.schema.request_id).name
         for part, table in _parts(requests, requests[key], partitions):
-            yield part, (REQUESTS, pack(table))
+            yield TaggedOutput(REQUESTS, (part, (REQUESTS, spill.write(table))))
         if events is not None:
             for part, table in _parts(events, events["@user"], partitions):
-                yield part, (EVENTS, pack(table))
+                yield TaggedOutput(REQUESTS, (part, (EVENTS, spill.write(table))))
 
 
 class ReadImpressions(_Stage):
-    """Source -> (partition, packed rows); also `faults` and `report`."""
+    """Source -> (partition, place of rows) that are still to be grouped; also all outputs of `BuildRequests`.
+
+    A file whose first chunk has each request's rows together is taken to be grouped: its requests are built here, all
+    but the first and the last, which may go on in another file. Where a request comes back later in the file, the
+    report says `scattered`; where it does in another file, `built` shows it.
+    """
 
     def process(self, source: Source) -> Iterator[Any]:
         """Reads one file."""
         _log.info("reading %s", source.name)
-        request_id = self._job.plan.schema.request_id.name
-        for read, rows, faults in read_rows(source, self._job.plan):
-            yield TaggedOutput("report", {"rows_read": read})
-            yield from self._faults(faults)
-            for part, table in _parts(rows, rows[request_id], self._job.partitions):
-                yield part, pack(table)
+        direct, begun, last = self._job.direct, False, None
+        with self._spill() as spill:
+            for read, rows, faults in read_rows(source, self._job.plan):
+                yield TaggedOutput("report", {"rows_read": read})
+                yield from self._faults(faults, spill)
+                if direct and len(rows):
+                    rows = rows if last is None else pa.concat_tables([last, rows]).combine_chunks()
+                    starts, grouped = self._runs(rows)
+                    if begun and not grouped:
+                        yield TaggedOutput("report", {"scattered": 1})
+                        return
+                    direct, last = grouped, _compact(rows.slice(starts[-2])) if grouped else None
+                    if grouped:
+                        rows = rows.slice(0, starts[-2])
+                        if not begun and len(rows):
+                            begun = True
+                            yield from self._rows(rows.slice(0, starts[1]), spill)
+                            rows = rows.slice(starts[1])
+                        if len(rows):
+                            yield from self._requests(rows, spill)
+                if not direct:
+                    yield from self._rows(rows, spill)
+            if last is not None:
+                yield from self._rows(last, spill)
+
+    def _runs(self, rows: pa.Table) -> tuple[np.ndarray, bool]:
+        """Where each run of rows of one request begins, and the end; whether each request has one run."""
+        codes, _ = codes_of(rows[self._job.plan.schema.request_id.name])
+        starts = np.flatnonzero(np.diff(codes, prepend=-1, append=-1))
+        return starts, len(starts) - 1 == len(np.unique(codes[starts[:-1]]))
 
 
 class BuildRequests(_Stage):
-    """(partition, packed rows) -> (partition, (REQUESTS or EVENTS, packed table)); also `faults`, `report`, `times`."""
+    """(partition, places of rows) -> nothing; outputs `requests`, `faults`, `report`, `times`, `built`.
 
-    def process(self, element: tuple[int, Iterable[bytes]]) -> Iterator[Any]:
+    `requests` are (partition, (REQUESTS or EVENTS, place of a table)), `built` the hashes of the requests' names.
+    """
+
+    def process(self, element: tuple[int, Iterable[Piece]]) -> Iterator[Any]:
         """Builds the requests of one partition."""
-        part, packed = element
-        tables = [table for table in map(unpack, packed) if len(table)]
+        part, pieces = element
+        tables = list(read_pieces(pieces))
         # Beam hands over the chunks in any order; the log's order costs no sorting of rows.
         tables.sort(key=lambda table: (table[FILE][0].as_py(), table[LINE][0].as_py()))
         rows = pa.concat_tables(tables).combine_chunks()
         del tables
         _log.info("grouping part %d of %d: %d rows", part + 1, self._job.partitions, len(rows))
-        yield from self._requests(rows)
+        with self._spill() as spill:
+            yield from self._requests(rows, spill)
 
 
 class ReadRequests(_Stage):
-    """Source -> (partition, (REQUESTS or EVENTS, packed table)), of layout requests; also all the other outputs."""
+    """Source -> nothing; outputs as `BuildRequests`, of layout requests."""
 
     def process(self, source: Source) -> Iterator[Any]:
         """Reads one file; each of its rows is a request."""
         _log.info("reading %s", source.name)
-        for read, rows, faults in read_rows(source, self._job.plan):
-            yield TaggedOutput("report", {"rows_read": read})
-            yield from self._faults(faults)
-            yield from self._requests(rows)
+        with self._spill() as spill:
+            for read, rows, faults in read_rows(source, self._job.plan):
+                yield TaggedOutput("report", {"rows_read": read})
+                yield from self._faults(faults, spill)
+                yield from self._requests(rows, spill)
 
 
 class WriteRequests(_Stage):
-    """(partition, (REQUESTS or EVENTS, packed table)s) -> a report; writes one shard of each split."""
+    """(partition, (REQUESTS or EVENTS, place of a table)s) -> a report; writes one shard of each split."""
 
-    def process(self, element: tuple[int, Iterable[tuple[str, bytes]]], counts=None) -> Iterator[dict]:
+    def process(self, element: tuple[int, Iterable[tuple[str, Piece]]], counts=None) -> Iterator[dict]:
         """Finishes one partition: histories, splits, tf.Examples. ``counts``: of the request times, see splits.py."""
-        part, packed = element
-        tables: dict[str, list[pa.Table]] = {REQUESTS: [], EVENTS: []}
-        for kind, data in packed:
-            tables[kind].append(unpack(data))
+        part, pieces = element[0], list(element[1])
+        tables = {kind: list(read_pieces(piece for k, piece in pieces if k == kind)) for kind in (REQUESTS, EVENTS)}
         if not tables[REQUESTS]:
             return
         plan, schema = self._job.plan, self._job.plan.schema
@@ -231,14 +275,14 @@ class WriteRequests(_Stage):
 
 
 class WriteQuarantine(_Stage):
-    """(file, packed faults) -> a report; reads the rows at fault once more and writes them with their reasons."""
+    """(file, places of faults) -> a report; reads the rows at fault once more and writes them with their reasons."""
 
-    def process(self, element: tuple[int, Iterable[bytes]]) -> Iterator[dict]:
+    def process(self, element: tuple[int, Iterable[Piece]]) -> Iterator[dict]:
         """Writes the quarantine of one file."""
-        index, packed = element
+        index, pieces = element
         source = self._job.sources[index]
         _log.info("writing the quarantine of %s", source.name)
-        faults = pa.concat_tables(map(unpack, packed))
+        faults = pa.concat_tables(read_pieces(pieces))
         path = os.path.join(self._job.quarantine, f"rows-{index:05d}.jsonl.gz")
         reasons = write_faults(source, faults, path)
         rows = sum(found["rows"] for name, found in reasons.items() if REASONS[name] != "note")
@@ -257,25 +301,35 @@ def write_faults(source: Source, faults: pa.Table, path: str) -> dict:
 def build(pipeline: beam.Pipeline, job: Job) -> None:
     """Adds ingestion to a Beam pipeline; the counts are in `Job.report_path` when it has run."""
     sources = pipeline | "Files" >> beam.Create(job.sources) | "OneByOne" >> beam.Reshuffle()
-    outputs = ("faults", "report", "times")
+    outputs = (REQUESTS, "faults", "report", "times", "built")
     if job.plan.data.layout == "impressions":
-        rows = sources | "ReadRows" >> beam.ParDo(ReadImpressions(job)).with_outputs(*outputs, main="main")
-        grouped = rows.main | "GroupRows" >> beam.GroupByKey()
-        made = grouped | "BuildRequests" >> beam.ParDo(BuildRequests(job)).with_outputs(*outputs, main="main")
-        faults = (rows.faults, made.faults) | "AllFaults" >> beam.Flatten()
-        reports = (rows.report, made.report) | "ReadReports" >> beam.Flatten()
+        read = sources | "ReadRows" >> beam.ParDo(ReadImpressions(job)).with_outputs(*outputs, main="rows")
+        grouped = read.rows | "GroupRows" >> beam.GroupByKey()
+        built = grouped | "BuildRequests" >> beam.ParDo(BuildRequests(job)).with_outputs(*outputs)
+        made = {name: (read[name], built[name]) | f"All[{name}]" >> beam.Flatten() for name in outputs}
     else:
-        made = sources | "ReadRequests" >> beam.ParDo(ReadRequests(job)).with_outputs(*outputs, main="main")
-        faults, reports = made.faults, made.report
+        made = sources | "ReadRequests" >> beam.ParDo(ReadRequests(job)).with_outputs(*outputs)
+    again = made["built"] | "Built" >> beam.CombineGlobally(_joined) | "BuiltTwice" >> beam.Map(_count_repeated)
     counts = {}
     if job.plan.data.split.by == "time":
-        counts["counts"] = beam.pvalue.AsSingleton(made.times | "CountTimes" >> beam.CombineGlobally(add_counts))
-    grouped = made.main | "GroupRequests" >> beam.GroupByKey()
+        counts["counts"] = beam.pvalue.AsSingleton(made["times"] | "CountTimes" >> beam.CombineGlobally(add_counts))
+    grouped = made[REQUESTS] | "GroupRequests" >> beam.GroupByKey()
     written = grouped | "WriteRequests" >> beam.ParDo(WriteRequests(job), **counts)
-    quarantined = faults | "GroupFaults" >> beam.GroupByKey() | "WriteQuarantine" >> beam.ParDo(WriteQuarantine(job))
-    report = (reports, written, quarantined) | "AllReports" >> beam.Flatten()
+    quarantined = (
+        made["faults"] | "GroupFaults" >> beam.GroupByKey() | "WriteQuarantine" >> beam.ParDo(WriteQuarantine(job))
+    )
+    report = (made["report"], again, written, quarantined) | "AllReports" >> beam.Flatten()
     report = report | "AddReports" >> beam.CombineGlobally(merge_reports)
     _ = report | "WriteReport" >> beam.Map(_write_json, job.report_path)
+
+
+def _joined(hashes: Iterable[np.ndarray]) -> np.ndarray:
+    return np.concatenate([np.zeros(0, np.uint64), *hashes])
+
+
+def _count_repeated(hashes: np.ndarray) -> dict:
+    """How many requests were built in more than one place."""
+    return {"scattered": len(hashes) - len(np.unique(hashes))}
 
 
 def _write_json(report: dict, path: str) -> None:

@@ -15,11 +15,11 @@ import shlex
 import time
 from collections.abc import Callable
 
-import tfx.v1 as tfx
 from tfx.dsl.compiler import constants
 from tfx.dsl.components.common.resolver import Resolver
 from tfx.orchestration import metadata
 from tfx.orchestration.local import runner_utils
+from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.orchestration.portable import launcher, runtime_parameter_utils
 from tfx.proto.orchestration import pipeline_pb2
 from tfx.utils import name_utils
@@ -37,7 +37,7 @@ class ComponentFailed(RuntimeError):
     """A component of the pipeline failed; the message names it, the cause is chained."""
 
 
-class LocalRunner(tfx.orchestration.LocalDagRunner):
+class LocalRunner(LocalDagRunner):
     """TFX's LocalDagRunner, which also says where it is and what each component did.
 
     Args:
@@ -138,7 +138,7 @@ def run_components(
             config,
             schema,
             Places.below(str(folder)),
-            metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(database),
+            metadata_connection_config=metadata.sqlite_metadata_connection_config(database),
         )
     )
     return folder, config
