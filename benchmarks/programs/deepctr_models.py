@@ -3,8 +3,6 @@
 import os
 from collections.abc import Callable
 
-import tensorflow as tf
-
 from benchmarks.flat_rows import Shape, read_rows, read_shape
 from benchmarks.programs.stopwatch import train
 from benchmarks.workers import answer, use_threads
@@ -37,7 +35,7 @@ def prepare(settings: dict) -> Callable[[], dict[str, float]]:
     ``embedding_size``, ``batch_items``, ``seconds``, ``threads``."""
     use_threads(settings["threads"])
     shape = read_shape(settings["rows"])
-    rows = read_rows(settings["rows"], shape, settings["batch_items"])
+    rows = read_rows(settings["rows"], shape, settings["batch_items"], settings["threads"])
     hidden = tuple(settings["hidden"])
     if settings["model"] == "dcn":
         columns = _columns(shape, settings["embedding_size"], lambda name: name)
@@ -47,7 +45,7 @@ def prepare(settings: dict) -> Callable[[], dict[str, float]]:
         columns = _columns(shape, settings["embedding_size"], names.__getitem__)
         model = DIN(columns, list(shape.histories.values()), dnn_hidden_units=hidden)
         rows = rows.map(lambda features, label: ({names.get(k, k): v for k, v in features.items()}, label))
-        rows = rows.prefetch(tf.data.AUTOTUNE)
+        rows = rows.prefetch(8)
     model.compile("adam", "binary_crossentropy")
     return lambda: train(model, rows, settings["seconds"], settings["batch_items"])
 

@@ -76,7 +76,7 @@ def prepare(settings: dict) -> Callable[[], dict[str, float]]:
     shape = read_shape(settings["rows"])
     model = PlainMixture(shape, **{name: settings[name] for name in ("experts", "top_k", "hidden", "embedding_size")})
     model.compile("adam", "binary_crossentropy")
-    rows = read_rows(settings["rows"], shape, settings["batch_items"])
+    rows = read_rows(settings["rows"], shape, settings["batch_items"], settings["threads"])
     return lambda: train(model, rows, settings["seconds"], settings["batch_items"])
 
 
