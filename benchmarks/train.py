@@ -76,13 +76,17 @@ def programs_of(log: TransformedLog, rows: pathlib.Path, length: int, deepctr: s
     size = _write_rows(log, rows)
     shared = {"batch_items": _BATCH_ITEMS.value, "seconds": _SECONDS.value, "threads": _THREADS.value}
     of_rows = shared | {"rows": str(rows)}
-    programs.append(Program("plain Keras mixture of experts", "benchmarks.programs.plain_keras", of_rows | _MIXTURE))
-    if deepctr:
-        sizes = {name: _MIXTURE[name] for name in ("hidden", "embedding_size")}
-        for model in ("dcn", "din"):
-            settings = of_rows | sizes | {"model": model}
-            name = f"DeepCTR {model.upper()}"
-            programs.append(Program(name, "benchmarks.programs.deepctr_models", settings, deepctr))
+    # The ranker's training sets one thread an operation (`models.threads`); the others run with TensorFlow's default,
+    # and once more with ours, so that the choice does not pass for a merit of the model.
+    for suffix, threads in (("", {}), (", one thread an operation", {"threads_an_operation": 1})):
+        name = f"plain Keras mixture of experts{suffix}"
+        programs.append(Program(name, "benchmarks.programs.plain_keras", of_rows | _MIXTURE | threads))
+        if deepctr:
+            sizes = {name: _MIXTURE[name] for name in ("hidden", "embedding_size")}
+            for model in ("dcn", "din"):
+                settings = of_rows | sizes | {"model": model} | threads
+                name = f"DeepCTR {model.upper()}{suffix}"
+                programs.append(Program(name, "benchmarks.programs.deepctr_models", settings, deepctr))
     floor = shared | {"towers": _MIXTURE["top_k"] + _DISAGREEING, "size": size, "hidden": _MIXTURE["hidden"]}
     for dtype in ("float32", "bfloat16"):
         settings = floor | {"dtype": dtype}

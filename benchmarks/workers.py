@@ -80,12 +80,15 @@ def answer(prepare: Callable[[dict], Callable[[], dict[str, float]]]) -> None:
             answers.write(json.dumps(measure()) + "\n")
 
 
-def use_threads(threads: int) -> None:
-    """Pins TensorFlow's thread pools. To be called before TensorFlow computes anything."""
+def use_threads(settings: dict) -> None:
+    """Pins TensorFlow's thread pools: ``threads`` operations at a time, each by ``threads_an_operation`` (``threads``).
+
+    To be called before TensorFlow computes anything.
+    """
     import tensorflow as tf  # Only the workers need it.
 
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    tf.config.threading.set_intra_op_parallelism_threads(settings.get("threads_an_operation", settings["threads"]))
+    tf.config.threading.set_inter_op_parallelism_threads(settings["threads"])
 
 
 class _Worker:

@@ -31,13 +31,19 @@ class Adam(tf.keras.optimizers.Adam):
         w = w - learning_rate sqrt(1 - beta_2^t) / (1 - beta_1^t) m / (sqrt(v) + epsilon)
     """
 
+    def apply_gradients(self, *args, **kwargs):
+        """Keras', after what all variables share is computed: beta_1^t and beta_2^t."""
+        step = tf.cast(self.iterations + 1, tf.float32)
+        self._powers = tf.pow(self.beta_1, step), tf.pow(self.beta_2, step)
+        return super().apply_gradients(*args, **kwargs)
+
     def update_step(self, gradient, variable):
         """Updates one variable. Keras adds up the repeated rows of a sparse gradient before."""
         if isinstance(gradient, tf.IndexedSlices):
             self.update_rows(gradient, variable)
             return
         m, v = self._moments(variable)
-        power_1, power_2 = self._powers(variable.dtype)
+        power_1, power_2 = self._powers
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
             m=m.handle,
@@ -59,11 +65,6 @@ class Adam(tf.keras.optimizers.Adam):
         place = self._index_dict[self._var_key(variable)]
         return self._momentums[place], self._velocities[place]
 
-    def _powers(self, dtype) -> tuple[tf.Tensor, tf.Tensor]:
-        """beta_1^t and beta_2^t."""
-        step = tf.cast(self.iterations + 1, dtype)
-        return tf.pow(tf.cast(self.beta_1, dtype), step), tf.pow(tf.cast(self.beta_2, dtype), step)
-
 
 @tf.keras.utils.register_keras_serializable(package="aislerank")
 class LazyAdam(Adam):
@@ -77,7 +78,7 @@ class LazyAdam(Adam):
     def update_rows(self, gradient: tf.IndexedSlices, table: tf.Variable) -> None:
         """Updates the rows that were looked up."""
         m, v = self._moments(table)
-        power_1, power_2 = self._powers(table.dtype)
+        power_1, power_2 = self._powers
         rows, slope = gradient.indices, gradient.values
         m_rows = self.beta_1 * tf.gather(m, rows) + (1.0 - self.beta_1) * slope
         v_rows = self.beta_2 * tf.gather(v, rows) + (1.0 - self.beta_2) * tf.square(slope)

@@ -63,12 +63,15 @@ class Ranker(tfrs.Model):
             [PositionTower(name=f"{label.name}_position") for label in self.labels] if config.position_tower else []
         )
         self.auxiliary_weights = auxiliary_weights(config)
-        self.means = {name: tf.keras.metrics.Mean(name=name) for name in ("ranking_loss", *self.auxiliary_weights)}
+        # Means of training, each one vector: a metric for each number would cost as much as a layer.
+        self.loss_names = ["ranking_loss", *self.auxiliary_weights]
+        self.loss_means = tf.keras.metrics.MeanTensor(name="losses", shape=(len(self.loss_names),))
+        self.gate_means = (
+            tf.keras.metrics.MeanTensor(name="gate", shape=(1 + config.experts,)) if config.sparse else None
+        )
         self.items = tf.keras.metrics.Sum(name="items")
+        self.validation_loss = tf.keras.metrics.Mean(name="ranking_loss")
         self.validation_metrics = [SessionAUC(name="session_auc"), ItemLogLoss(name="log_loss")]
-        if config.sparse:
-            self.utilisation = tf.keras.metrics.MeanTensor(name="expert_utilisation", shape=(config.experts,))
-            self.gate_entropy = tf.keras.metrics.Mean(name="gate_entropy")
 
     def _gate(self, name: str) -> tf.keras.layers.Layer:
         config, inputs = self.config, self.inputs
@@ -118,15 +121,34 @@ class Ranker(tfrs.Model):
         """
         return self.gates[task](categories)
 
+    def training_means(self) -> dict[str, tf.Tensor]:
+        """By TensorBoard's name, the means of the steps since the last validation.
+
+        The losses; and of the first task's gate the entropy and each expert's share of the requests.
+        """
+        means = dict(zip([f"loss/{name}" for name in self.loss_names], self.loss_means.result(), strict=True))
+        if self.gate_means:
+            means["gate/entropy"], *shares = tf.unstack(self.gate_means.result())
+            means |= {f"gate/utilisation/expert_{expert}": share for expert, share in enumerate(shares)}
+        return means
+
+    def train_step(self, features: dict) -> dict[str, tf.Tensor]:
+        """One step of the optimizer. TensorFlow Recommenders' would compute the result of every metric each time."""
+        with tf.GradientTape() as tape:
+            loss = self.compute_loss(features, training=True)
+        self.optimizer.minimize(loss, self.trainable_variables, tape)
+        return {"total_loss": loss, "items": self.items.result()}
+
     def compute_loss(self, features: dict, training: bool = False) -> tf.Tensor:
         """The objective J of a batch; updates the metrics on the way."""
         seed = tf.stack([self.seed, tf.cast(self.optimizer.iterations, tf.int32)]) if training else None
         logits, terms = self._score(features, training, seed)
         losses = {"ranking_loss": tf.reduce_mean(self._ranking_losses(features, logits)), **terms}
-        for name, loss in losses.items():
-            self.means[name].update_state(loss)
-        self.items.update_state(tf.shape(logits)[0])
-        if not training:
+        if training:
+            self.loss_means.update_state(tf.stack([losses[name] for name in self.loss_names]))
+            self.items.update_state(tf.shape(logits)[0])
+        else:
+            self.validation_loss.update_state(losses["ranking_loss"])
             labels = features[self.labels[0].name]
             session_auc, log_loss = self.validation_metrics
             for metric, scores in ((session_auc, self._combined(logits)), (log_loss, tf.sigmoid(logits[:, 0]))):
@@ -152,7 +174,7 @@ class Ranker(tfrs.Model):
         """Logits [T, tasks], and the auxiliary losses by name, computed in training only."""
         encoded = self.encoder(features, training=training)
         if not self.gates:
-            logits, terms = self.experts(encoded.items, training=training)[:, 0], {}
+            logits, terms = self.experts(encoded.parts, encoded.lengths, training=training)[:, 0], {}
         else:
             logits, terms = self._mixed(features, encoded, training, seed)
         if training:
@@ -175,10 +197,10 @@ class Ranker(tfrs.Model):
             routings.append(routing)
             chosen.append(self._chosen(routing, draws[1]) if training and config.adversarial else routing.experts)
         if config.sparse:
-            logits = self.experts(encoded.items, tf.concat(chosen, axis=1), encoded.lengths, training=training)
+            logits = self.experts(encoded.parts, encoded.lengths, tf.concat(chosen, axis=1), training=training)
             of_tasks = tf.split(logits, len(chosen), axis=1)
         else:
-            of_tasks = [self.experts(encoded.items, training=training)] * len(routings)
+            of_tasks = [self.experts(encoded.parts, encoded.lengths, training=training)] * len(routings)
         scores, terms = [], {}
         for task, routing in enumerate(routings):
             of_task, weights = of_tasks[task][..., task], routing.weights
@@ -208,12 +230,12 @@ class Ranker(tfrs.Model):
             return gate(categories, training=training, seed=seed)
         if self.config.behaviour_gated:
             return gate(encoded.behaviours, encoded.present, categories, training=training, seed=seed)
-        return Routing(gate(encoded.items, categories[0], encoded.request_of_item))
+        return Routing(gate(encoded.joined(), categories[0], encoded.request_of_item))
 
     def _watch(self, weights: tf.Tensor) -> None:
         """Keeps the first task's gate entropy and its experts' shares for TensorBoard."""
-        self.gate_entropy.update_state(-tf.reduce_sum(tf.math.xlogy(weights, weights), axis=1))
-        self.utilisation.update_state(tf.reduce_mean(weights, axis=0))
+        entropy = -tf.reduce_sum(tf.math.xlogy(weights, weights), axis=1, keepdims=True)
+        self.gate_means.update_state(tf.reduce_mean(tf.concat([entropy, weights], axis=1), axis=0))
 
 
 def _fold_in(seed: tf.Tensor, number: int) -> tf.Tensor:

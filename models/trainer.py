@@ -14,6 +14,7 @@ from models.features import ranker_inputs
 from models.hierarchy import hierarchy_folder, read_hierarchy
 from models.ranker import Ranker
 from models.search_space import decode, with_values
+from models.threads import use_cores
 from models.training import TrainingResult, fit
 from schemas.reader import LogSchema, parse_schema
 
@@ -30,6 +31,7 @@ def run_fn(fn_args) -> None:
         stand in for what ``custom_config`` says of the same keys.
         Writes `RESULT_FILE` and TensorBoard's logs to ``model_run_dir``.
     """
+    use_cores()
     custom = fn_args.custom_config
     tuned = decode((fn_args.hyperparameters or {}).get("values", {}))
     model_config, train_config = with_values(

@@ -219,12 +219,8 @@ class _Report(tf.keras.callbacks.Callback):
         self._seconds += time.monotonic() - self._began
         self._untimed_items, self._began = 0.0, time.monotonic()
         with self._writers["train"].as_default(ranker.optimizer.iterations):
-            for name, mean in ranker.means.items():
-                tf.summary.scalar(f"loss/{name}", mean.result())
-            if ranker.config.sparse:
-                tf.summary.scalar("gate/entropy", ranker.gate_entropy.result())
-                for expert, share in enumerate(ranker.utilisation.result().numpy()):
-                    tf.summary.scalar(f"gate/utilisation/expert_{expert}", share)
+            for name, mean in ranker.training_means().items():
+                tf.summary.scalar(name, mean)
 
     def on_epoch_end(self, epoch, logs=None):
         """Writes the validation."""

@@ -14,6 +14,7 @@ import tensorflow_transform as tft
 
 from models.config import ModelConfig, TrainConfig
 from models.search_space import Range, TuneConfig, decode, encode, searched, show, with_values
+from models.threads import use_cores
 from models.trainer import new_ranker, training_key
 from models.training import fit
 from schemas.reader import parse_schema
@@ -44,6 +45,7 @@ def tuner_fn(fn_args) -> TunerFnResult:
       fn_args: TFX's FnArgs. ``custom_config`` is that of `models.trainer.run_fn`, and ``tune`` (`TuneConfig`
         as a dictionary).
     """
+    use_cores()
     custom = fn_args.custom_config
     tune = TuneConfig.model_validate(custom["tune"])
     model, train = ModelConfig.model_validate(custom["model"]), TrainConfig.model_validate(custom["train"])

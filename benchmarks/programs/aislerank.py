@@ -6,8 +6,9 @@ from collections.abc import Callable
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from benchmarks.workers import answer, use_threads
+from benchmarks.workers import answer
 from models.config import ModelConfig, TrainConfig
+from models.threads import use_cores
 from models.trainer import new_ranker
 from models.training import fit
 from schemas.reader import parse_schema
@@ -19,7 +20,7 @@ def prepare(settings: dict) -> Callable[[], dict[str, float]]:
 
     Each measurement is a training from scratch.
     """
-    use_threads(settings["threads"])
+    use_cores()
     model, train = ModelConfig.model_validate(settings["model"]), TrainConfig.model_validate(settings["train"])
     schema, graph = parse_schema(settings["schema"]), settings["transform_graph"]
     feature_spec = tft.TFTransformOutput(graph).transformed_feature_spec()

@@ -33,7 +33,7 @@ def _columns(shape: Shape, embedding_size: int, history_name: Callable[[str], st
 def prepare(settings: dict) -> Callable[[], dict[str, float]]:
     """Settings: ``model`` (dcn, with pooled histories, or din, which attends to them), ``rows`` (folder), ``hidden``,
     ``embedding_size``, ``batch_items``, ``seconds``, ``threads``."""
-    use_threads(settings["threads"])
+    use_threads(settings)
     shape = read_shape(settings["rows"])
     rows = read_rows(settings["rows"], shape, settings["batch_items"], settings["threads"])
     hidden = tuple(settings["hidden"])

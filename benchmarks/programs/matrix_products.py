@@ -18,7 +18,7 @@ _STEPS_A_CALL = 4  # so that the call from Python does not count
 def prepare(settings: dict) -> Callable[[], dict[str, float]]:
     """Settings: ``towers``, ``size`` (of an item's input), ``hidden``, ``batch_items``, ``dtype``, ``seconds``,
     ``threads``."""
-    use_threads(settings["threads"])
+    use_threads(settings)
     dtype, items = tf.as_dtype(settings["dtype"]), settings["batch_items"]
     layers = list(itertools.pairwise([settings["size"], *settings["hidden"], 1]))
 

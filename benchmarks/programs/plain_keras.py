@@ -72,7 +72,7 @@ class PlainMixture(tf.keras.Model):
 def prepare(settings: dict) -> Callable[[], dict[str, float]]:
     """Settings: ``rows`` (folder), ``experts``, ``top_k``, ``hidden``, ``embedding_size``, ``batch_items``,
     ``seconds``, ``threads``."""
-    use_threads(settings["threads"])
+    use_threads(settings)
     shape = read_shape(settings["rows"])
     model = PlainMixture(shape, **{name: settings[name] for name in ("experts", "top_k", "hidden", "embedding_size")})
     model.compile("adam", "binary_crossentropy")

@@ -25,7 +25,7 @@ def prepare(settings: dict) -> Callable[[], dict[str, float]]:
 
     The ranker is not trained: that makes no difference to the time.
     """
-    use_threads(settings["threads"])
+    use_threads(settings)
     schema, graph = parse_schema(settings["schema"]), settings["transform_graph"]
     transform_output = tft.TFTransformOutput(graph)
     ranker = new_ranker(schema, graph, ModelConfig.model_validate(settings["model"]), TrainConfig())

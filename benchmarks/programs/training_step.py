@@ -7,11 +7,12 @@ import tensorflow as tf
 
 from benchmarks.made_up_log import HISTORY_LENGTH
 from benchmarks.programs.stopwatch import train
-from benchmarks.workers import answer, use_threads
+from benchmarks.workers import answer
 from models.config import ModelConfig, TrainConfig
 from models.features import RankerInputs, id_name, missing_name
 from models.optimizers import make_optimizer
 from models.ranker import Ranker
+from models.threads import use_cores
 from schemas.reader import LogSchema, parse_schema
 
 _BATCHES = 16  # in turns
@@ -22,7 +23,7 @@ _LEVEL_SIZES = (17, 143)
 def prepare(settings: dict) -> Callable[[], dict[str, float]]:
     """Settings: ``schema`` (text), ``vocabulary`` (of items), ``list_length``, ``batch_requests``, ``model`` and
     ``train`` (sections of the configuration), ``seconds``, ``threads``."""
-    use_threads(settings["threads"])
+    use_cores()
     schema = parse_schema(settings["schema"])
     inputs = made_up_inputs(schema, settings["vocabulary"])
     model, config = ModelConfig.model_validate(settings["model"]), TrainConfig.model_validate(settings["train"])

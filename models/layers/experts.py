@@ -8,6 +8,8 @@ from typing import Literal
 
 import tensorflow as tf
 
+from models.layers.segments import segments_of
+
 
 @tf.keras.utils.register_keras_serializable(package="aislerank")
 class Experts(tf.keras.layers.Layer):
@@ -15,11 +17,14 @@ class Experts(tf.keras.layers.Layer):
 
     Tasks share the hidden layers; each has an output of its own.
 
+    An item's input is its own part and its request's, x = [x_item, x_request], and so the first layer is
+    W x + b = W_item x_item + (W_request x_request + b). What stands in brackets is computed once a request [D].
+
     The weights of a layer are stacked over the experts, kernels [N, in, out] and biases [N, out], and start as those
     of N independent Dense layers would (Glorot, the fans of one expert). The towers are computed one after the other:
     one product over the stack would need as many rows of every expert, and pads the idle ones to the busiest.
 
-    There is no normalisation here: the ranker normalises x once for all experts.
+    There is no normalisation here: x is normalised once for all experts.
 
     Args:
       experts: N, the number of towers.
@@ -57,7 +62,8 @@ class Experts(tf.keras.layers.Layer):
     def build(self, input_shape):
         """Makes the stacked kernels and biases."""
         self.kernels, self.biases = [], []
-        size = input_shape[-1]
+        self.sizes = [shape[-1] for shape in input_shape]
+        size = sum(self.sizes)
         hidden = self.hidden
         if self.as_large_as > self.experts:
             hidden = widened(size, hidden, self.tasks, self.as_large_as / self.experts)
@@ -70,56 +76,66 @@ class Experts(tf.keras.layers.Layer):
             size = units
         super().build(input_shape)
 
-    def call(self, x, chosen=None, lengths=None, training: bool = False) -> tf.Tensor:
+    def call(self, x, lengths, chosen=None, training: bool = False) -> tf.Tensor:
         """Computes the experts' logits.
 
         Args:
-          x: the items, [T, d], those of a request together.
+          x: the items' part [T, d_item], the items of a request together, and the requests' part [B, d_request].
+          lengths: [B] int64, how many items each request has.
           chosen: [B, S] int32, the experts that each request wants for its items; None for all N.
-          lengths: [B] int64, how many items each request has; needed with ``chosen``.
           training: whether ``bfloat16`` holds.
 
         Returns:
           [T, S, tasks] float32 in the order of ``chosen``, or [T, N, tasks].
         """
-        dtype = tf.bfloat16 if training and self.bfloat16 else tf.float32
-        layers = [
-            (tf.unstack(tf.cast(kernel, dtype)), tf.unstack(tf.cast(bias, dtype)))
-            for kernel, bias in zip(self.kernels[:-1], self.biases[:-1], strict=True)
-        ]
-        layers.append((tf.unstack(self.kernels[-1]), tf.unstack(self.biases[-1])))
-        x = tf.cast(x, dtype)
+        items, requests = x
+        towers = _Towers(
+            self.kernels, self.biases, self.sizes, tf.bfloat16 if training and self.bfloat16 else tf.float32
+        )
         if chosen is not None and self.dispatch == "sparse":
-            return self._chosen(x, chosen, lengths, layers)
-        logits = tf.stack([self._tower(expert, x, layers) for expert in range(self.experts)], axis=1)
-        return logits if chosen is None else tf.gather(logits, tf.repeat(chosen, lengths, axis=0), batch_dims=1)
+            return self._chosen(items, requests, lengths, chosen, towers)
+        request_of_item = tf.repeat(tf.range(tf.size(lengths)), lengths)
+        logits = [
+            towers.logits(expert, items, tf.gather(towers.of_requests(expert, requests), request_of_item))
+            for expert in range(self.experts)
+        ]
+        logits = tf.stack(logits, axis=1)
+        return logits if chosen is None else tf.gather(logits, tf.gather(chosen, request_of_item), batch_dims=1)
 
-    def _chosen(self, x: tf.Tensor, chosen: tf.Tensor, lengths: tf.Tensor, layers: list) -> tf.Tensor:
+    def _chosen(self, items, requests, lengths, chosen, towers: "_Towers") -> tf.Tensor:
         """Sparse dispatch: one gather and one scatter for all experts, and a tower for the rows of each."""
         slots = chosen.shape[1]
-        # Requests are sorted by expert, not items: they are fewer, and their items lie side by side.
+        # A pair is a request and one of its slots. Pairs are sorted by expert, not items: they are fewer, and the items
+        # of a request lie side by side.
         expert = tf.reshape(chosen, [-1])
-        order = tf.argsort(expert)
-        request = order // slots
+        pair = tf.concat(tf.dynamic_partition(tf.range(tf.size(expert)), expert, self.experts), axis=0)
+        expert, request = tf.gather(expert, pair), pair // slots
         counts = tf.gather(lengths, request)
         first = tf.gather(tf.cumsum(lengths, exclusive=True), request)
-        item = tf.ragged.range(first, first + counts).flat_values
-        slot = tf.repeat(tf.cast(order % slots, tf.int64), counts)
-        rows_of_expert = tf.math.unsorted_segment_sum(counts, tf.gather(expert, order), self.experts)
-        pieces = tf.split(tf.gather(x, item), rows_of_expert, num=self.experts)
-        logits = tf.concat([self._tower(number, piece, layers) for number, piece in enumerate(pieces)], axis=0)
-        items = tf.shape(x, tf.int64)[0]
-        logits = tf.scatter_nd(
-            (item * slots + slot)[:, tf.newaxis], logits, tf.stack([items * slots, tf.constant(self.tasks, tf.int64)])
-        )
-        return tf.reshape(logits, [-1, slots, self.tasks])
+        items_of_pair = tf.ragged.range(first, first + counts)
+        item = items_of_pair.flat_values
+        pairs_of_expert = tf.math.unsorted_segment_sum(tf.ones_like(expert), expert, self.experts)
+        items_of_expert = tf.math.unsorted_segment_sum(counts, expert, self.experts)
 
-    def _tower(self, expert: int, x: tf.Tensor, layers: list) -> tf.Tensor:
-        """One expert's logits, [n, d] -> [n, tasks] float32, by the unstacked kernels and biases of all layers."""
-        *hidden, (kernels, biases) = layers
-        for kernel, bias in hidden:
-            x = tf.nn.relu(tf.nn.bias_add(tf.matmul(x, kernel[expert]), bias[expert]))
-        return tf.nn.bias_add(tf.matmul(tf.cast(x, tf.float32), kernels[expert]), biases[expert])
+        # Where the pair of a row stands, among all and among those of its expert.
+        place = segments_of(items_of_pair)
+        of_expert = tf.range(tf.size(pair)) - tf.gather(tf.cumsum(pairs_of_expert, exclusive=True), expert)
+        pieces = zip(
+            tf.split(tf.gather(requests, request), pairs_of_expert, num=self.experts),
+            tf.split(tf.gather(of_expert, place), items_of_expert, num=self.experts),
+            tf.split(tf.gather(items, item), items_of_expert, num=self.experts),
+            strict=True,
+        )
+        logits = [
+            towers.logits(number, rows, tf.gather(towers.of_requests(number, of_requests), pair_of_row))
+            for number, (of_requests, pair_of_row, rows) in enumerate(pieces)
+        ]
+
+        slot = tf.gather(tf.cast(pair % slots, tf.int64), place)
+        size = tf.shape(items, tf.int64)[0] * slots
+        shape = tf.stack([size, tf.constant(self.tasks, tf.int64)])
+        logits = tf.scatter_nd((item * slots + slot)[:, tf.newaxis], tf.concat(logits, axis=0), shape)
+        return tf.reshape(logits, [-1, slots, self.tasks])
 
     def get_config(self):
         """The arguments of the constructor."""
@@ -131,6 +147,42 @@ class Experts(tf.keras.layers.Layer):
             "dispatch": self.dispatch,
             "bfloat16": self.bfloat16,
         }
+
+
+class _Towers:
+    """The weights apart by expert; ``dtype`` is that of what is computed for items, but for the output."""
+
+    def __init__(self, kernels: list, biases: list, sizes: list[int], dtype: tf.DType):
+        self._dtype = dtype
+        of_items, of_requests = tf.split(kernels[0], sizes, axis=1)
+        self._of_requests = tf.unstack(of_requests), tf.unstack(biases[0])
+        self._of_items = tf.unstack(tf.cast(of_items, dtype))
+        self._hidden = [
+            (tf.unstack(tf.cast(kernel, dtype)), tf.unstack(tf.cast(bias, dtype)))
+            for kernel, bias in zip(kernels[1:-1], biases[1:-1], strict=True)
+        ]
+        self._output = tf.unstack(kernels[-1]), tf.unstack(biases[-1])
+
+    def of_requests(self, expert: int, requests: tf.Tensor) -> tf.Tensor:
+        """What requests add to the first layer, W_request x_request + b: [B, d_request] -> [B, units] float32."""
+        if not requests.shape[-1]:  # oneDNN's fused product would end the process
+            return tf.repeat(self._of_requests[1][expert][tf.newaxis], tf.shape(requests)[0], axis=0)
+        return _dense(requests, expert, self._of_requests)
+
+    def logits(self, expert: int, items: tf.Tensor, of_requests: tf.Tensor) -> tf.Tensor:
+        """[n, d_item] and what each item's request adds, [n, units] -> [n, tasks] float32."""
+        # A sum by + would ask on the way back which of the two was broadcast.
+        x = tf.add_n(
+            [tf.matmul(tf.cast(items, self._dtype), self._of_items[expert]), tf.cast(of_requests, self._dtype)]
+        )
+        for layer in self._hidden:
+            x = _dense(tf.nn.relu(x), expert, layer)
+        return _dense(tf.cast(tf.nn.relu(x), tf.float32), expert, self._output)
+
+
+def _dense(x: tf.Tensor, expert: int, layer: tuple[list, list]) -> tf.Tensor:
+    kernels, biases = layer
+    return tf.nn.bias_add(tf.matmul(x, kernels[expert]), biases[expert])
 
 
 def widened(size: int, hidden: Sequence[int], outputs: int, factor: float) -> tuple[int, ...]:

@@ -6,14 +6,17 @@ import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
 from models.features import RankerInputs
+from models.layers.normalisation import BatchNormalisation
+from models.layers.segments import segment_sum, segments_of
 from models.layers.target_attention import TargetAttention
 
 
 class EncodedRequests(NamedTuple):
-    """B requests of T items in all.
+    """B requests of T items in all. The experts' input of an item is x = [its items' row, its requests' row].
 
     Attributes:
-      items: [T, d] float32, the experts' input x, what a request shares repeated for its items.
+      items: the items' part of x, [T, d_item] float32.
+      requests: the requests' part, [B, d_request] float32; of no width if cross layers have mixed the two.
       request_of_item: [T] int64, the row of its request for each item.
       lengths: [B] int64, how many items each request has.
       behaviours: [B, M, E] float32, embeddings of the past items, all histories side by side; None unless attended to.
@@ -21,19 +24,28 @@ class EncodedRequests(NamedTuple):
     """
 
     items: tf.Tensor
+    requests: tf.Tensor
     request_of_item: tf.Tensor
     lengths: tf.Tensor
     behaviours: tf.Tensor | None
     present: tf.Tensor | None
 
+    @property
+    def parts(self) -> tuple[tf.Tensor, tf.Tensor]:
+        """x in its two parts, as the experts read it."""
+        return self.items, self.requests
+
+    def joined(self) -> tf.Tensor:
+        """x, [T, d], where a layer needs it whole."""
+        return tf.concat([self.items, tf.gather(self.requests, self.request_of_item)], axis=1)
+
 
 class RequestEncoder(tf.keras.layers.Layer):
-    """Embeds and joins the features of requests and items into one input vector an item.
+    """Embeds and joins the features of items and of requests.
 
-    x = [item numeric, item embeddings, request numeric, request embeddings, category
-    embeddings, pooled histories]. A feature and the history of it share one table. A history is pooled
-    to its mean embedding, once a request; or, with ``attends``, all histories of item features together by
-    `TargetAttention`, once an item. What a request shares is computed once a request.
+    Items: [numeric, embeddings]; requests: [numeric, embeddings, category embeddings, pooled histories]. A feature and
+    the history of it share one table. A history is pooled to its mean embedding, once a request; or, with ``attends``,
+    all histories of item features together by `TargetAttention`, once an item.
 
     Args:
       inputs: the features, see `RankerInputs`.
@@ -71,11 +83,10 @@ class RequestEncoder(tf.keras.layers.Layer):
         self.targets = {table: name for name, table in reversed(inputs.item_categorical)} if attends else {}
         self.attended = [(name, table) for name, table in inputs.histories if table in self.targets]
         self.attention = TargetAttention(name="attention") if self.attended else None
-        # Keras' momentum of 0.99 leaves the moving statistics of a training of few steps near where they started.
-        self.normalisation = (
-            tf.keras.layers.BatchNormalization(momentum=0.9, center=False, scale=False, name="normalisation")
+        self.normalisations = (
+            [BatchNormalisation(name=f"normalisation_of_{part}") for part in ("items", "requests")]
             if batch_norm
-            else None
+            else []
         )
         self.crosses = [tfrs.layers.dcn.Cross(name=f"cross_{place}") for place in range(1, cross_layers + 1)]
 
@@ -83,7 +94,7 @@ class RequestEncoder(tf.keras.layers.Layer):
         """Encodes a batch of transformed requests."""
         inputs = self.inputs
         lists = features[inputs.any_item_feature]
-        request_of_item = lists.value_rowids()
+        request_of_item = segments_of(lists)
         request = [features[name][:, tf.newaxis] for name in inputs.request_numeric]
         request += [self.tables[table](features[name]) for name, table in inputs.request_categorical]
         request += [
@@ -103,14 +114,22 @@ class RequestEncoder(tf.keras.layers.Layer):
             behaviours, present = self._behaviours(features)
             target = tf.concat([embedded[self.targets[table]] for _, table in self.attended], axis=1)
             item.append(self.attention(behaviours, present, target, request_of_item))
-        shared = tf.gather(tf.concat(request, axis=1), request_of_item)
-        items = tf.concat([*item, shared], axis=1)
-        if self.normalisation:
-            items = self.normalisation(items, training=training)
-        crossed = items
-        for cross in self.crosses:
-            crossed = cross(items, crossed)
-        return EncodedRequests(crossed, request_of_item, lists.row_lengths(), behaviours, present)
+        lengths = lists.row_lengths()
+        encoded = EncodedRequests(
+            tf.concat(item, axis=1), tf.concat(request, axis=1), request_of_item, lengths, behaviours, present
+        )
+        if self.normalisations:
+            of_items, of_requests = self.normalisations
+            encoded = encoded._replace(
+                items=of_items(encoded.items, tf.ones_like(request_of_item), training=training),
+                requests=of_requests(encoded.requests, lengths, training=training),
+            )
+        if self.crosses:
+            x = crossed = encoded.joined()
+            for cross in self.crosses:
+                crossed = cross(x, crossed)
+            encoded = encoded._replace(items=crossed, requests=encoded.requests[:, :0])
+        return encoded
 
     def _behaviours(self, features: dict) -> tuple[tf.Tensor, tf.Tensor]:
         """The attended histories side by side, and where there is anything; as long as the longest of the batch."""
@@ -126,7 +145,7 @@ class RequestEncoder(tf.keras.layers.Layer):
     def _mean_embedding(self, history: tf.RaggedTensor, table: str) -> tf.Tensor:
         """The mean embedding of a history, [B, E]; zeros for an empty one."""
         embedded = self.tables[table](history.flat_values)
-        sums = tf.math.unsorted_segment_sum(embedded, history.value_rowids(), history.nrows())
+        sums = segment_sum(embedded, segments_of(history), history.nrows())
         lengths = tf.cast(history.row_lengths(), sums.dtype)[:, tf.newaxis]
         return tf.math.divide_no_nan(sums, lengths)
 

@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from models.layers.segments import segment_sum
+
 
 class TargetAttention(tf.keras.layers.Layer):
     """Pools a history for each item: pooled_i = sum over j of a(b_j, t_i) b_j, a = MLP([b, t, b * t]).
@@ -32,10 +34,14 @@ class TargetAttention(tf.keras.layers.Layer):
         Returns:
           [T, E] float32, zeros for the items of a request without history.
         """
-        # The part of the behaviours alone is computed once a request, that of the target once an item.
-        mine = tf.gather(behaviours, request_of_item)
-        hidden = tf.gather(self.of_behaviour(behaviours), request_of_item) + self.of_target(targets)[:, tf.newaxis]
-        hidden += self.of_product(mine * targets[:, tf.newaxis])
-        weights = self.activation(tf.nn.relu(hidden))[..., 0]
-        weights = tf.where(tf.gather(present, request_of_item), weights, 0.0)
-        return tf.linalg.matvec(mine, weights, transpose_a=True)
+        # The part of the behaviours alone is computed once a request, that of the target once an item, and only what
+        # needs both for their pairs. Histories are of very different lengths: pairs are listed, not padded.
+        pairs = tf.where(tf.gather(present, request_of_item))
+        item = pairs[:, 0]
+        behaviour = tf.gather(request_of_item, item) * tf.shape(present, tf.int64)[1] + pairs[:, 1]
+        behaviours = tf.reshape(behaviours, [-1, behaviours.shape[-1]])
+        mine = tf.gather(behaviours, behaviour)
+        hidden = tf.gather(self.of_behaviour(behaviours), behaviour) + tf.gather(self.of_target(targets), item)
+        hidden += self.of_product(mine * tf.gather(targets, item))
+        weights = self.activation(tf.nn.relu(hidden))
+        return segment_sum(weights * mine, item, tf.shape(targets)[0])

@@ -24,6 +24,7 @@ from tfx.orchestration.portable import launcher, runtime_parameter_utils
 from tfx.proto.orchestration import pipeline_pb2
 from tfx.utils import name_utils
 
+from models.threads import use_cores
 from pipeline.config import RunConfig, SimulateConfig, load_config
 from pipeline.fingerprint import source_fingerprint
 from pipeline.lineage import NodeRun, read_node_run
@@ -126,6 +127,7 @@ def run_components(
     Raises:
       ComponentFailed: naming the component that failed.
     """
+    use_cores()
     folder = pathlib.Path(runs_folder).resolve() / config.name
     folder.mkdir(parents=True, exist_ok=True)
     if config.data.path is None:

@@ -32,7 +32,11 @@ def test_the_objective_is_the_weighted_sum_of_its_terms(small_log, batch, varian
         small_log, variant=variant, hsc_weight=0.3, adv_weight=0.2, load_balance_weight=0.05, contrastive_weight=0.1
     )
     objective = ranker.compute_loss(batch, training=True).numpy()
-    terms = {name: mean.result().numpy() for name, mean in ranker.means.items()}
+    terms = {
+        name.removeprefix("loss/"): mean.numpy()
+        for name, mean in ranker.training_means().items()
+        if name.startswith("loss/")
+    }
     factors = {"hierarchical_soft_constraint": 0.3, "adversarial_disagreement": -0.2, "load_balance": 0.05}
     factors["contrastive"] = 0.1
     expected = {"ranking_loss"}
@@ -47,13 +51,13 @@ def test_the_objective_is_the_weighted_sum_of_its_terms(small_log, batch, varian
 def test_scores_are_the_gated_sum_of_the_active_experts(small_log, batch):
     ranker = _ranker(small_log, variant="moe")
     scores = ranker(batch)
-    items, request_of_item, *_ = ranker.encoder(batch)
-    every_expert = ranker.experts(items)[..., 0].numpy()
+    encoded = ranker.encoder(batch)
+    every_expert = ranker.experts(encoded.parts, encoded.lengths)[..., 0].numpy()
     routing = ranker.route([batch[name] for name in ranker.inputs.categories])
     weights = routing.weights.numpy()
     np.testing.assert_allclose(weights.sum(axis=1), 1.0, rtol=1e-6)
     assert ((weights > 0).sum(axis=1) == 2).all()
-    expected = [weights[q] @ logits for q, logits in zip(request_of_item.numpy(), every_expert, strict=True)]
+    expected = [weights[q] @ logits for q, logits in zip(encoded.request_of_item.numpy(), every_expert, strict=True)]
     expected = 1 / (1 + np.exp(-np.array(expected)))
     np.testing.assert_allclose(scores.flat_values, expected, rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(scores.row_splits, batch["price"].row_splits)
@@ -179,12 +183,12 @@ def test_every_kind_of_gate_trains_in_a_graph(small_log, config):
 def test_tasks_share_the_experts_and_their_probabilities_are_weighed(small_log, batch):
     ranker = _ranker(small_log, variant="moe", tasks=["click", "purchase"], score_weights=[1.0, 3.0])
     scores = ranker(batch).flat_values
-    items, request_of_item, *_ = ranker.encoder(batch)
-    experts = ranker.experts(items).numpy()
+    encoded = ranker.encoder(batch)
+    experts = ranker.experts(encoded.parts, encoded.lengths).numpy()
     expected = 0.0
     for task, share in enumerate([0.25, 0.75]):
         gate = ranker.route([batch[name] for name in ranker.inputs.categories], task).weights.numpy()
-        logits = np.sum(gate[request_of_item.numpy()] * experts[..., task], axis=1)
+        logits = np.sum(gate[encoded.request_of_item.numpy()] * experts[..., task], axis=1)
         expected = expected + share / (1 + np.exp(-logits))
     np.testing.assert_allclose(scores, expected, rtol=1e-5)
     assert ranker.gates[0] is not ranker.gates[1]

@@ -13,7 +13,7 @@ def test_equals_the_formula_and_reads_what_is_there_only():
     present = np.array([[True, True, False], [False, False, False]])
     targets = rng.normal(size=(3, 2)).astype(np.float32)
     with tf.GradientTape() as tape:
-        pooled = attention(behaviours, present, targets, tf.constant(REQUEST_OF_ITEM))
+        pooled = attention(behaviours, present, targets, tf.constant(REQUEST_OF_ITEM, tf.int64))
         value = tf.reduce_sum(pooled**2)
     for item, request in enumerate(REQUEST_OF_ITEM):
         expected = np.zeros(2)
