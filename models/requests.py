@@ -6,6 +6,7 @@ import tensorflow as tf
 
 _FILES_AT_ONCE = 64
 _PARSERS, _BATCHES_AHEAD = 4, 8
+_BATCHES_DEALT = 8
 
 
 def read_requests(
@@ -16,13 +17,14 @@ def read_requests(
     shuffle_requests: int = 1,
     seed: int = 0,
     repeat: int | None = 1,
-    skip_requests: int = 0,
+    skip_batches: int = 0,
+    deal_by: str | None = None,
     prepare: Callable[[dict], dict] | None = None,
 ) -> tf.data.Dataset:
     """Batches of parsed requests from gzipped TFRecord files.
 
     The order is a function of the files, ``seed`` and ``shuffle_requests`` alone, so that a run that is
-    resumed with ``skip_requests`` sees what the killed one would have seen. Records are batched before
+    resumed with ``skip_batches`` sees what the killed one would have seen. Records are batched before
     they are parsed, which is several times as fast as parsing them one by one.
 
     Args:
@@ -32,7 +34,10 @@ def read_requests(
       shuffle_requests: size of the shuffle buffer; 1 keeps the order of the files.
       seed: of the shuffle; each repetition has an order of its own.
       repeat: how many times over; None for without end.
-      skip_requests: how many requests to leave out at the beginning.
+      skip_batches: how many batches to leave out at the beginning.
+      deal_by: a list feature. Batches then hold about the same number of its values, and ``batch_requests`` requests in
+        the mean: the requests of eight batches are dealt anew, in their order, so that each batch has an eighth of
+        their items or, where a list is longer than that, at least a request.
       prepare: applied to each batch, say to leave some of its requests out.
 
     Returns:
@@ -51,14 +56,22 @@ def read_requests(
         dataset = dataset.shuffle(shuffle_requests, seed=seed, reshuffle_each_iteration=True)
     if repeat != 1:
         dataset = dataset.repeat(repeat)
-    if skip_requests:
-        dataset = dataset.skip(skip_requests)
+    if deal_by is None:
+        records = dataset.skip(skip_batches * batch_requests).batch(batch_requests)
+    else:
+        hands, left = divmod(skip_batches, _BATCHES_DEALT)
+        records = (
+            dataset.skip(hands * _BATCHES_DEALT * batch_requests)
+            .batch(_BATCHES_DEALT * batch_requests)
+            .flat_map(lambda records: _dealt(records, {deal_by: feature_spec[deal_by]}, batch_requests))
+            .skip(left)
+        )
 
     def parse(records):
         batch = tf.io.parse_example(records, feature_spec)
         return prepare(batch) if prepare else batch
 
-    batches = dataset.batch(batch_requests).map(parse, num_parallel_calls=_PARSERS, deterministic=True)
+    batches = records.map(parse, num_parallel_calls=_PARSERS, deterministic=True)
     if prepare:
         # A batch of which nothing was left has a loss of NaN.
         batches = batches.filter(lambda batch: tf.shape(tf.nest.flatten(batch)[0])[0] > 0)
@@ -66,6 +79,22 @@ def read_requests(
     options = tf.data.Options()
     options.autotune.enabled = False
     return batches.prefetch(_BATCHES_AHEAD).with_options(options)
+
+
+def _dealt(records: tf.Tensor, spec: dict[str, tf.io.RaggedFeature], batch_requests: int) -> tf.data.Dataset:
+    """Batches of records with about the same number of items, see `read_requests`; ``spec`` is that of one list."""
+    [lists] = tf.io.parse_example(records, spec).values()
+    starts = tf.cast(tf.cumsum(lists.row_lengths(), exclusive=True), tf.float64)
+    requests = tf.size(records)
+    batches = -(-requests // batch_requests)
+    number = tf.range(batches)
+    share = tf.cast(tf.size(lists.flat_values), tf.float64) / tf.cast(batches, tf.float64)
+    first = tf.searchsorted(starts, tf.cast(number, tf.float64) * share)
+    # Every batch gets a request: `first` must grow by 1 at least, and leave one for each batch that is to come.
+    before = number[tf.newaxis] <= number[:, tf.newaxis]
+    first = tf.reduce_max(tf.where(before, first - number, 0), axis=1)
+    first = tf.minimum(first, requests - batches) + number
+    return tf.data.Dataset.from_tensor_slices(tf.RaggedTensor.from_row_starts(records, first, validate=False))
 
 
 def count_requests(files: list[str]) -> int:

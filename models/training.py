@@ -87,7 +87,8 @@ def fit(
             shuffle_requests=config.shuffle_requests,
             seed=config.seed,
             repeat=None,
-            skip_requests=first_step * config.batch_requests,
+            skip_batches=first_step,
+            deal_by=ranker.labels[0].name,
             prepare=prepare,
         )
         # To Keras an epoch is the stretch between two validations.

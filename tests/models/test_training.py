@@ -5,7 +5,6 @@ import tensorflow as tf
 from models import training
 from models.config import ModelConfig, TrainConfig
 from models.ranker import Ranker
-from models.requests import read_requests
 
 TRAIN = TrainConfig(epochs=3, batch_requests=16, validations_per_epoch=2, learning_rate=3e-3, shuffle_requests=50)
 
@@ -74,24 +73,3 @@ def test_it_stops_early_keeps_the_best_and_is_not_trained_further(small_log, tmp
     assert (again.resumed_from_step, again.steps, again.best_step) == (result.steps, result.steps, result.best_step)
     for variable, other in zip(first.trainable_variables, second.trainable_variables, strict=True):
         np.testing.assert_array_equal(variable, other)
-
-
-def _ids(dataset) -> list[list[int]]:
-    return [batch["sub_category_id"].numpy().tolist() for batch in dataset]
-
-
-def test_requests_come_in_an_order_of_seed_and_skip(small_log):
-    def read(**options):
-        return _ids(read_requests(small_log.train_files, small_log.feature_spec, 10, **options))
-
-    whole = read(shuffle_requests=40, seed=3, repeat=2)
-    assert len(whole) == 40
-    assert whole == read(shuffle_requests=40, seed=3, repeat=2)
-    assert whole != read(shuffle_requests=40, seed=4, repeat=2)
-    assert whole[7:] == read(shuffle_requests=40, seed=3, repeat=2, skip_requests=70)
-    assert whole[:20] != whole[20:]
-
-
-def test_no_file_is_an_error(small_log, tmp_path):
-    with pytest.raises(ValueError, match="no file of requests matches"):
-        read_requests([str(tmp_path / "none-*")], small_log.feature_spec, 8)
