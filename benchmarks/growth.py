@@ -13,7 +13,7 @@ from absl import app, flags, logging
 from benchmarks.harness import markdown_table, write
 from benchmarks.made_up_log import SCHEMA
 from benchmarks.variants import sections
-from benchmarks.workers import Program, interleaved, median_figures
+from benchmarks.workers import Program, interleaved, machine_settings, median_figures
 
 _EXPERTS = [10, 16, 32, 64, 128, 256]
 _SWEEPS = {
@@ -32,7 +32,6 @@ _CHOSEN = flags.DEFINE_list("sweeps", [], f"Some of {', '.join(_SWEEPS)}; all, i
 _VARIANT = flags.DEFINE_string("variant", "adv_hsc_moe;train.optimizer=lazy_adam", "Of the ranker, with its settings.")
 _REPETITIONS = flags.DEFINE_integer("repetitions", 5, "Rounds that count; the table shows medians.")
 _SECONDS = flags.DEFINE_float("seconds", 3.0, "Of a measurement.")
-_THREADS = flags.DEFINE_integer("threads", 2, "Of each of TensorFlow's pools, and cores that a program may use.")
 _TOY = flags.DEFINE_bool("toy", False, "Two small sweeps, once: shows that it runs, no figures to quote.")
 _OUT = flags.DEFINE_string("out", "runs/benchmarks/growth.json", "The figures.")
 
@@ -73,7 +72,7 @@ def _program(varied: dict) -> Program:
         "batch_requests": max(1, round(setting["batch_items"] / setting["list_length"])),
         **sections(_VARIANT.value, {"experts": setting["experts"], "top_k": setting["top_k"], "disagreeing": 1}),
         "seconds": _SECONDS.value,
-        "threads": _THREADS.value,
+        **machine_settings(),
     }
     return Program(name, "benchmarks.programs.training_step", settings)
 

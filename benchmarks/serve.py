@@ -13,14 +13,13 @@ from absl import app, flags, logging
 from benchmarks.harness import markdown_table, write
 from benchmarks.made_up_log import SCHEMA, transformed_log
 from benchmarks.variants import sections
-from benchmarks.workers import Program, interleaved, median_figures
+from benchmarks.workers import Program, interleaved, machine_settings, median_figures
 
 _ITEMS = flags.DEFINE_list("items", ["10", "100", "500"], "Of a request.")
 _VARIANT = flags.DEFINE_string("variant", "adv_hsc_moe", "Of the ranker, with its settings.")
 _IMPRESSIONS = flags.DEFINE_integer("impressions", 300_000, "Of the log that Transform is run on: sets vocabularies.")
 _REPETITIONS = flags.DEFINE_integer("repetitions", 5, "Rounds that count; the table shows medians.")
 _SECONDS = flags.DEFINE_float("seconds", 5.0, "Of a measurement.")
-_THREADS = flags.DEFINE_integer("threads", 2, "Of each of TensorFlow's pools, and cores that a program may use.")
 _TOY = flags.DEFINE_bool("toy", False, "Tiny: shows that it runs, no figures to quote.")
 _OUT = flags.DEFINE_string("out", "runs/benchmarks/serve.json", "The figures.")
 
@@ -40,7 +39,7 @@ def main(_) -> None:
         "valid_files": log.files("valid"),
         "model": sections(_VARIANT.value, {"experts": 10, "top_k": 4, "disagreeing": 1})["model"],
         "seconds": _SECONDS.value,
-        "threads": _THREADS.value,
+        **machine_settings(),
     }
     programs = [Program(items, "benchmarks.programs.rank", shared | {"items": int(items)}) for items in _ITEMS.value]
     figures = interleaved(programs, _REPETITIONS.value, folder / "serve.log")

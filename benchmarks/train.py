@@ -17,7 +17,7 @@ from benchmarks.flat_rows import is_written, write_rows
 from benchmarks.harness import markdown_table, write
 from benchmarks.made_up_log import HISTORY_LENGTH, SCHEMA, TransformedLog, transformed_log
 from benchmarks.variants import sections
-from benchmarks.workers import Program, interleaved, median_figures
+from benchmarks.workers import Program, interleaved, machine_settings, median_figures
 
 _ROOT = pathlib.Path(__file__).resolve().parent.parent
 _LOCK = _ROOT / "benchmarks" / "deepctr.lock"
@@ -37,7 +37,6 @@ _IMPRESSIONS = flags.DEFINE_integer("impressions", 300_000, "Of a log's training
 _BATCH_ITEMS = flags.DEFINE_integer("batch_items", 640, "Items a step.")
 _REPETITIONS = flags.DEFINE_integer("repetitions", 5, "Rounds that count; the table shows medians.")
 _SECONDS = flags.DEFINE_float("seconds", 5.0, "Of a measurement of the others; ours is a pass over the log.")
-_THREADS = flags.DEFINE_integer("threads", 2, "Of each of TensorFlow's pools, and cores that a program may use.")
 _DEEPCTR = flags.DEFINE_bool("deepctr", True, "Compare with DeepCTR, in an environment that is made on first use.")
 _TOY = flags.DEFINE_bool("toy", False, "Tiny and in a minute or two: shows that it runs, no figures to quote.")
 _OUT = flags.DEFINE_string("out", "runs/benchmarks/train.json", "The figures.")
@@ -52,6 +51,7 @@ def main(_) -> None:
     logging.set_verbosity(logging.WARNING)
     if _TOY.value:
         flags.FLAGS.set_default("impressions", 4_000)
+        flags.FLAGS.set_default("list_lengths", ["5"])
         flags.FLAGS.set_default("batch_items", 320)
         flags.FLAGS.set_default("repetitions", 1)
         flags.FLAGS.set_default("seconds", 0.2)
@@ -74,7 +74,7 @@ def programs_of(log: TransformedLog, rows: pathlib.Path, length: int, deepctr: s
     """All programs on one log, ours first."""
     programs = ours(log, length)
     size = _write_rows(log, rows)
-    shared = {"batch_items": _BATCH_ITEMS.value, "seconds": _SECONDS.value, "threads": _THREADS.value}
+    shared = {"batch_items": _BATCH_ITEMS.value, "seconds": _SECONDS.value, **machine_settings()}
     of_rows = shared | {"rows": str(rows)}
     # The ranker's training sets one thread an operation (`models.threads`); the others run with TensorFlow's default,
     # and once more with ours, so that the choice does not pass for a merit of the model.
@@ -101,7 +101,7 @@ def ours(log: TransformedLog, length: int) -> list[Program]:
         "transform_graph": log.transform_graph,
         "train_files": log.files("train"),
         "valid_files": log.files("valid"),
-        "threads": _THREADS.value,
+        **machine_settings(),
     }
     model = _MIXTURE | {"disagreeing": _DISAGREEING}
     batch_requests = max(1, round(_BATCH_ITEMS.value / length))

@@ -11,6 +11,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 
+from absl import flags
+
+THREADS = flags.DEFINE_integer("threads", 2, "Cores that a program may use, and TensorFlow's operations at a time.")
+DEVICE = flags.DEFINE_enum("device", "cpu", ["cpu", "gpu"], "What TensorFlow computes on.")
+
 _ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
@@ -66,14 +71,25 @@ def median_figures(figures: dict[str, dict[str, list[float]]]) -> dict[str, dict
     }
 
 
+def machine_settings() -> dict:
+    """The settings ``threads`` and ``device`` of a program, as the flags say."""
+    return {"threads": THREADS.value, "device": DEVICE.value}
+
+
 def answer(prepare: Callable[[dict], Callable[[], dict[str, float]]]) -> None:
     """A worker's main: after ``prepare(settings)``, measures once for each line on standard input and answers in JSON.
 
-    `settings["threads"]`, if given, is also the number of cores that the process may use.
+    `settings["threads"]`, if given, is also the number of cores that the process may use; and `settings["device"]` what
+    TensorFlow computes on.
+
+    Raises:
+      RuntimeError: if that is a GPU and there is none.
     """
     settings = json.loads(sys.argv[1])
     if "threads" in settings and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: settings["threads"]])
+    if "device" in settings:
+        _use_device(settings["device"])
     measure = prepare(settings)
     with os.fdopen(int(sys.argv[2]), "w", buffering=1) as answers:
         for _ in sys.stdin:
@@ -89,6 +105,15 @@ def use_threads(settings: dict) -> None:
 
     tf.config.threading.set_intra_op_parallelism_threads(settings.get("threads_an_operation", settings["threads"]))
     tf.config.threading.set_inter_op_parallelism_threads(settings["threads"])
+
+
+def _use_device(device: str) -> None:
+    import tensorflow as tf  # Only the workers need it.
+
+    if device == "cpu":
+        tf.config.set_visible_devices([], "GPU")
+    elif not tf.config.list_physical_devices("GPU"):
+        raise RuntimeError("--device gpu: TensorFlow sees no GPU on this machine")
 
 
 class _Worker:

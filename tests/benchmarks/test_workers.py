@@ -1,6 +1,7 @@
 import sys
 
 import pytest
+import tensorflow as tf
 
 from benchmarks.workers import Program, interleaved, median_figures
 
@@ -47,3 +48,10 @@ def test_they_take_turns_and_the_first_round_does_not_count(tmp_path, program):
 def test_one_that_fails_is_named(tmp_path, program):
     with pytest.raises(RuntimeError, match=r"'b' ended early; see .*log"):
         interleaved([program("a"), program("b", dies_in=2)], 3, tmp_path / "log")
+
+
+@pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_an_error(tmp_path, program):
+    with pytest.raises(RuntimeError, match="'a' ended early"):
+        interleaved([program("a", device="gpu")], 1, tmp_path / "log")
+    assert "--device gpu: TensorFlow sees no GPU" in (tmp_path / "log").read_text()
