@@ -15,18 +15,19 @@ from benchmarks.made_up_log import SCHEMA
 from benchmarks.variants import sections
 from benchmarks.workers import Program, interleaved, machine_settings, median_figures
 
-_EXPERTS = [10, 16, 32, 64, 128, 256]
+_EXPERTS = [10, 32, 128, 256]
 _SWEEPS = {
     "experts": [{"experts": experts} for experts in _EXPERTS],
     "experts_lists_of_50": [{"experts": experts, "list_length": 50} for experts in _EXPERTS],
+    "experts_large_batch": [{"experts": experts, "list_length": 50, "batch_items": 40_960} for experts in _EXPERTS],
     "top_k": [{"top_k": top_k} for top_k in (1, 2, 4, 8)],
     "vocabulary": [{"vocabulary": 10**power} for power in (4, 5, 6)],
-    # 2,000 items a batch, or there would be no batch of lists of 500
-    "list_length": [{"list_length": length, "batch_items": 2_000} for length in (5, 20, 100, 500)],
-    "batch_items": [{"batch_items": items} for items in (160, 640, 2_560, 10_240)],
+    # 10,000 items a batch, or there would be no batch of lists of 500
+    "list_length": [{"list_length": length, "batch_items": 10_000} for length in (5, 20, 100, 500)],
+    "batch_items": [{"batch_items": items} for items in (160, 640, 2_560, 10_240, 40_960)],
 }
 _TOY_SWEEPS = {"experts": _SWEEPS["experts"][:2], "vocabulary": _SWEEPS["vocabulary"][:2]}
-_BASE = {"experts": 10, "top_k": 4, "vocabulary": 17_000, "list_length": 5, "batch_items": 640}
+_BASE = {"experts": 10, "top_k": 4, "vocabulary": 17_000, "list_length": 5, "batch_items": 2_560}
 
 _CHOSEN = flags.DEFINE_list("sweeps", [], f"Some of {', '.join(_SWEEPS)}; all, if none is named.")
 _VARIANT = flags.DEFINE_string("variant", "adv_hsc_moe;train.optimizer=lazy_adam", "Of the ranker, with its settings.")
