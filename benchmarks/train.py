@@ -34,7 +34,7 @@ _VARIANTS = flags.DEFINE_list(
     "Of the ranker, with settings of their own; the others are compared with the first.",
 )
 _IMPRESSIONS = flags.DEFINE_integer("impressions", 300_000, "Of a log's training split.")
-_BATCH_ITEMS = flags.DEFINE_integer("batch_items", 640, "Items a step.")
+_BATCH_ITEMS = flags.DEFINE_integer("batch_items", 2_560, "Items a step.")
 _REPETITIONS = flags.DEFINE_integer("repetitions", 5, "Rounds that count; the table shows medians.")
 _SECONDS = flags.DEFINE_float("seconds", 5.0, "Of a measurement of the others; ours is a pass over the log.")
 _DEEPCTR = flags.DEFINE_bool("deepctr", True, "Compare with DeepCTR, in an environment that is made on first use.")
