@@ -94,7 +94,7 @@ class Experts(tf.keras.layers.Layer):
         )
         if chosen is not None and self.dispatch == "sparse":
             return self._chosen(items, requests, lengths, chosen, towers)
-        request_of_item = tf.repeat(tf.range(tf.size(lengths)), lengths)
+        request_of_item = segments_of(tf.RaggedTensor.from_row_lengths(items, lengths, validate=False))
         logits = [
             towers.logits(expert, items, tf.gather(towers.of_requests(expert, requests), request_of_item))
             for expert in range(self.experts)

@@ -25,5 +25,5 @@ def segments_of(ragged: tf.RaggedTensor) -> tf.Tensor:
     A value's row is the number of rows that end before it.
     """
     ends = ragged.row_splits[1:]
-    places = tf.size(ragged.flat_values, tf.int64) + 1
+    places = tf.shape(ragged.flat_values, tf.int64)[0] + 1
     return tf.cumsum(tf.scatter_nd(ends[:, tf.newaxis], tf.ones_like(ends), places[tf.newaxis]))[:-1]

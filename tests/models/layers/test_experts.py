@@ -87,6 +87,15 @@ def test_sparse_dispatch_works_in_a_graph_whose_shapes_are_unknown():
         np.testing.assert_allclose(compute(x, tf.constant(lengths, tf.int64), chosen), expected, atol=1e-6)
 
 
+def test_dense_dispatch_is_compiled_by_xla():
+    experts = Experts(3, hidden=(4,), dispatch="dense")
+    lengths, chosen = tf.constant([2, 0, 3], tf.int64), tf.constant([[2, 0], [1, 2], [0, 1]])
+    x = random_inputs(lengths.numpy())[:2]
+    expected = experts(x, lengths, chosen)
+    compiled = tf.function(lambda *x: experts(x, lengths, chosen), jit_compile=True)
+    np.testing.assert_allclose(compiled(*x), expected, atol=1e-6)
+
+
 def test_bfloat16_is_for_training_only_and_near_float32():
     experts = Experts(2, hidden=(64, 32), bfloat16=True)
     x, lengths = random_inputs([20, 30], item_size=12, request_size=8)[:2], [20, 30]
