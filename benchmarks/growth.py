@@ -13,7 +13,7 @@ from absl import app, flags, logging
 from benchmarks.harness import markdown_table, write
 from benchmarks.made_up_log import SCHEMA
 from benchmarks.variants import sections
-from benchmarks.workers import Program, interleaved, machine_settings, median_figures
+from benchmarks.workers import REPETITIONS, Program, interleaved, machine_settings, median_figures
 
 _EXPERTS = [10, 32, 128, 256]
 _SWEEPS = {
@@ -31,7 +31,6 @@ _BASE = {"experts": 10, "top_k": 4, "vocabulary": 17_000, "list_length": 5, "bat
 
 _CHOSEN = flags.DEFINE_list("sweeps", [], f"Some of {', '.join(_SWEEPS)}; all, if none is named.")
 _VARIANT = flags.DEFINE_string("variant", "adv_hsc_moe;train.optimizer=lazy_adam", "Of the ranker, with its settings.")
-_REPETITIONS = flags.DEFINE_integer("repetitions", 5, "Rounds that count; the table shows medians.")
 _SECONDS = flags.DEFINE_float("seconds", 3.0, "Of a measurement.")
 _TOY = flags.DEFINE_bool("toy", False, "Two small sweeps, once: shows that it runs, no figures to quote.")
 _OUT = flags.DEFINE_string("out", "runs/benchmarks/growth.json", "The figures.")
@@ -53,7 +52,7 @@ def main(_) -> None:
     rows, figures = [], {}
     for sweep, varied in sweeps.items():
         programs = [_program(settings) for settings in varied]
-        figures[sweep] = interleaved(programs, _REPETITIONS.value, folder / "growth.log")
+        figures[sweep] = interleaved(programs, REPETITIONS.value, folder / "growth.log")
         steps = median_figures(figures[sweep])
         first = steps[programs[0].name]["median_step_milliseconds"]
         for name, of_setting in steps.items():

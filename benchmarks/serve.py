@@ -13,12 +13,11 @@ from absl import app, flags, logging
 from benchmarks.harness import markdown_table, write
 from benchmarks.made_up_log import SCHEMA, transformed_log
 from benchmarks.variants import sections
-from benchmarks.workers import Program, interleaved, machine_settings, median_figures
+from benchmarks.workers import REPETITIONS, Program, interleaved, machine_settings, median_figures
 
 _ITEMS = flags.DEFINE_list("items", ["10", "100", "500"], "Of a request.")
 _VARIANT = flags.DEFINE_string("variant", "adv_hsc_moe", "Of the ranker, with its settings.")
 _IMPRESSIONS = flags.DEFINE_integer("impressions", 300_000, "Of the log that Transform is run on: sets vocabularies.")
-_REPETITIONS = flags.DEFINE_integer("repetitions", 5, "Rounds that count; the table shows medians.")
 _SECONDS = flags.DEFINE_float("seconds", 5.0, "Of a measurement.")
 _TOY = flags.DEFINE_bool("toy", False, "Tiny: shows that it runs, no figures to quote.")
 _OUT = flags.DEFINE_string("out", "runs/benchmarks/serve.json", "The figures.")
@@ -42,7 +41,7 @@ def main(_) -> None:
         **machine_settings(),
     }
     programs = [Program(items, "benchmarks.programs.rank", shared | {"items": int(items)}) for items in _ITEMS.value]
-    figures = interleaved(programs, _REPETITIONS.value, folder / "serve.log")
+    figures = interleaved(programs, REPETITIONS.value, folder / "serve.log")
     rows = [
         (items, figure["p50_milliseconds"], figure["p99_milliseconds"])
         for items, figure in median_figures(figures).items()

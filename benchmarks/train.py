@@ -3,8 +3,8 @@
     python -m benchmarks.train --list_lengths 5,50
 
 Each program reads its own form of the same made-up log (`benchmarks.made_up_log`), ours transformed requests, the
-others flat rows, and trains with Adam. Input pipeline included, from the second step on, equal batches for all.
-Prints a table and writes it as JSON.
+others flat rows, and trains with Adam, ours with the lazy form of it unless `--variants` says otherwise. Input pipeline
+included, from the second step on, equal batches for all. Prints a table and writes it as JSON.
 """
 
 import pathlib
@@ -17,7 +17,7 @@ from benchmarks.flat_rows import is_written, write_rows
 from benchmarks.harness import markdown_table, write
 from benchmarks.made_up_log import HISTORY_LENGTH, SCHEMA, TransformedLog, transformed_log
 from benchmarks.variants import sections
-from benchmarks.workers import Program, interleaved, machine_settings, median_figures
+from benchmarks.workers import REPETITIONS, Program, interleaved, machine_settings, median_figures
 
 _ROOT = pathlib.Path(__file__).resolve().parent.parent
 _LOCK = _ROOT / "benchmarks" / "deepctr.lock"
@@ -35,7 +35,6 @@ _VARIANTS = flags.DEFINE_list(
 )
 _IMPRESSIONS = flags.DEFINE_integer("impressions", 300_000, "Of a log's training split.")
 _BATCH_ITEMS = flags.DEFINE_integer("batch_items", 2_560, "Items a step.")
-_REPETITIONS = flags.DEFINE_integer("repetitions", 5, "Rounds that count; the table shows medians.")
 _SECONDS = flags.DEFINE_float("seconds", 5.0, "Of a measurement of the others; ours is a pass over the log.")
 _DEEPCTR = flags.DEFINE_bool("deepctr", True, "Compare with DeepCTR, in an environment that is made on first use.")
 _TOY = flags.DEFINE_bool("toy", False, "Tiny and in a minute or two: shows that it runs, no figures to quote.")
@@ -62,7 +61,7 @@ def main(_) -> None:
     for length in map(int, _LIST_LENGTHS.value):
         log = transformed_log(folder / "logs", _IMPRESSIONS.value, length)
         programs = programs_of(log, folder / "logs" / f"rows-{_IMPRESSIONS.value}-by-{length}", length, deepctr)
-        figures[length] = interleaved(programs, _REPETITIONS.value, folder / "train.log")
+        figures[length] = interleaved(programs, REPETITIONS.value, folder / "train.log")
         speeds = {name: figure["items_per_second"] for name, figure in median_figures(figures[length]).items()}
         ours = speeds[programs[0].name]
         rows += [(name, length, speed, speed / ours) for name, speed in speeds.items()]

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from absl import flags
 
 THREADS = flags.DEFINE_integer("threads", 2, "Cores that a program may use, and TensorFlow's operations at a time.")
+REPETITIONS = flags.DEFINE_integer("repetitions", 5, "Rounds that count; the table shows medians.")
 DEVICE = flags.DEFINE_enum("device", "cpu", ["cpu", "gpu"], "What TensorFlow computes on.")
 
 _ROOT = pathlib.Path(__file__).resolve().parent.parent
