@@ -15,7 +15,7 @@ setuptools.setup(
     # TFX 1.15 is the last family in which TensorFlow Ranking and TensorFlow Recommenders meet; it ends at Python 3.10.
     python_requires=">=3.10,<3.11",
     packages=setuptools.find_packages(
-        include=["pipeline", "pipeline.*", "components", "components.*", "models", "models.*", "schemas"]
+        include=["pipeline", "pipeline.*", "components", "components.*", "models", "models.*", "schemas", "serving", "serving.*"]
     ),
     package_data={"pipeline": ["configs/*.yaml"], "schemas": ["*.pbtxt"]},
     install_requires=[
@@ -29,17 +29,31 @@ setuptools.setup(
         "matplotlib>=3.8,<4",
         "orjson>=3.10,<4",
         "pandas>=1.5,<2",
+        "prometheus-client>=0.21,<1",
         "pyarrow>=10,<11",
         "pydantic>=2.10,<3",
         "pyyaml>=6,<7",
+        "requests>=2.32,<3",
         "rich>=13,<16",
         "scikit-learn>=1.4,<2",
         "scipy>=1.11,<2",
+        "starlette>=0.41,<2",
+        "tensorflow-serving-api>=2.15,<2.16",
+        "uvicorn>=0.32,<1",
+        "httptools>=0.6",
+        "uvloop>=0.21",
     ],
     extras_require={
         "airflow": ["apache-airflow>=2.10,<2.11"],
         "kubeflow": ["kfp>=1.8.22,<2"],
-        "dev": ["pytest>=8", "pytest-xdist>=3", "ruff>=0.8"],
+        "dev": [
+            "check-jsonschema>=0.29,<0.34",
+            "hypothesis>=6.100",
+            "kubernetes-validate>=1.30",
+            "pytest>=8",
+            "pytest-xdist>=3",
+            "ruff>=0.8",
+        ],
     },
     entry_points={"console_scripts": ["aislerank=pipeline.__main__:main"]},
 )
