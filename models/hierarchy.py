@@ -229,7 +229,12 @@ def lookup(hierarchy: CategoryHierarchy, paths: Sequence[tf.Tensor]) -> list[tf.
     """
     if len(paths) != hierarchy.depth:
         raise ValueError(f"`paths` must have one tensor a level, depth={hierarchy.depth}. Received: {len(paths)}")
-    ids = [_own_ids(hierarchy, number, paths) for number in range(1, hierarchy.depth + 1)]
+    return as_path(hierarchy, [_own_ids(hierarchy, number, paths) for number in range(1, hierarchy.depth + 1)])
+
+
+def as_path(hierarchy: CategoryHierarchy, ids: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+    """Ids of each level, int64 [B], made a path of the tree: the parent of a known id is the tree's."""
+    ids = list(ids)
     for index in range(hierarchy.depth - 1, 0, -1):
         parents = tf.gather(tf.constant(hierarchy.levels[index].parent_ids), ids[index])
         ids[index - 1] = tf.where(ids[index] > 0, parents, ids[index - 1])

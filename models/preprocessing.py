@@ -3,7 +3,8 @@
 Per role, with B requests and lists of n items (names in models/features.py):
 
 * numeric: log(1 + max(x, 0)) if tagged ``scale:log``, then (x - mean) / sqrt(variance) over the values that
-  are there; a missing value (NaN) becomes 0, and ``<name>_missing`` is 1.
+  are there; a missing value (NaN, or an infinite one, which only serving can meet) becomes 0, and ``<name>_missing``
+  is 1.
 * categorical and history: ids 0 .. V-1 of the values seen at least ``min_count`` times in training,
   most frequent first, then V .. V+h-1, the hash buckets of all others, a missing value's among them.
 * category path: ids of the hierarchy, 0 for an unknown category (models/hierarchy.py).
@@ -17,6 +18,8 @@ import tensorflow_transform as tft
 from models.features import CATEGORY_REQUESTS, id_name, missing_name
 from models.hierarchy import lookup, read_hierarchy
 from schemas.reader import Feature, LogSchema, parse_schema
+
+_FARTHEST = 1e6  # standard deviations from the mean
 
 
 def preprocessing_fn(inputs: dict, custom_config: dict) -> dict:
@@ -82,17 +85,18 @@ def _numeric(inputs: dict, features: list[Feature]) -> dict:
     """The scaled values of numeric features of one scope, and where they are missing."""
     if not features:
         return {}
-    columns = [tf.cast(_flat(inputs[feature.name]), tf.float32) for feature in features]
+    given = [tf.cast(_flat(inputs[feature.name]), tf.float32) for feature in features]
     columns = [
         tf.math.log1p(tf.maximum(column, 0.0)) if feature.log_scale else column
-        for feature, column in zip(features, columns, strict=True)
+        for feature, column in zip(features, given, strict=True)
     ]
     # One analyzer for all of them: each costs Transform a second. It leaves out what is not finite.
     scaled = tft.scale_to_z_score(tf.stack(columns, axis=1), elementwise=True)
     outputs = {}
     for place, feature in enumerate(features):
-        missing = tf.math.is_nan(columns[place])
-        values = tf.where(missing, 0.0, scaled[:, place])
+        missing = ~tf.math.is_finite(given[place])
+        # No log has values that far out; a caller may send one, and the towers' products would overflow to NaN.
+        values = tf.where(missing, 0.0, tf.clip_by_value(scaled[:, place], -_FARTHEST, _FARTHEST))
         outputs[feature.name] = _with_flat(inputs[feature.name], values)
         outputs[missing_name(feature)] = _with_flat(inputs[feature.name], tf.cast(missing, tf.float32))
     return outputs

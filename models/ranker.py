@@ -10,6 +10,7 @@ from models.layers.behaviour_gates import BehaviourGates
 from models.layers.bucket_gates import BucketGates
 from models.layers.category_gates import CategoryGates
 from models.layers.experts import Experts
+from models.layers.folded_gates import FoldedGates
 from models.layers.gates import pick_disagreeing
 from models.layers.position_tower import PositionTower
 from models.layers.request_encoder import EncodedRequests, RequestEncoder
@@ -109,10 +110,26 @@ class Ranker(tfrs.Model):
         others = [self.weight, self.position if self.position_towers else None]
         return self.inputs.names | {feature.name for feature in (*self.labels, *others) if feature}
 
-    def call(self, features: dict, training: bool = False) -> tf.RaggedTensor:
-        """The items' scores in [0, 1], ragged [B, n] float32, without noise and whatever their position."""
-        logits, _ = self._score(features, training=False, seed=None)
+    def call(
+        self, features: dict, training: bool = False, gates: list | None = None, one_request: bool = False
+    ) -> tf.RaggedTensor:
+        """The items' scores in [0, 1], ragged [B, n] float32, without noise and whatever their position.
+
+        Args:
+          features: transformed.
+          training: makes no difference; Keras asks for it.
+          gates: one a task, `FoldedGates` that stand in for the ranker's own.
+          one_request: B is 1, see `Experts`.
+        """
+        logits, _ = self._score(features, training=False, seed=None, gates=gates, one_request=one_request)
         return features[self.inputs.any_item_feature].with_flat_values(self._combined(logits))
+
+    def folded_gates(self) -> list[FoldedGates]:
+        """The gates of all tasks as tables, with the weights they have now.
+
+        For the variants whose gate sees the category alone, `ModelConfig.category_gated`.
+        """
+        return [FoldedGates(gate, self.inputs.category_sizes) for gate in self.gates]
 
     def route(self, categories: list[tf.Tensor], task: int = 0) -> Routing:
         """How requests are sent to the experts by their category ids, [B] int64 a level, top first, without noise.
@@ -170,13 +187,15 @@ class Ranker(tfrs.Model):
         weights = tf.constant(self.config.score_weights or [1.0] * len(self.labels))
         return tf.linalg.matvec(tf.sigmoid(logits), weights / tf.reduce_sum(weights))
 
-    def _score(self, features: dict, training: bool, seed: tf.Tensor | None) -> tuple[tf.Tensor, dict]:
+    def _score(
+        self, features: dict, training: bool, seed: tf.Tensor | None, gates: list | None = None, one_request=False
+    ) -> tuple[tf.Tensor, dict]:
         """Logits [T, tasks], and the auxiliary losses by name, computed in training only."""
         encoded = self.encoder(features, training=training)
         if not self.gates:
             logits, terms = self.experts(encoded.parts, encoded.lengths, training=training)[:, 0], {}
         else:
-            logits, terms = self._mixed(features, encoded, training, seed)
+            logits, terms = self._mixed(features, encoded, training, seed, gates or self.gates, one_request)
         if training:
             for task, tower in enumerate(self.position_towers):
                 offset = tower(features[self.position.name].flat_values)
@@ -185,28 +204,30 @@ class Ranker(tfrs.Model):
             logits += tf.stack([tower.mean for tower in self.position_towers])
         return logits, terms
 
-    def _mixed(self, features: dict, encoded: EncodedRequests, training: bool, seed) -> tuple[tf.Tensor, dict]:
+    def _mixed(
+        self, features: dict, encoded: EncodedRequests, training: bool, seed, gates: list, one_request: bool
+    ) -> tuple[tf.Tensor, dict]:
         """The mixture of experts of each task."""
         config = self.config
         categories = [features[name] for name in self.inputs.categories]
         routings, chosen = [], []
-        for task, gate in enumerate(self.gates):
+        for task, gate in enumerate(gates):
             # A seed for each draw: with one seed, a draw would follow the other.
             draws = None if seed is None else [_fold_in(seed, 2 * task), _fold_in(seed, 2 * task + 1)]
             routing = self._routing(gate, encoded, categories, training, draws and draws[0])
             routings.append(routing)
             chosen.append(self._chosen(routing, draws[1]) if training and config.adversarial else routing.experts)
         if config.sparse:
-            logits = self.experts(encoded.parts, encoded.lengths, tf.concat(chosen, axis=1), training=training)
+            wanted = tf.concat(chosen, axis=1)
+            logits = self.experts(encoded.parts, encoded.lengths, wanted, training=training, one_request=one_request)
             of_tasks = tf.split(logits, len(chosen), axis=1)
         else:
             of_tasks = [self.experts(encoded.parts, encoded.lengths, training=training)] * len(routings)
         scores, terms = [], {}
         for task, routing in enumerate(routings):
-            of_task, weights = of_tasks[task][..., task], routing.weights
-            if config.sparse:
-                weights = tf.gather(weights, routing.experts, batch_dims=1)
-            if config.variant != "mmoe":
+            of_task = of_tasks[task][..., task]
+            weights = routing.expert_weights if config.sparse else routing.weights
+            if config.variant != "mmoe" and not one_request:
                 weights = tf.gather(weights, encoded.request_of_item)
             scores.append(tf.reduce_sum(weights * of_task[:, : weights.shape[1]], axis=1))
             if not training:

@@ -50,7 +50,8 @@ def run_fn(fn_args) -> None:
         checkpoint_dir=checkpoints,
         log_dir=fn_args.model_run_dir,
     )
-    ServedRanker(ranker, transform_output, schema).save(fn_args.serving_model_dir)
+    hierarchy = read_hierarchy(hierarchy_folder(fn_args.transform_graph_path))
+    ServedRanker(ranker, transform_output, hierarchy, schema).save(fn_args.serving_model_dir)
     write_result(result, ranker, tuned, os.path.join(fn_args.model_run_dir, RESULT_FILE))
     tf.io.gfile.rmtree(checkpoints)
 

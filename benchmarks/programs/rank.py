@@ -1,4 +1,4 @@
-"""Latency of the exported model's signature `rank`, called in this process as a server would, one request at a time."""
+"""Latency of an exported model's signature, called in this process as a server would, one request at a time."""
 
 import tempfile
 import time
@@ -12,6 +12,8 @@ from benchmarks.made_up_log import HISTORY_LENGTH
 from benchmarks.workers import answer, use_threads
 from models.config import ModelConfig, TrainConfig
 from models.export import ServedRanker
+from models.features import id_name
+from models.hierarchy import hierarchy_folder, read_hierarchy
 from models.requests import read_requests
 from models.trainer import new_ranker
 from schemas.reader import Feature, parse_schema
@@ -21,7 +23,8 @@ _REQUESTS = 64  # in turns
 
 def prepare(settings: dict) -> Callable[[], dict[str, float]]:
     """Settings: ``schema`` (text), ``transform_graph``, ``valid_files`` (glob patterns), ``model`` (section of the
-    configuration), ``items`` (of a request), ``seconds``, ``threads``.
+    configuration), ``items`` (of a request), ``signature`` (`rank` or `rank_ids`), ``folded`` (whether the gate is a
+    table), ``seconds``, ``threads``.
 
     The ranker is not trained: that makes no difference to the time.
     """
@@ -32,14 +35,12 @@ def prepare(settings: dict) -> Callable[[], dict[str, float]]:
     for batch in read_requests(settings["valid_files"], transform_output.transformed_feature_spec(), 8).take(1):
         ranker(batch)  # makes the variables
     with tempfile.TemporaryDirectory() as folder:
-        ServedRanker(ranker, transform_output, schema).save(folder)
+        hierarchy = read_hierarchy(hierarchy_folder(graph))
+        ServedRanker(ranker, transform_output, hierarchy, schema, settings["folded"]).save(folder)
         loaded = tf.saved_model.load(folder)
-    rank = loaded.signatures["rank"]
+    rank = loaded.signatures[settings["signature"]]
     rng = np.random.default_rng(1)
-    requests = [
-        {feature.name: _values(rng, feature, settings["items"]) for feature in schema.model_inputs}
-        for _ in range(_REQUESTS)
-    ]
+    requests = [dict(_values(rng, feature, settings) for feature in schema.model_inputs) for _ in range(_REQUESTS)]
 
     def measure():
         seconds, end = [], time.monotonic() + settings["seconds"]
@@ -54,14 +55,17 @@ def prepare(settings: dict) -> Callable[[], dict[str, float]]:
     return measure
 
 
-def _values(rng, feature: Feature, items: int):
-    count = int(rng.integers(1, HISTORY_LENGTH + 1)) if feature.is_history else items
+def _values(rng, feature: Feature, settings: dict) -> tuple:
+    """The input of a feature, by its name."""
+    count = int(rng.integers(1, HISTORY_LENGTH + 1)) if feature.is_history else settings["items"]
     once = feature.scope == "request" and not feature.is_history
     size = None if once else count
     if feature.dtype == "bytes":
         numbers = rng.integers(0, 1_000, size)
-        return f"sub{numbers % 143}" if once else np.char.mod("%d", numbers).astype(bytes)
-    return np.float32(rng.integers(0, 50)) if once else rng.integers(0, 50, size).astype(np.float32)
+        if settings["signature"] == "rank_ids":
+            return id_name(feature), np.int64(numbers % 10)
+        return feature.name, f"sub{numbers % 143}" if once else np.char.mod("%d", numbers).astype(bytes)
+    return feature.name, np.float32(rng.integers(0, 50, size))
 
 
 if __name__ == "__main__":

@@ -81,7 +81,7 @@ class BehaviourGates(tf.keras.layers.Layer):
             return logits.clean + tf.reduce_sum(tf.where(kept[..., tf.newaxis], vectors, 0.0), axis=1)
 
         whole, masked = gate(present), None
-        weights, active, experts = top_k_gate(whole, self.category_gates.top_k)
+        weights, active, experts, expert_weights = top_k_gate(whole, self.category_gates.top_k)
         if self.form != "topk":
             weights = tf.nn.softmax(whole) if self.form == "softmax" else whole
         if training and self.mask:
@@ -90,7 +90,8 @@ class BehaviourGates(tf.keras.layers.Layer):
         if self.form != "linear":
             # A shift of all logits changes no weight, and must change no contrast.
             whole, masked = _centred(whole), None if masked is None else _centred(masked)
-        return Routing(weights, active, experts, None, level_logits, whole, masked, tf.reduce_any(present, axis=1))
+        has_behaviours = tf.reduce_any(present, axis=1)
+        return Routing(weights, active, experts, expert_weights, None, level_logits, whole, masked, has_behaviours)
 
 
 def _centred(logits: tf.Tensor) -> tf.Tensor:

@@ -76,7 +76,7 @@ class Experts(tf.keras.layers.Layer):
             size = units
         super().build(input_shape)
 
-    def call(self, x, lengths, chosen=None, training: bool = False) -> tf.Tensor:
+    def call(self, x, lengths, chosen=None, training: bool = False, one_request: bool = False) -> tf.Tensor:
         """Computes the experts' logits.
 
         Args:
@@ -84,11 +84,15 @@ class Experts(tf.keras.layers.Layer):
           lengths: [B] int64, how many items each request has.
           chosen: [B, S] int32, the experts that each request wants for its items; None for all N.
           training: whether ``bfloat16`` holds.
+          one_request: B is 1, for serving. Its experts are computed by one product a layer then, without dispatch, and
+            the time does not depend on N.
 
         Returns:
           [T, S, tasks] float32 in the order of ``chosen``, or [T, N, tasks].
         """
         items, requests = x
+        if one_request and chosen is not None:
+            return self._of_one_request(items, requests, chosen[0])
         towers = _Towers(
             self.kernels, self.biases, self.sizes, tf.bfloat16 if training and self.bfloat16 else tf.float32
         )
@@ -101,6 +105,19 @@ class Experts(tf.keras.layers.Layer):
         ]
         logits = tf.stack(logits, axis=1)
         return logits if chosen is None else tf.gather(logits, tf.gather(chosen, request_of_item), batch_dims=1)
+
+    def _of_one_request(self, items, request, chosen) -> tf.Tensor:
+        """[n, d_item], [1, d_request], [S] -> [n, S, tasks]."""
+        (of_both, *kernels), (of_first, *biases) = (
+            [tf.gather(stack, chosen) for stack in stacks] for stacks in (self.kernels, self.biases)
+        )
+        of_items, of_request = tf.split(of_both, self.sizes, axis=1)
+        # Expert by expert along the first axis: [S, n, units] everywhere.
+        x = tf.matmul(items[tf.newaxis], of_items)
+        x += tf.matmul(request[tf.newaxis], of_request) + of_first[:, tf.newaxis]
+        for kernel, bias in zip(kernels, biases, strict=True):
+            x = tf.matmul(tf.nn.relu(x), kernel) + bias[:, tf.newaxis]
+        return tf.transpose(x, [1, 0, 2])
 
     def _chosen(self, items, requests, lengths, chosen, towers: "_Towers") -> tf.Tensor:
         """Sparse dispatch: one gather and one scatter for all experts, and a tower for the rows of each."""

@@ -81,11 +81,13 @@ class TopK(NamedTuple):
       weights: [B, N] float32, 0 but for the active ones.
       active: which they are, [B, N] bool.
       experts: the same as indices, [B, k] int32, the best first.
+      expert_weights: the weights of these, [B, k] float32.
     """
 
     weights: tf.Tensor
     active: tf.Tensor
     experts: tf.Tensor
+    expert_weights: tf.Tensor
 
 
 def top_k_gate(logits: tf.Tensor, k: int) -> TopK:
@@ -111,7 +113,8 @@ def top_k_gate(logits: tf.Tensor, k: int) -> TopK:
     indices = tf.math.top_k(logits, k).indices
     # [B, k] distinct indices -> [B, N] bool, True at the indices.
     active = tf.reduce_any(tf.one_hot(indices, experts, on_value=True, off_value=False, dtype=tf.bool), axis=-2)
-    return TopK(tf.nn.softmax(tf.where(active, logits, logits.dtype.min)), active, indices)
+    weights = tf.nn.softmax(tf.where(active, logits, logits.dtype.min))
+    return TopK(weights, active, indices, tf.gather(weights, indices, batch_dims=1))
 
 
 def pick_disagreeing(

@@ -1,8 +1,11 @@
+import itertools
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from models.layers.category_gates import CategoryGates
+from models.layers.folded_gates import FoldedGates
 
 # Three levels of 2, 3 and 4 known categories; id 0 is the unknown one.
 TRAFFIC = [(0, 5, 3), (0, 4, 3, 1), (0, 4, 2, 1, 1)]
@@ -47,6 +50,18 @@ def test_an_unknown_category_is_routed_by_the_nearest_known_level(path, level, c
     weights = np.zeros(5)
     weights[chosen] = np.exp(expected[chosen]) / np.exp(expected[chosen]).sum()
     np.testing.assert_allclose(routing.weights[0], weights, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("back_off", [True, False])
+@pytest.mark.parametrize("constrained", [True, False])
+def test_folded_gates_route_every_path_as_the_gates_do(back_off, constrained):
+    gates = new_gates(constrained=constrained, back_off=back_off)
+    paths = np.array(list(itertools.product(*(range(len(traffic)) for traffic in TRAFFIC))))
+    categories = [tf.constant(ids) for ids in paths.T]
+    expected = gates(categories)
+    folded = FoldedGates(gates, [len(traffic) for traffic in TRAFFIC])(categories)
+    np.testing.assert_array_equal(folded.experts, expected.experts)
+    np.testing.assert_allclose(folded.expert_weights, expected.expert_weights, rtol=1e-6)
 
 
 @pytest.mark.parametrize(("back_off", "constrained"), [(True, False), (False, True), (False, False)])

@@ -75,6 +75,18 @@ def test_sparse_dispatch_has_the_values_and_the_gradients_of_dense_dispatch(chos
     assert all(not np.any(gradient.numpy()[idle]) for gradient in gradients_of[1][2:])
 
 
+@pytest.mark.parametrize("items", [0, 1, 6])
+@pytest.mark.parametrize("request_size", [2, 0])
+def test_one_request_is_scored_as_among_others(items, request_size):
+    experts = Experts(4, hidden=(6, 3), tasks=2)
+    x, lengths = random_inputs([items], request_size=request_size)[:2], tf.constant([items], tf.int64)
+    experts(x, lengths)
+    random_biases(experts)
+    chosen = tf.constant([[2, 0, 2]])
+    expected = experts(x, lengths, chosen)
+    np.testing.assert_allclose(experts(x, lengths, chosen, one_request=True), expected, atol=1e-6)
+
+
 def test_sparse_dispatch_works_in_a_graph_whose_shapes_are_unknown():
     experts = Experts(3, hidden=(4,))
     experts((tf.zeros([1, 3]), tf.zeros([1, 2])), [1])

@@ -6,11 +6,12 @@ from models.layers.gates import Gate, pick_disagreeing, top_k_gate
 
 
 def test_weights_of_the_top_k_are_a_softmax_over_them_alone():
-    weights, active, experts = top_k_gate(tf.constant([[1.0, 3.0, 2.0, -5.0]]), 2)
+    weights, active, experts, expert_weights = top_k_gate(tf.constant([[1.0, 3.0, 2.0, -5.0]]), 2)
     # e^3 / (e^3 + e^2) = 1 / (1 + e^-1) = 0.731059
     np.testing.assert_allclose(weights, [[0.0, 0.731059, 0.268941, 0.0]], atol=1e-6)
     np.testing.assert_array_equal(active, [[False, True, True, False]])
     np.testing.assert_array_equal(experts, [[1, 2]])
+    np.testing.assert_allclose(expert_weights, [[0.731059, 0.268941]], atol=1e-6)
 
 
 @pytest.mark.parametrize("k", [1, 3, 7])
@@ -18,7 +19,7 @@ def test_weights_of_the_top_k_are_a_softmax_over_them_alone():
 def test_exactly_k_experts_are_active_and_their_weights_add_up_to_one(k, ties):
     logits = tf.random.stateless_normal([200, 7], [1, k]) * 30.0
     logits = tf.round(logits / 30.0) if ties else logits
-    weights, active, experts = top_k_gate(logits, k)
+    weights, active, experts, _ = top_k_gate(logits, k)
     np.testing.assert_array_equal(np.sum(active, axis=1), k)
     assert np.all(np.take_along_axis(active.numpy(), experts.numpy(), axis=1))
     np.testing.assert_allclose(np.sum(weights, axis=1), 1.0, atol=1e-6)
