@@ -13,6 +13,7 @@ _VERBS = {
     "run": "ingest a log, train a ranker, evaluate it and push it if it is blessed",
     "tune": "search for the hyperparameters with the best session AUC on the validation split",
     "ablation": "train variants over several seeds on the same transformed requests and compare them",
+    "serve": "serve the newest pushed model over gRPC and REST",
     "simulate": "write the demo log",
 }
 _USAGE = """python -m pipeline <verb> [flags]
@@ -26,6 +27,9 @@ _USAGE = """python -m pipeline <verb> [flags]
              [--baselines=dnn,moe] [--among=item_sub_category=sub_category] [--held_out_leaves=0.1],
              and the flags of run.
              What is trained already is reused. Writes runs/<name>/ablation/report.md, CSV, JSON and plots.
+  serve      {serve}
+             --config=<yaml> [--runs=runs] [--backend=auto|tensorflow_model_server|docker|development]
+             [--host=127.0.0.1] [--port=8500] [--rest_port=8501]
   simulate   {simulate}
              --out=<folder> [--rows=1000000] [--seed=1] [--format=csv|parquet]
              [--nocategory_taste] [--noinheritance] [--nouser_taste]
@@ -54,6 +58,15 @@ _HELD_OUT_LEAVES = flags.DEFINE_float(
     lower_bound=0.0,
     upper_bound=0.9,
 )
+_BACKEND = flags.DEFINE_enum(
+    "backend",
+    "auto",
+    ["auto", "tensorflow_model_server", "docker", "development"],
+    "serve: by what; auto takes TF Serving if it is on PATH, its image where docker runs, or the development server.",
+)
+_HOST = flags.DEFINE_string("host", "127.0.0.1", "serve: where the ports open.")
+_PORT = flags.DEFINE_integer("port", 8500, "serve: gRPC's port.", lower_bound=0)
+_REST_PORT = flags.DEFINE_integer("rest_port", 8501, "serve: REST's port.", lower_bound=0)
 _OUT = flags.DEFINE_string("out", None, "simulate: the folder to write.")
 _ROWS = flags.DEFINE_integer("rows", 1_000_000, "simulate: about how many impressions.", lower_bound=1)
 _SEED = flags.DEFINE_integer("seed", 1, "simulate: the seed.", lower_bound=0)
@@ -163,6 +176,27 @@ def _screen(name: str):
             os._exit(130)  # Beam's and TensorFlow's threads would keep the process for minutes.
 
 
+def _serve() -> None:
+    from pipeline import serve
+    from pipeline.config import ConfigError, load_config
+    from serving.versions import versions_in
+
+    try:
+        config, _ = load_config(_CONFIG.value, _SET.value, _DATA.value)
+    except ConfigError as error:
+        raise _Refused(str(error)) from error
+    folder = pathlib.Path(_RUNS.value) / config.name / "serving" / serve.MODEL
+    if not versions_in(folder):
+        raise _Refused(f"{folder}: holds no pushed version. `make run CONFIG={_CONFIG.value}` trains and pushes one")
+    backend = serve.available_backend() if _BACKEND.value == "auto" else _BACKEND.value
+    command = serve.command(backend, folder, _HOST.value, _PORT.value, _REST_PORT.value)
+    print(shlex.join(command), flush=True)
+    try:
+        os.execvp(command[0], command)
+    except OSError as error:
+        raise _Refused(f"{command[0]}: cannot be started: {error.strerror}") from error
+
+
 def _simulate() -> None:
     from pipeline.simulate import simulate
 
@@ -189,7 +223,7 @@ def _main(arguments: list[str]) -> None:
         print(f"unknown: {wrong}\n\n{_USAGE}" if wrong else _USAGE, file=sys.stderr)
         sys.exit(2)
     try:
-        {"run": _run, "tune": _tune, "ablation": _ablation, "simulate": _simulate}[verb]()
+        {"run": _run, "tune": _tune, "ablation": _ablation, "serve": _serve, "simulate": _simulate}[verb]()
     except _Refused as error:
         print(error, file=sys.stderr)
         sys.exit(2)

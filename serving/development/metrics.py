@@ -1,0 +1,52 @@
+"""Prometheus metrics under TF Serving's names, as far as this server has something to count."""
+
+import prometheus_client
+from prometheus_client.core import Metric
+
+PATH = "/monitoring/prometheus/metrics"
+_BOUNDS = tuple(10.0 * 1.8**step for step in range(33))  # microseconds, TF Serving's
+
+
+class Metrics:
+    """Counts requests and loads."""
+
+    def __init__(self):
+        self._registry = prometheus_client.CollectorRegistry()
+        self._latency = prometheus_client.Histogram(
+            ":tensorflow:serving:request_latency",
+            "Microseconds from a request's arrival to its answer.",
+            ["model_name", "API", "entrypoint"],
+            buckets=_BOUNDS,
+            registry=self._registry,
+        )
+        # A counter of prometheus_client would be called .._total.
+        self._counts = (
+            prometheus_client.Gauge("requests", "", ["model_name", "status"], registry=None),
+            prometheus_client.Gauge("loads", "", ["model_path", "status"], registry=None),
+        )
+        self._registry.register(self)
+
+    def request(self, model: str, api: str, entrypoint: str, status: str, seconds: float) -> None:
+        """Counts a request that was answered with a status, "OK" or gRPC's name of an error."""
+        self._counts[0].labels(model, status).inc()
+        self._latency.labels(model, api, entrypoint).observe(seconds * 1e6)
+
+    def load(self, folder: str, loaded: bool) -> None:
+        """Counts a version that was loaded, or could not be."""
+        self._counts[1].labels(folder, "success" if loaded else "fail").inc()
+
+    def collect(self):
+        """For prometheus_client: the counters under TF Serving's names."""
+        names = (
+            (":tensorflow:serving:request_count", "Requests by status."),
+            (":tensorflow:cc:saved_model:load_attempt_count", "Loads of a version by status."),
+        )
+        for (name, description), gauge in zip(names, self._counts, strict=True):
+            metric = Metric(name, description, "untyped")
+            for sample in next(iter(gauge.collect())).samples:
+                metric.add_sample(name, sample.labels, sample.value)
+            yield metric
+
+    def text(self) -> bytes:
+        """All metrics in Prometheus' text format."""
+        return prometheus_client.generate_latest(self._registry)

@@ -1,0 +1,206 @@
+"""TF Serving's gRPC interface."""
+
+import time
+from concurrent import futures
+
+import grpc
+import numpy as np
+import tensorflow as tf
+from google.protobuf import message
+from tensorflow_serving.apis import (
+    classification_pb2,
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    model_service_pb2_grpc,
+    predict_pb2,
+    prediction_service_pb2_grpc,
+    regression_pb2,
+)
+
+from serving.development.errors import Refused
+from serving.development.metrics import Metrics
+from serving.development.model import Model
+from serving.development.version import DEFAULT_SIGNATURE, Version
+
+# A TensorProto may say that its last value is repeated: a few bytes could ask for any amount of memory.
+_MOST_REPEATED = 1_000_000
+
+
+def server(model: Model, metrics: Metrics, address: str, threads: int, most_bytes: int) -> tuple[grpc.Server, int]:
+    """A gRPC server that is not started yet, and its port.
+
+    Args:
+      model: what is served.
+      metrics: count its requests.
+      address: host:port; port 0 for a free one.
+      threads: requests at a time.
+      most_bytes: of a message; a larger one is answered with RESOURCE_EXHAUSTED.
+
+    Raises:
+      RuntimeError: the port is taken.
+    """
+    options = [("grpc.max_receive_message_length", most_bytes), ("grpc.so_reuseport", 0)]
+    result = grpc.server(futures.ThreadPoolExecutor(threads, "grpc"), options=options)
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(_Prediction(model, metrics), result)
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(_ModelStatus(model), result)
+    port = result.add_insecure_port(address)
+    if not port:
+        raise RuntimeError(f"{address}: is taken, or no address of this machine")
+    return result, port
+
+
+def model_status(model: Model, number: int | None) -> get_model_status_pb2.GetModelStatusResponse:
+    """The state of a version, or of all that were met.
+
+    Raises:
+      Refused: there was no such version.
+    """
+    if number is not None and number not in model.statuses:
+        raise Refused(f"Could not find version {number} of model {model.name}", grpc.StatusCode.NOT_FOUND)
+    response = get_model_status_pb2.GetModelStatusResponse()
+    for version, status in sorted(model.statuses.items(), reverse=True):
+        if number in (None, version):
+            entry = response.model_version_status.add(version=version, state=status.state)
+            entry.status.error_code = 2 if status.error else 0  # UNKNOWN, OK
+            entry.status.error_message = status.error
+    return response
+
+
+def model_metadata(model: Model, version: Version) -> get_model_metadata_pb2.GetModelMetadataResponse:
+    """The signatures of a version."""
+    response = get_model_metadata_pb2.GetModelMetadataResponse()
+    response.model_spec.name = model.name
+    response.model_spec.version.value = version.number
+    signatures = get_model_metadata_pb2.SignatureDefMap(signature_def=version.signature_defs)
+    response.metadata["signature_def"].Pack(signatures)
+    return response
+
+
+def _number(spec) -> int | None:
+    return spec.version.value if spec.HasField("version") else None
+
+
+class _Prediction(prediction_service_pb2_grpc.PredictionServiceServicer):
+    def __init__(self, model: Model, metrics: Metrics):
+        self._model = model
+        self._metrics = metrics
+
+    def Predict(self, request, context):
+        return self._answered("Predict", self._predict, request, context)
+
+    def Classify(self, request, context):
+        return self._answered("Classify", self._classify, request, context)
+
+    def Regress(self, request, context):
+        return self._answered("Regress", self._regress, request, context)
+
+    def GetModelMetadata(self, request, context):
+        return self._answered("GetModelMetadata", self._metadata, request, context)
+
+    def _answered(self, entrypoint: str, function, request: message.Message, context: grpc.ServicerContext):
+        began, status = time.perf_counter(), "OK"
+        try:
+            return function(request, self._version(request.model_spec))
+        except Refused as error:
+            status = error.code.name
+            context.abort(error.code, error.message)
+        finally:
+            self._metrics.request(self._model.name, "GRPC", entrypoint, status, time.perf_counter() - began)
+
+    def _version(self, spec) -> Version:
+        if not spec.name:
+            raise Refused("Missing ModelSpec")
+        return self._model.version(spec.name, _number(spec), spec.version_label)
+
+    def _predict(self, request: predict_pb2.PredictRequest, version: Version) -> predict_pb2.PredictResponse:
+        inputs = {name: _array(name, proto) for name, proto in request.inputs.items()}
+        outputs = version.run(request.model_spec.signature_name, inputs, list(request.output_filter))
+        response = predict_pb2.PredictResponse()
+        self._name(response.model_spec, request, version)
+        for name, values in outputs.items():
+            response.outputs[name].CopyFrom(tf.make_tensor_proto(values))
+        return response
+
+    def _classify(self, request, version: Version) -> classification_pb2.ClassificationResponse:
+        outputs = self._of_examples(request, version, tf.saved_model.CLASSIFY_METHOD_NAME, "classification")
+        response = classification_pb2.ClassificationResponse()
+        self._name(response.model_spec, request, version)
+        labels, scores = outputs.get("classes"), outputs.get("scores")
+        for row in range(len(scores if scores is not None else labels)):
+            entry = response.result.classifications.add()
+            for column in range((scores if scores is not None else labels).shape[1]):
+                entry.classes.add(
+                    label="" if labels is None else labels[row, column].decode("utf-8", "replace"),
+                    score=0.0 if scores is None else float(scores[row, column]),
+                )
+        return response
+
+    def _regress(self, request, version: Version) -> regression_pb2.RegressionResponse:
+        outputs = self._of_examples(request, version, tf.saved_model.REGRESS_METHOD_NAME, "regression")
+        response = regression_pb2.RegressionResponse()
+        self._name(response.model_spec, request, version)
+        for value in np.ravel(outputs["outputs"]):
+            response.result.regressions.add(value=float(value))
+        return response
+
+    def _of_examples(self, request, version: Version, method: str, kind: str) -> dict[str, np.ndarray]:
+        """Calls a signature that takes tf.Examples, for the methods that are defined on them."""
+        signature = version.signature(request.model_spec.signature_name)
+        if signature.method_name != method:
+            raise Refused(f"Expected {kind} signature method_name to be {method}. Was: {signature.method_name}")
+        given = request.input.example_list_with_context
+        examples = list(request.input.example_list.examples or given.examples)
+        if not examples:
+            raise Refused("Input is empty.")
+        if given.examples:
+            examples = [tf.train.Example.FromString(given.context.SerializeToString()) for _ in examples]
+            for example, item in zip(examples, given.examples, strict=True):
+                example.MergeFrom(item)
+        serialized = np.array([example.SerializeToString() for example in examples], object)
+        return signature(dict.fromkeys(signature.inputs, serialized))
+
+    def _metadata(self, request, version: Version) -> get_model_metadata_pb2.GetModelMetadataResponse:
+        if not request.metadata_field:
+            raise Refused("GetModelMetadataRequest must specify at least one metadata_field")
+        for field in request.metadata_field:
+            if field != "signature_def":
+                raise Refused(f"Metadata field {field} is not supported")
+        return model_metadata(self._model, version)
+
+    def _name(self, spec, request, version: Version) -> None:
+        spec.name = self._model.name
+        spec.version.value = version.number
+        spec.signature_name = request.model_spec.signature_name or DEFAULT_SIGNATURE
+
+
+class _ModelStatus(model_service_pb2_grpc.ModelServiceServicer):
+    def __init__(self, model: Model):
+        self._model = model
+
+    def GetModelStatus(self, request, context):
+        try:
+            if request.model_spec.name != self._model.name:
+                raise Refused(
+                    f"Could not find any versions of model {request.model_spec.name}", grpc.StatusCode.NOT_FOUND
+                )
+            return model_status(self._model, _number(request.model_spec))
+        except Refused as error:
+            context.abort(error.code, error.message)
+
+
+def _array(name: str, proto) -> np.ndarray:
+    """The array of a TensorProto.
+
+    Raises:
+      Refused: its parts do not fit each other.
+    """
+    sizes = [dimension.size for dimension in proto.tensor_shape.dim]
+    elements = int(np.prod(sizes, dtype=object)) if sizes else 1
+    if proto.tensor_shape.unknown_rank or min(sizes, default=0) < 0 or elements > _MOST_REPEATED * 100:
+        raise Refused(f"tensor parsing error: {name}: impossible shape {sizes}")
+    if not proto.tensor_content and elements > _MOST_REPEATED:
+        raise Refused(f"tensor parsing error: {name}: at most {_MOST_REPEATED:,} elements without tensor_content")
+    try:
+        return np.asarray(tf.make_ndarray(proto))
+    except (TypeError, ValueError, IndexError, OverflowError) as error:
+        raise Refused(f"tensor parsing error: {name}: {error}"[:300]) from error
