@@ -14,6 +14,8 @@ from schemas.reader import Feature, LogSchema
 _DTYPES = {"int": tf.int64, "float": tf.float32, "bytes": tf.string}
 _MISSING = {"float": float("nan"), "bytes": ""}
 PADDING = -1.0
+# Larger requests are refused: their scores could take all of a server's memory, and end it.
+MOST_ITEMS, MOST_PAIRS = 10_000, 1_000_000
 _HISTORY_LENGTHS = {"0": 0, "1-2": 1, "3-9": 3, "10 or more": 10}
 _CATEGORY_REQUESTS = {"0": 0, "1-99": 1, "100-999": 100, "1,000-9,999": 1_000, "10,000 or more": 10_000}
 
@@ -52,8 +54,12 @@ class ServedRanker:
         self._raw_spec = {name: spec for name, spec in transform_output.raw_feature_spec().items() if name in wanted}
 
     def save(self, folder: str) -> None:
-        """Writes the SavedModel, `models.vocabularies` and `models.warm_up`. Signatures, with B requests and lists of n
-        items:
+        """Writes the SavedModel, `models.vocabularies` and `models.warm_up`.
+
+        A request may have `MOST_ITEMS` items, and `MOST_PAIRS` pairs of an item and a past item of the user; a larger
+        one is refused, as is one whose lists of items are not equally long.
+
+        Signatures, with B requests and lists of n items:
 
         * ``serving_default``: examples [B] string, serialized tf.Examples, one a request -> scores [B, n]
           float32 padded with -1, lengths [B] int64, request_ids [B] string.
@@ -86,6 +92,17 @@ class ServedRanker:
         write_vocabularies(folder, self._schema, self._hierarchy, self._transform_output)
         write_warm_up(folder, self._schema, self._hierarchy)
 
+    def _features(self, raw: dict) -> dict:
+        """Transformed features, behind a guard on the size of the requests."""
+        any_item_feature = next(feature.name for feature in self._schema.model_inputs if feature.scope == "item")
+        items = raw[any_item_feature].row_lengths()
+        past = [tf.ones_like(items), *(raw[history.name].row_lengths() for history in self._schema.histories)]
+        fits = tf.reduce_all((items <= MOST_ITEMS) & (items * tf.reduce_max(past, axis=0) <= MOST_PAIRS))
+        limits = f"a request may have {MOST_ITEMS:,} items and {MOST_PAIRS:,} pairs of an item and a past item"
+        with tf.control_dependencies([tf.debugging.Assert(fits, [limits])]):
+            raw = raw | {any_item_feature: tf.ragged.map_flat_values(tf.identity, raw[any_item_feature])}
+        return self._transform(raw)
+
     def _scores(self, features: dict, one_request: bool = False) -> tf.RaggedTensor:
         return self._ranker(features, gates=self._gates, one_request=one_request)
 
@@ -94,7 +111,7 @@ class ServedRanker:
         def serving_default(examples):
             raw = tf.io.parse_example(examples, self._raw_spec)
             request_ids = raw.pop(self._schema.request_id.name)
-            return _padded(self._scores(self._transform(raw))) | {"request_ids": request_ids}
+            return _padded(self._scores(self._features(raw))) | {"request_ids": request_ids}
 
         return serving_default.get_concrete_function()
 
@@ -102,7 +119,7 @@ class ServedRanker:
         @tf.function(autograph=False)
         def rank(**request):
             raw = {name: _batch_of_one(value) for name, value in request.items()}
-            return {"scores": self._scores(self._transform(raw), one_request=True).flat_values}
+            return {"scores": self._scores(self._features(raw), one_request=True).flat_values}
 
         return rank.get_concrete_function(**dict(map(_spec, self._schema.model_inputs)))
 
@@ -118,7 +135,7 @@ class ServedRanker:
             blanks = {feature.name: tf.ragged.map_flat_values(_blanks, ids[id_name(feature)]) for feature in names}
             path = as_path(self._hierarchy, [ids[id_name(level)] for level in self._schema.categories])
             ids |= {id_name(level): of_level for level, of_level in zip(self._schema.categories, path, strict=True)}
-            return {"scores": self._scores(self._transform(request | blanks) | ids, one_request=True).flat_values}
+            return {"scores": self._scores(self._features(request | blanks) | ids, one_request=True).flat_values}
 
         specs = dict(map(_spec, self._schema.model_inputs))
         for feature in names:
@@ -146,7 +163,7 @@ class ServedRanker:
             is_item = raw.pop("is_item")
             for name in of_scope("item"):
                 raw[name] = tf.ragged.boolean_mask(raw[name], is_item)
-            return _padded(self._scores(self._transform(raw)))
+            return _padded(self._scores(self._features(raw)))
 
         return elwc.get_concrete_function()
 

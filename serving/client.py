@@ -20,6 +20,8 @@ import tensorflow as tf
 from tensorflow.core.framework import types_pb2
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
+    get_model_status_pb2,
+    model_service_pb2_grpc,
     predict_pb2,
     prediction_service_pb2_grpc,
 )
@@ -49,6 +51,7 @@ class GrpcClient:
 
     def __init__(self, address: str, model: str = "ranker", version: int | None = None, timeout: float = 10.0):
         self._channel = grpc.insecure_channel(address)
+        self._models = model_service_pb2_grpc.ModelServiceStub(self._channel)
         self._stub = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
         self._model = model
         self._version = version
@@ -73,6 +76,14 @@ class GrpcClient:
     def inputs(self) -> dict[str, str]:
         """The dtype of each input of a request, by its name."""
         return {name: dtype.name for name, dtype in self._dtypes.items()}
+
+    def status(self) -> dict[int, str]:
+        """The state of each version that the server knows; AVAILABLE if it serves."""
+        message = get_model_status_pb2.GetModelStatusRequest()
+        message.model_spec.name = self._model
+        response = self._called(self._models.GetModelStatus, message)
+        state = get_model_status_pb2.ModelVersionStatus.State
+        return {entry.version: state.Name(entry.state) for entry in response.model_version_status}
 
     def close(self) -> None:
         """Ends the connection."""
@@ -126,6 +137,11 @@ class RestClient:
     def inputs(self) -> dict[str, str]:
         """As `GrpcClient.inputs`."""
         return self._inputs
+
+    def status(self) -> dict[int, str]:
+        """As `GrpcClient.status`."""
+        answer = self._called("GET", "")
+        return {int(entry["version"]): entry["state"] for entry in answer["model_version_status"]}
 
     @functools.cached_property
     def _inputs(self) -> dict[str, str]:

@@ -22,6 +22,7 @@ _NAMES = {
     type(None): "Null",
 }
 _LONGEST_VALUE = 60
+_DEEPEST = 32  # NumPy's arrays have no more dimensions
 
 
 def parse(body: bytes) -> dict:
@@ -113,6 +114,8 @@ def _array(name: str, value, expected: Input | None) -> np.ndarray:
     while isinstance(level, list):
         shape.append(len(level))
         level = level[0] if level else None
+        if len(shape) > _DEEPEST:
+            raise Refused(f"{name}: lists are more than {_DEEPEST} deep")
     _flatten(name, value, tuple(shape), flat)
     try:
         if expected.dtype == tf.string:
@@ -120,7 +123,8 @@ def _array(name: str, value, expected: Input | None) -> np.ndarray:
             array[:] = [_bytes(name, element) for element in flat]
         else:
             _check_numbers(name, flat, expected.dtype)
-            array = np.array(flat, expected.dtype.as_numpy_dtype)
+            with np.errstate(over="ignore"):  # too large for float32 is infinite, which the model takes for missing
+                array = np.array(flat, expected.dtype.as_numpy_dtype)
     except (OverflowError, ValueError, TypeError) as error:
         raise Refused(f"{name}: {error}"[:200]) from error
     return array.reshape(shape)
@@ -171,7 +175,7 @@ def _wrong_type(name: str, element, dtype: tf.DType) -> str:
 
 def _plain(name: str, values: np.ndarray):
     if values.dtype != object:
-        return np.ascontiguousarray(values)
+        return np.ascontiguousarray(values) if values.shape else values.item()
 
     def text(element: bytes):
         if name.endswith("_bytes"):  # TF Serving's rule for what is no text

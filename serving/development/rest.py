@@ -89,11 +89,14 @@ class _Interface:
         return json_tensors.answer(signature(inputs), rows)
 
     async def _body(self, request: Request) -> bytes:
-        body = bytearray()
+        body, received = bytearray(), 0
         async for chunk in request.stream():
-            body += chunk
-            if len(body) > self._most_bytes:
-                raise HTTPException(413, f"Request body is larger than {self._most_bytes:,} bytes")
+            # What is too much is read and thrown away: a caller that is still sending would not see an answer.
+            if received <= self._most_bytes:
+                body += chunk
+            received += len(chunk)
+        if received > self._most_bytes:
+            raise HTTPException(413, f"Request body is larger than {self._most_bytes:,} bytes")
         return bytes(body)
 
     def _model_of(self, request: Request) -> None:

@@ -40,7 +40,8 @@ def server(model: Model, metrics: Metrics, address: str, threads: int, most_byte
       RuntimeError: the port is taken.
     """
     options = [("grpc.max_receive_message_length", most_bytes), ("grpc.so_reuseport", 0)]
-    result = grpc.server(futures.ThreadPoolExecutor(threads, "grpc"), options=options)
+    pool = futures.ThreadPoolExecutor(threads, "grpc")
+    result = grpc.server(pool, interceptors=[_Parser()], options=options)
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(_Prediction(model, metrics), result)
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(_ModelStatus(model), result)
     port = result.add_insecure_port(address)
@@ -78,6 +79,24 @@ def model_metadata(model: Model, version: Version) -> get_model_metadata_pb2.Get
 
 def _number(spec) -> int | None:
     return spec.version.value if spec.HasField("version") else None
+
+
+class _Parser(grpc.ServerInterceptor):
+    """Answers bytes that are no message with INVALID_ARGUMENT; gRPC would say that the server is at fault."""
+
+    def intercept_service(self, continuation, handler_call_details):
+        handler = continuation(handler_call_details)
+        if handler is None:
+            return None
+
+        def parsed(serialized: bytes, context: grpc.ServicerContext):
+            try:
+                request = handler.request_deserializer(serialized)
+            except message.DecodeError as error:
+                context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"The request is no message of this method: {error}")
+            return handler.unary_unary(request, context)
+
+        return grpc.unary_unary_rpc_method_handler(parsed, None, handler.response_serializer)
 
 
 class _Prediction(prediction_service_pb2_grpc.PredictionServiceServicer):

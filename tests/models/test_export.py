@@ -200,6 +200,14 @@ def test_slices_tell_the_length_of_the_history_and_the_size_of_the_category(smal
     assert slices["category_requests"].numpy().tolist() == [b"0", b"1-99", b"1-99", b"1-99"]
 
 
+@pytest.mark.parametrize(("items", "past"), [(10_001, 0), (5_000, 201)])
+def test_requests_that_would_take_all_memory_are_refused(small_log, served, items, past):
+    history = {"history_item": ["i1"] * past, "history_brand": ["b1"] * past}
+    request = make_request(np.random.default_rng(1), 1, items) | history
+    with pytest.raises(tf.errors.InvalidArgumentError, match="a request may have 10,000 items"):
+        _rank(served.signatures, request, small_log.schema)
+
+
 def test_lists_of_unequal_length_are_refused_at_serving(small_log, served):
     signatures = served.signatures
     request = small_log.requests[0]
