@@ -15,7 +15,17 @@ setuptools.setup(
     # TFX 1.15 is the last family in which TensorFlow Ranking and TensorFlow Recommenders meet; it ends at Python 3.10.
     python_requires=">=3.10,<3.11",
     packages=setuptools.find_packages(
-        include=["pipeline", "pipeline.*", "components", "components.*", "models", "models.*", "schemas", "serving", "serving.*"]
+        include=[
+            "pipeline",
+            "pipeline.*",
+            "components",
+            "components.*",
+            "models",
+            "models.*",
+            "schemas",
+            "serving",
+            "serving.*",
+        ]
     ),
     package_data={"pipeline": ["configs/*.yaml"], "schemas": ["*.pbtxt"]},
     install_requires=[
