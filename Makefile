@@ -7,7 +7,7 @@ export PYTHON
 python := .venv/bin/python
 data := $(if $(DATA),--data $(DATA))
 
-.PHONY: help environment run tune ablation test bench lint format lock clean
+.PHONY: help environment run tune ablation score test bench lint format lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -23,6 +23,9 @@ tune: environment  ## search for hyperparameters: CONFIG=<yaml> DATA=<folder> AR
 
 ablation: environment  ## compare variants over seeds: CONFIG, DATA, ARGS='--variants="dnn,moe" --seeds=1,2,3'
 	@$(python) -m pipeline ablation --config $(CONFIG) $(data) $(ARGS)
+
+score: environment  ## score raw requests offline: CONFIG, INPUT=<folder> OUTPUT=<folder> ARGS="--version=<pushed version>"
+	@$(python) -m pipeline score --config $(CONFIG) $(data) --input "$(INPUT)" --output "$(OUTPUT)" $(ARGS)
 
 test: environment  ## every test: ARGS="-k gates"
 	@$(python) -m pytest -n 2 --dist loadfile $(ARGS)
