@@ -19,3 +19,9 @@ class Quarantine(Artifact):
     """The rows of a log that are in no request; described in components/click_log_example_gen/quarantine.py."""
 
     TYPE_NAME = "Quarantine"
+
+
+class Scores(Artifact):
+    """The scores of requests as Parquet; described in components/bulk_scorer/executor.py."""
+
+    TYPE_NAME = "Scores"

@@ -13,6 +13,7 @@ _VERBS = {
     "run": "ingest a log, train a ranker, evaluate it and push it if it is blessed",
     "tune": "search for the hyperparameters with the best session AUC on the validation split",
     "ablation": "train variants over several seeds on the same transformed requests and compare them",
+    "score": "score a folder of raw requests with a pushed model, without a server",
     "serve": "serve the newest pushed model over gRPC and REST",
     "simulate": "write the demo log",
 }
@@ -27,6 +28,9 @@ _USAGE = """python -m pipeline <verb> [flags]
              [--baselines=dnn,moe] [--among=item_sub_category=sub_category] [--held_out_leaves=0.1],
              and the flags of run.
              What is trained already is reused. Writes runs/<name>/ablation/report.md, CSV, JSON and plots.
+  score      {score}
+             --input=<folder> --output=<folder> [--version=<pushed version>] [--overwrite], and
+             --config, --data, --set, --runs as of run. No label and no position is read. Writes Parquet.
   serve      {serve}
              --config=<yaml> [--runs=runs] [--backend=auto|tensorflow_model_server|docker|development]
              [--host=127.0.0.1] [--port=8500] [--rest_port=8501]
@@ -58,6 +62,10 @@ _HELD_OUT_LEAVES = flags.DEFINE_float(
     lower_bound=0.0,
     upper_bound=0.9,
 )
+_INPUT = flags.DEFINE_string("input", None, "score: the folder of the raw requests, in the form that `data` describes.")
+_OUTPUT = flags.DEFINE_string("output", None, "score: the folder to write the scores to.")
+_VERSION = flags.DEFINE_integer("version", None, "score: the pushed version to score with; the newest unless given.")
+_OVERWRITE = flags.DEFINE_bool("overwrite", False, "score: replace other scores that stand in the output folder.")
 _BACKEND = flags.DEFINE_enum(
     "backend",
     "auto",
@@ -147,6 +155,33 @@ def _ablation() -> None:
         out.print(f"{folder}/{report.REPORT_FILE}", markup=False, highlight=False)
 
 
+def _score() -> None:
+    from pipeline.config import ConfigError, load_config
+    from pipeline.scoring.job import finished, plan
+    from pipeline.scoring.requests import ScoringError
+
+    try:
+        config, schema = load_config(_CONFIG.value, _SET.value, _DATA.value, needs_log=False)
+        job = plan(config, schema, _RUNS.value, _INPUT.value, _OUTPUT.value, _VERSION.value)
+        summary = finished(job, _OVERWRITE.value)
+    except (ConfigError, ScoringError) as error:
+        raise _Refused(str(error)) from error
+    with _screen(config.name) as (out, display, _):
+        from pipeline.scoring.report import table
+
+        if summary:
+            out.print("The same requests are scored with this model already: nothing to do.")
+        else:
+            from pipeline.runners import local
+            from pipeline.scoring import runner
+
+            summary = runner.run(job, local.LocalRunner(display.component_started, display.component_finished))
+        out.print(table(summary))
+        out.print(str(job.output), markup=False, highlight=False, soft_wrap=True)
+        if summary["quarantine_folder"]:
+            out.print(summary["quarantine_folder"], markup=False, highlight=False, soft_wrap=True)
+
+
 @contextlib.contextmanager
 def _screen(name: str):
     """What a verb that runs components shows: gives (console, display, the run's folder), and ends the process with a
@@ -178,14 +213,14 @@ def _screen(name: str):
 
 def _serve() -> None:
     from pipeline import serve
-    from pipeline.config import ConfigError, load_config
+    from pipeline.config import MODEL, ConfigError, load_config
     from serving.versions import versions_in
 
     try:
-        config, _ = load_config(_CONFIG.value, _SET.value, _DATA.value)
+        config, _ = load_config(_CONFIG.value, _SET.value, _DATA.value, needs_log=False)
     except ConfigError as error:
         raise _Refused(str(error)) from error
-    folder = pathlib.Path(_RUNS.value) / config.name / "serving" / serve.MODEL
+    folder = pathlib.Path(_RUNS.value) / config.name / "serving" / MODEL
     if not versions_in(folder):
         raise _Refused(f"{folder}: holds no pushed version. `make run CONFIG={_CONFIG.value}` trains and pushes one")
     backend = serve.available_backend() if _BACKEND.value == "auto" else _BACKEND.value
@@ -223,7 +258,15 @@ def _main(arguments: list[str]) -> None:
         print(f"unknown: {wrong}\n\n{_USAGE}" if wrong else _USAGE, file=sys.stderr)
         sys.exit(2)
     try:
-        {"run": _run, "tune": _tune, "ablation": _ablation, "serve": _serve, "simulate": _simulate}[verb]()
+        verbs = {
+            "run": _run,
+            "tune": _tune,
+            "ablation": _ablation,
+            "score": _score,
+            "serve": _serve,
+            "simulate": _simulate,
+        }
+        verbs[verb]()
     except _Refused as error:
         print(error, file=sys.stderr)
         sys.exit(2)

@@ -20,6 +20,8 @@ from models.search_space import TuneConfig, searched
 from schemas.reader import LogSchema, SchemaError, read_schema
 from schemas.section import Section
 
+# The name under which rankers are pushed and served.
+MODEL = "ranker"
 _PROJECT = pathlib.Path(__file__).resolve().parent.parent
 
 
@@ -99,7 +101,7 @@ _Loader.add_implicit_resolver(
 
 
 def load_config(
-    path: str | os.PathLike, overrides: Iterable[str] = (), data: str | None = None
+    path: str | os.PathLike, overrides: Iterable[str] = (), data: str | None = None, needs_log: bool = True
 ) -> tuple[RunConfig, LogSchema]:
     """Reads and checks a run's configuration.
 
@@ -107,6 +109,7 @@ def load_config(
       path: the YAML file.
       overrides: "model.experts=16" and the like; the value is read as YAML.
       data: the folder of the log, for `data.path`.
+      needs_log: whether there must be a log to train on.
 
     Returns:
       the configuration, and the schema it names. `data.path`, if given, is absolute.
@@ -129,11 +132,11 @@ def load_config(
     except SchemaError as error:
         raise ConfigError(str(error)) from error
     _check_against_schema(config, schema, path)
-    if config.data.path is None and config.simulate is None:
+    if needs_log and config.data.path is None and config.simulate is None:
         raise ConfigError(f"{path}: `data.path` is missing. Name the log's folder there or with --data (DATA= in make)")
     if config.data.path and "://" not in config.data.path:
         folder = os.path.abspath(config.data.path)
-        if not os.path.isdir(folder):
+        if needs_log and not os.path.isdir(folder):
             raise ConfigError(f"{path}: `data.path` must be a folder. Received: {config.data.path!r}")
         config = config.model_copy(update={"data": config.data.model_copy(update={"path": folder})})
     return config.model_copy(update={"log_schema": str(schema_path)}), schema

@@ -17,7 +17,7 @@ from components.baseline import LastOtherBlessedModel
 from components.category_hierarchy_gen.component import CategoryHierarchyGen
 from components.click_log_example_gen.component import ClickLogExampleGen
 from components.transform.component import Transform
-from pipeline.config import RunConfig
+from pipeline.config import MODEL, RunConfig
 from pipeline.evaluation import evaluation_config
 from pipeline.fingerprint import source_fingerprint
 from schemas.reader import LogSchema
@@ -43,7 +43,7 @@ class Places:
     @classmethod
     def below(cls, folder: str) -> "Places":
         """The usual places inside a run's folder."""
-        return cls(f"{folder}/artifacts", f"{folder}/checkpoints", f"{folder}/serving/ranker")
+        return cls(f"{folder}/artifacts", f"{folder}/checkpoints", f"{folder}/serving/{MODEL}")
 
 
 def create_pipeline(config: RunConfig, schema: LogSchema, places: Places, **pipeline_arguments) -> Pipeline:

@@ -6,7 +6,8 @@ import shutil
 import subprocess
 import sys
 
-MODEL = "ranker"
+from pipeline.config import MODEL
+
 IMAGE = "tensorflow/serving:2.15.1"  # the TensorFlow that the model was saved with
 BACKENDS = ("tensorflow_model_server", "docker", "development")
 _MONITORING = pathlib.Path(__file__).parents[1] / "deploy" / "serving" / "config"

@@ -248,14 +248,17 @@ def read_schema(path: str | os.PathLike) -> LogSchema:
         raise SchemaError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def parse_schema(text: str, source: str = "schema") -> LogSchema:
-    """As `read_schema`, for the text of a schema; ``source`` names it in errors."""
+def parse_schema(text: str, source: str = "schema", labelled: bool = True) -> LogSchema:
+    """As `read_schema`, for the text of a schema; ``source`` names it in errors.
+
+    ``labelled=False`` takes a schema without a label too: that of requests which are only to be scored.
+    """
     try:
         proto = text_format.Parse(text, schema_pb2.Schema())
     except text_format.ParseError as error:
         raise SchemaError(f"{source}: is no text-format TFMD Schema: {error}") from error
     schema = LogSchema(tuple(_read_feature(feature, source) for feature in proto.feature), proto)
-    _check(schema, source)
+    _check(schema, source, labelled)
     return schema
 
 
@@ -339,8 +342,8 @@ def _check_label(domain: schema_pb2.IntDomain, options: Mapping[str, str], where
         )
 
 
-def _check(schema: LogSchema, source: str) -> None:
-    """Refuses a schema that a ranker cannot be trained on."""
+def _check(schema: LogSchema, source: str, labelled: bool) -> None:
+    """Refuses a schema that a ranker cannot be trained on, or if not ``labelled``, one that it cannot score."""
     if not schema.proto.represent_variable_length_as_ragged:
         raise SchemaError(f"{source}: needs the line `represent_variable_length_as_ragged: true`")
     names = [feature.name for feature in schema.features]
@@ -350,7 +353,7 @@ def _check(schema: LogSchema, source: str) -> None:
         _check_count(schema, role, source, 1, 1)
     for role in ("user_id", "position", "weight"):
         _check_count(schema, role, source, 0, 1)
-    _check_count(schema, "label", source, 1, None)
+    _check_count(schema, "label", source, 1 if labelled else 0, None)
     levels = [int(feature.options.get("level", 0)) for feature in schema.with_role("category")]
     if sorted(levels) != list(range(1, len(levels) + 1)) or len(levels) < 2:
         raise SchemaError(

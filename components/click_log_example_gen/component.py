@@ -48,7 +48,7 @@ class ClickLogExampleGen(base_beam_component.BaseBeamComponent):
 
     Args:
       data: what is read and how; `data.path` must be given.
-      schema_path: the schema of the log, see schemas/reader.py.
+      schema_path: the schema of the log, see schemas/reader.py; without a label, for a log that is only scored.
       code: fingerprint of the source, so that a change to it is not answered from the cache.
 
     Raises:
@@ -65,7 +65,7 @@ class ClickLogExampleGen(base_beam_component.BaseBeamComponent):
             raise ValueError("`data.path` must name the folder of the log (`--data`)")
         with open(schema_path, encoding="utf-8") as file:
             schema = file.read()
-        check(data, parse_schema(schema, source=str(schema_path)))
+        check(data, parse_schema(schema, source=str(schema_path), labelled=False))
         range_config = None
         if data.span is not None:
             static = range_config_pb2.StaticRange(start_span_number=data.span, end_span_number=data.span)

@@ -50,7 +50,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
           exec_properties:
             - input_base, input_config: the folder and, with the span filled in by the driver, the glob.
             - data: a `DataConfig` as JSON.
-            - schema: the text of the schema.
+            - schema: the text of the schema; without a label, for requests that are only to be scored.
 
         Raises:
           ValueError: before any work, if the configuration does not fit the schema or the files; after it, if more
@@ -62,7 +62,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         examples = artifact_utils.get_single_instance(output_dict["examples"])
         quarantine = artifact_utils.get_single_instance(output_dict["quarantine"])
         data = DataConfig.model_validate_json(exec_properties["data"])
-        schema = parse_schema(exec_properties["schema"])
+        schema = parse_schema(exec_properties["schema"], labelled=False)
         check(data, schema)
         plan = Plan(data, schema)
         input_config = proto_utils.json_to_proto(exec_properties["input_config"], example_gen_pb2.Input())

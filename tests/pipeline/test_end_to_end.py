@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import pandas as pd
 import pytest
 import tensorflow as tf
 import yaml
@@ -155,6 +156,47 @@ def test_what_is_tuned_is_trained(first):
     assert "tuned: model.hidden" in output
     gates = tf.saved_model.load(trained["pushed_model"]).signatures["gates"]
     assert gates(top_category=tf.constant(["books"]), sub_category=tf.constant([""]))["weights"].shape == (1, 3)
+
+
+def _auc(clicked: pd.DataFrame, others: pd.DataFrame) -> float:
+    """The share of pairs in which the clicked item has the higher score; NaN of a request without such a pair."""
+    pairs = clicked.merge(others, how="cross")
+    return ((pairs["score_x"] > pairs["score_y"]) + 0.5 * (pairs["score_x"] == pairs["score_y"])).mean()
+
+
+def test_the_pushed_model_scores_a_day_of_requests_without_clicks(first, tmp_path):
+    runs, _, summary = first
+    [log] = (runs / "demo").glob("log-*/impressions-*.csv")
+    rows = pd.read_csv(log)
+    (tmp_path / "day").mkdir()
+    unlabelled = rows.drop(columns=["click", "purchase", "position", "true_click_probability"])
+    unlabelled.to_csv(tmp_path / "day" / log.name, index=False)
+
+    def score(*flags: str) -> subprocess.CompletedProcess:
+        arguments = [*command(runs, verb="score"), f"--input={tmp_path / 'day'}", f"--output={tmp_path / 'out'}"]
+        return subprocess.run([*arguments, *flags], cwd=PROJECT, capture_output=True, text=True, check=False)
+
+    done = score(f"--version={pathlib.Path(summary['pushed_model']).name}")
+    assert done.returncode == 0, done.stderr
+    assert "requests a second" in done.stdout
+    scores = pd.read_parquet(tmp_path / "out")
+    joined = rows.merge(scores, on=["request_id", "item_id"], validate="one_to_one", suffixes=("_shown", ""))
+    assert len(joined) == len(scores) == len(rows)
+    assert (joined["position"] == joined["position_shown"]).all()
+    # The latest requests are the test split: their scores are as good as the Evaluator found them.
+    requests = [request for _, request in joined.groupby("request_id", sort=False)]
+    aucs = [_auc(request[request["click"] == 1], request[request["click"] == 0]) for request in requests]
+    aucs = pd.Series(aucs[-summary["requests"]["test"] :]).dropna()
+    assert aucs.mean() == pytest.approx(summary["metrics"]["session_auc"], abs=1e-4)
+
+    refused = score("--version=1")
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("--version must be one of the pushed versions")
+    (tmp_path / "day" / log.name).write_text("request_id\n")
+    failed = score(f"--version={pathlib.Path(summary['pushed_model']).name}", "--overwrite")
+    assert failed.returncode == 1
+    assert "ClickLogExampleGen failed: " in failed.stderr
+    assert len(pd.read_parquet(tmp_path / "out")) == len(rows)
 
 
 def test_a_wrong_configuration_is_refused_before_anything_starts(tmp_path):

@@ -2,6 +2,8 @@
 
 import pytest
 
+from .conftest import SHOP
+
 HEADER = "request_id,user_id,timestamp,top,sub,visits,past,item_id,brand,price,click\n"
 REQUESTS = 40
 
@@ -58,3 +60,13 @@ def test_same_requests_as_of_a_log_that_is_shuffled(ingest_rows, caplog, files, 
     assert ("read again" in caplog.text) == again
     assert result.reasons == {"bad_type": 1}
     assert (result.summary["rows_read"], result.summary["rows_in_requests"]) == (len(PLACES), len(PLACES) - 1)
+
+
+def test_a_schema_without_a_label_reads_what_nobody_has_clicked_yet(ingest_rows):
+    labelled, _ = ingest_rows(TOGETHER, max_bad_fraction=0.1)
+    kept = [line for line in SHOP.splitlines(keepends=True) if '"click"' not in line]
+    unlabelled, result = ingest_rows(TOGETHER, schema="".join(kept), max_bad_fraction=0.1)
+    assert {name: len(examples) for name, examples in unlabelled.items()} == {
+        name: len(examples) for name, examples in labelled.items()
+    }
+    assert all("click" not in request for request in result.all.values())

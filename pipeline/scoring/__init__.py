@@ -1,0 +1,1 @@
+"""A day of raw requests, scored by a pushed model without a server."""
