@@ -44,10 +44,7 @@ def server(model: Model, metrics: Metrics, address: str, threads: int, most_byte
     result = grpc.server(pool, interceptors=[_Parser()], options=options)
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(_Prediction(model, metrics), result)
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(_ModelStatus(model), result)
-    port = result.add_insecure_port(address)
-    if not port:
-        raise RuntimeError(f"{address}: is taken, or no address of this machine")
-    return result, port
+    return result, result.add_insecure_port(address)
 
 
 def model_status(model: Model, number: int | None) -> get_model_status_pb2.GetModelStatusResponse:

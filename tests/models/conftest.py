@@ -12,9 +12,13 @@ import tensorflow_transform as tft
 import tensorflow_transform.beam as tft_beam
 from tfx_bsl.public import tfxio
 
+from models.config import ModelConfig
+from models.export import ServedRanker
 from models.features import RankerInputs, ranker_inputs
 from models.hierarchy import CategoryHierarchy, build_hierarchy, hierarchy_folder, read_hierarchy, write_hierarchy
 from models.preprocessing import preprocessing_fn
+from models.ranker import Ranker
+from models.requests import read_requests
 from schemas.reader import LogSchema, read_schema
 
 SCHEMA_PATH = pathlib.Path(__file__).resolve().parents[2] / "schemas" / "demo.pbtxt"
@@ -41,6 +45,17 @@ class SmallLog:
     @property
     def feature_spec(self) -> dict:
         return self.transform_output.transformed_feature_spec()
+
+
+def export(log: SmallLog, folder: pathlib.Path, seed: int = 1, **sizes) -> pathlib.Path:
+    """Writes a SavedModel as it is pushed. What it learnt is of no interest to its tests, so it learnt nothing."""
+    tf.keras.utils.set_random_seed(seed)
+    sizes = {"experts": 6, "top_k": 2, "hidden": [8], "embedding_size": 4} | sizes
+    ranker = Ranker(log.schema, log.inputs, ModelConfig(**sizes))
+    for batch in read_requests(log.valid_files, log.feature_spec, 8).take(1):
+        ranker(batch)  # makes the variables
+    ServedRanker(ranker, log.transform_output, log.hierarchy, log.schema).save(str(folder))
+    return folder
 
 
 def make_request(rng, number: int, items: int) -> dict:

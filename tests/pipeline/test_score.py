@@ -15,16 +15,13 @@ import yaml
 from components.bulk_scorer.scorer import SCORES, ShardScorer
 from components.click_log_example_gen.plan import check
 from components.click_log_example_gen.quarantine import read_rows
-from models.config import ModelConfig
-from models.export import ServedRanker
-from models.ranker import Ranker
 from pipeline.config import load_config
 from pipeline.runners.local import ComponentFailed, LocalRunner
 from pipeline.scoring import runner
 from pipeline.scoring.job import finished, plan
 from pipeline.scoring.requests import ScoringError, without_outcomes
 from schemas.reader import parse_schema
-from tests.models.conftest import SCHEMA_PATH, make_request, small_log, to_example  # noqa: F401 (a fixture)
+from tests.models.conftest import SCHEMA_PATH, export, make_request, small_log, to_example  # noqa: F401 (a fixture)
 
 PROJECT = pathlib.Path(__file__).resolve().parents[2]
 OUTCOMES = ("click", "purchase", "position", "true_click_probability")
@@ -34,17 +31,8 @@ LONG = 7  # `data.max_items` of the tests
 
 @pytest.fixture(scope="module")
 def model(request, tmp_path_factory):
-    """The folder of a SavedModel as it is pushed. What it learnt is of no interest here, so it learnt nothing."""
-    log = request.getfixturevalue("small_log")
-    folder = tmp_path_factory.mktemp("model") / "saved"
-    tf.keras.utils.set_random_seed(3)
-    ranker = Ranker(log.schema, log.inputs, ModelConfig(experts=4, top_k=2, hidden=[8], embedding_size=4))
-    transform = log.transform_output.transform_features_layer()
-    spec = {f.name: log.transform_output.raw_feature_spec()[f.name] for f in log.schema.model_inputs}
-    # Called once, it has its weights.
-    ranker(transform(tf.io.parse_example([to_example(log.requests[0], log.schema).SerializeToString()], spec)))
-    ServedRanker(ranker, log.transform_output, log.schema).save(str(folder))
-    return folder
+    """The folder of a SavedModel."""
+    return export(request.getfixturevalue("small_log"), tmp_path_factory.mktemp("model") / "saved")
 
 
 def make_requests(seed: int = 1) -> list[dict]:

@@ -6,35 +6,35 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from typing import NamedTuple
 
+import hypothesis
 import pytest
-import tensorflow as tf
 
-from models.config import ModelConfig
-from models.export import ServedRanker
-from models.ranker import Ranker
-from models.requests import read_requests
 from serving.client import GrpcClient, RestClient
-from tests.models.conftest import SmallLog, small_log  # noqa: F401
+from tests.models.conftest import SmallLog, export, small_log  # noqa: F401
 
+# `make fuzz` asks for the second. Neither keeps a folder of what it found in the project.
+for profile, examples in (("default", 300), ("thorough", 12_000)):
+    hypothesis.settings.register_profile(
+        profile,
+        max_examples=examples,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(hypothesis.HealthCheck),
+        print_blob=False,
+    )
+hypothesis.settings.load_profile("default")
 PROJECT = pathlib.Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="session")
 def versions(small_log: SmallLog, tmp_path_factory) -> list[pathlib.Path]:  # noqa: F811
     """Two SavedModels of different weights."""
-    folders = []
-    for seed in (1, 2):
-        tf.keras.utils.set_random_seed(seed)
-        config = ModelConfig(variant="adv_hsc_moe", experts=6, top_k=2, hidden=[8], embedding_size=4)
-        ranker = Ranker(small_log.schema, small_log.inputs, config)
-        for batch in read_requests(small_log.valid_files, small_log.feature_spec, 8).take(1):
-            ranker(batch)
-        folders.append(tmp_path_factory.mktemp("versions") / str(seed))
-        ServedRanker(ranker, small_log.transform_output, small_log.hierarchy, small_log.schema).save(str(folders[-1]))
-    return folders
+    folder = tmp_path_factory.mktemp("versions")
+    return [export(small_log, folder / str(seed), seed) for seed in (1, 2)]
 
 
 class Server(NamedTuple):
@@ -48,39 +48,50 @@ class Server(NamedTuple):
         shutil.copytree(version, self.folder / f"{number}.unfinished")
         (self.folder / f"{number}.unfinished").rename(self.folder / str(number))
 
-    def wait_for(self, number: int, seconds: float = 60.0) -> None:
+    def wait_for(self, number: int, state: str = "AVAILABLE", seconds: float = 60.0) -> None:
         client, end = RestClient(self.url), time.monotonic() + seconds
         while time.monotonic() < end:
-            if client.status().get(number) == "AVAILABLE":
+            if client.status().get(number) == state:
                 return
             time.sleep(0.02)
-        raise TimeoutError(f"version {number} does not serve: {client.status()}")
+        raise TimeoutError(f"version {number} is not {state}: {client.status()}")
 
 
 @contextlib.contextmanager
-def serving(folder: pathlib.Path, *flags: str):
+def serving(folder: pathlib.Path, *flags: str, first: tuple[pathlib.Path, int] | None = None):
+    """The server of a folder, into which ``first``, a version and its number, is copied."""
+    if first:
+        shutil.copytree(first[0], folder / str(first[1]))
     arguments = ["--port=0", "--rest_api_port=0", "--file_system_poll_wait_seconds=0.05", *flags]
     command = [sys.executable, "-m", "serving.development", f"--model_base_path={folder}", *arguments]
-    process = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    try:
-        output = []
-        for line in process.stdout:
-            output.append(line)
-            if found := re.search(r"gRPC (\S+), REST (http://[^/]+)", line):
-                yield Server(process, folder, found[1], found[2])
-                break
-        else:
-            raise RuntimeError("".join(output))
-    finally:
-        process.terminate()
-        assert process.wait(30) == 0
+    with tempfile.TemporaryFile("w+") as log:
+        process = subprocess.Popen(command, cwd=PROJECT, stdout=log, stderr=subprocess.STDOUT, text=True)
+        try:
+            yield _started(process, folder, log)
+        finally:
+            running = process.poll() is None
+            process.terminate()
+            assert process.wait(30) == 0 or not running
+
+
+def _started(process: subprocess.Popen, folder: pathlib.Path, log) -> Server:
+    end = time.monotonic() + 120
+    while time.monotonic() < end:
+        ended = process.poll() is not None
+        log.seek(0)
+        text = log.read()
+        if found := re.search(r"gRPC (\S+), REST (http://[^/]+)", text):
+            return Server(process, folder, found[1], found[2])
+        if ended:
+            raise RuntimeError(text)
+        time.sleep(0.05)
+    raise TimeoutError(text)
 
 
 @pytest.fixture(scope="session")
 def server(versions, tmp_path_factory):
     folder = tmp_path_factory.mktemp("ranker")
-    shutil.copytree(versions[0], folder / "1")
-    with serving(folder) as running:
+    with serving(folder, first=(versions[0], 1)) as running:
         yield running
 
 
