@@ -3,7 +3,7 @@
 import grpc
 import tensorflow as tf
 
-_LONGEST_MESSAGE = 1_000
+LONGEST_MESSAGE = 1_000
 
 # As TF Serving translates them; all others are 500.
 _HTTP_STATUS = {
@@ -40,4 +40,4 @@ class Refused(Exception):
 def refused(error: tf.errors.OpError) -> Refused:
     """What TensorFlow said of a request, without the names of the graph's nodes."""
     message = error.message.partition("\n\t [[")[0].removeprefix("Graph execution error:").strip()
-    return Refused(message[:_LONGEST_MESSAGE], _BY_NUMBER.get(error.error_code, grpc.StatusCode.INTERNAL))
+    return Refused(message[:LONGEST_MESSAGE], _BY_NUMBER.get(error.error_code, grpc.StatusCode.INTERNAL))

@@ -218,5 +218,5 @@ def _array(name: str, proto) -> np.ndarray:
         raise Refused(f"tensor parsing error: {name}: at most {_MOST_REPEATED:,} elements without tensor_content")
     try:
         return np.asarray(tf.make_ndarray(proto))
-    except (TypeError, ValueError, IndexError, OverflowError) as error:
+    except (TypeError, ValueError, LookupError, OverflowError) as error:
         raise Refused(f"tensor parsing error: {name}: {error}"[:300]) from error

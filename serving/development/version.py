@@ -10,7 +10,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
-from serving.development.errors import Refused, refused
+from serving.development.errors import LONGEST_MESSAGE, Refused, refused
 
 DEFAULT_SIGNATURE = "serving_default"
 WARM_UP_FILE = os.path.join("assets.extra", "tf_serving_warmup_requests")
@@ -122,6 +122,8 @@ class _Signature:
             values = self._run(*(inputs[name] for name in self.inputs))
         except tf.errors.OpError as error:
             raise refused(error) from error
+        except UnicodeDecodeError as error:  # TensorFlow's message quotes bytes of the caller's
+            raise Refused(error.object.decode("utf-8", "replace")[:LONGEST_MESSAGE]) from error
         return {name: value for name, value in zip(self.outputs, values, strict=True) if name in wanted}
 
     def _wanted(self, outputs: list[str] | None) -> list[str]:

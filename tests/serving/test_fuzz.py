@@ -102,7 +102,7 @@ def test_rest(server, inputs, data):
         assert "NaN" not in response.text
         assert "null" not in response.text
     else:
-        assert 400 <= response.status_code < 500
+        assert 400 <= response.status_code < 500, f"{answer} to {body}"
         assert answer["error"]
 
 
@@ -147,7 +147,7 @@ def test_grpc(server, good_message, data):
     except grpc.RpcError as error:
         code, details = error.code().name, error.details()
     hypothesis.event(code)
-    assert code not in SERVERS_FAULT, details
+    assert code not in SERVERS_FAULT, f"{details} to {body}"
     assert details
 
 
