@@ -37,15 +37,18 @@ class Program:
     python: str = sys.executable
 
 
-def interleaved(programs: Sequence[Program], repetitions: int, log: pathlib.Path) -> dict[str, dict[str, list[float]]]:
+def interleaved(
+    programs: Sequence[Program], repetitions: int, log: pathlib.Path, discard: int = 1
+) -> dict[str, dict[str, list[float]]]:
     """Measures all programs in turns, A B C A B C, so that a disturbance of the machine meets all of them.
 
-    A first round, in which graphs are traced and caches fill, is thrown away.
+    The first round, in which graphs are traced and caches fill, is thrown away.
 
     Args:
       programs: with names of their own.
       repetitions: rounds that count.
       log: the file that takes what the workers say.
+      discard: rounds that are thrown away.
 
     Returns:
       by program and figure, a value a round.
@@ -56,10 +59,10 @@ def interleaved(programs: Sequence[Program], repetitions: int, log: pathlib.Path
     figures: dict[str, dict[str, list[float]]] = {program.name: {} for program in programs}
     with contextlib.ExitStack() as stack:
         workers = {program.name: stack.enter_context(_Worker(program, log)) for program in programs}
-        for turn in range(repetitions + 1):
+        for turn in range(repetitions + discard):
             for name, worker in workers.items():
                 for figure, value in worker.measure().items():
-                    if turn:
+                    if turn >= discard:
                         figures[name].setdefault(figure, []).append(value)
     return figures
 

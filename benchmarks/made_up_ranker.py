@@ -1,0 +1,50 @@
+"""A ranker on the made-up log as it is pushed, and requests for it."""
+
+import pathlib
+
+import numpy as np
+import tensorflow_transform as tft
+
+from benchmarks.made_up_log import HISTORY_LENGTH
+from models.config import ModelConfig, TrainConfig
+from models.export import ServedRanker
+from models.features import id_name
+from models.hierarchy import hierarchy_folder, read_hierarchy
+from models.requests import read_requests
+from models.trainer import new_ranker
+from schemas.reader import Feature, LogSchema, parse_schema
+
+
+def export(settings: dict, folder: str | pathlib.Path) -> LogSchema:
+    """Writes a SavedModel; gives the log's schema.
+
+    Settings: ``schema`` (text), ``transform_graph``, ``valid_files`` (glob patterns), ``model`` (section of the
+    configuration), ``folded`` (whether the gate is a table). The ranker is not trained: that makes no difference to the
+    time.
+    """
+    schema, graph = parse_schema(settings["schema"]), settings["transform_graph"]
+    transform_output = tft.TFTransformOutput(graph)
+    ranker = new_ranker(schema, graph, ModelConfig.model_validate(settings["model"]), TrainConfig())
+    for batch in read_requests(settings["valid_files"], transform_output.transformed_feature_spec(), 8).take(1):
+        ranker(batch)  # makes the variables
+    hierarchy = read_hierarchy(hierarchy_folder(graph))
+    ServedRanker(ranker, transform_output, hierarchy, schema, settings["folded"]).save(str(folder))
+    return schema
+
+
+def requests(schema: LogSchema, signature: str, items: int, count: int) -> list[dict]:
+    """Requests of `rank` or `rank_ids`, by input name: most with a known category, with up to 20 past items."""
+    rng = np.random.default_rng(1)
+    return [dict(_input(rng, feature, signature, items) for feature in schema.model_inputs) for _ in range(count)]
+
+
+def _input(rng, feature: Feature, signature: str, items: int) -> tuple:
+    count = int(rng.integers(1, HISTORY_LENGTH + 1)) if feature.is_history else items
+    once = feature.scope == "request" and not feature.is_history
+    size = None if once else count
+    if feature.dtype == "bytes":
+        numbers = rng.integers(0, 1_000, size)
+        if signature == "rank_ids":
+            return id_name(feature), np.int64(numbers % 10)
+        return feature.name, f"sub{numbers % 143}" if once else np.char.mod("%d", numbers).astype(bytes)
+    return feature.name, np.float32(rng.integers(0, 50, size))
