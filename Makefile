@@ -7,7 +7,7 @@ export PYTHON
 python := .venv/bin/python
 data := $(if $(DATA),--data $(DATA))
 
-.PHONY: help environment run tune ablation score serve test bench lint format lock clean
+.PHONY: help environment run tune ablation score serve test fuzz bench lint format lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -33,8 +33,11 @@ score: environment  ## score raw requests offline: CONFIG, INPUT=<folder> OUTPUT
 test: environment  ## every test: ARGS="-k gates"
 	@$(python) -m pytest -n 2 --dist loadfile $(ARGS)
 
+fuzz: environment  ## 24,000 malformed requests and a hundred version swaps against the development server
+	@$(python) -m pytest tests/serving --hypothesis-profile=thorough $(ARGS)
+
 bench: environment  ## every benchmark: tables here, JSON in runs/benchmarks; ARGS=--toy tries whether they run
-	@for name in train growth serve ingest hierarchy pipeline; do $(python) -m benchmarks.$$name $(ARGS) || exit 1; done
+	@for name in train growth serve server ingest hierarchy pipeline; do $(python) -m benchmarks.$$name $(ARGS) || exit 1; done
 
 lint: environment  ## ruff: lint and format, changes nothing
 	@$(python) -m ruff check . && $(python) -m ruff format --check .

@@ -1,13 +1,18 @@
 """The whole pipeline on a small demo log, as a user runs it: a process of its own, real files, real components."""
 
+import ast
+import itertools
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 
+import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
@@ -65,6 +70,44 @@ def test_it_ends_with_a_pushed_model_and_a_summary(first):
     weights = served["gates"](top_category=tf.constant(["books"]), sub_category=tf.constant([""]))["weights"]
     assert int(tf.math.count_nonzero(weights)) == 2
     assert not list((runs / "demo" / "checkpoints").glob("*/*"))
+
+
+def readme_block(first_words: str) -> str:
+    """The indented block of the README that begins so."""
+    lines = (PROJECT / "README.md").read_text().splitlines()
+    start = next(number for number, line in enumerate(lines) if line.strip().startswith(first_words))
+    block = itertools.takewhile(lambda line: not line.strip() or line.startswith("      "), lines[start:])
+    return textwrap.dedent("\n".join(block))
+
+
+def test_the_readme_s_calls_get_the_scores_of_the_pushed_model(first):
+    runs, _, summary = first
+    arguments = ["--backend=development", "--port=0", "--rest_port=0", f"--runs={runs}"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "pipeline", "serve", *arguments], cwd=PROJECT, stdout=subprocess.PIPE, text=True
+    ) as server:
+        try:
+            lines = iter(server.stdout)
+            while not (ports := re.search(r"gRPC \S+:(\d+), REST http://[^:]+:(\d+)", next(lines))):
+                pass
+            curl, python = (
+                readme_block(words).replace("8500", ports[1]).replace("8501", ports[2])
+                for words in ("curl", "from serving.client")
+            )
+            over_rest = json.loads(subprocess.check_output(["bash", "-c", curl], cwd=PROJECT))["outputs"]
+            inputs, scores = subprocess.check_output([sys.executable, "-c", python], cwd=PROJECT, text=True).split(
+                "\n", 1
+            )
+        finally:
+            server.terminate()
+    rank = tf.saved_model.load(summary["pushed_model"]).signatures["rank"]
+    request = json.loads(re.search("'(.*)'", curl, re.DOTALL)[1])["inputs"]
+    changed = {"history_item": [], "history_brand": [], "price": [20.42, float("nan")]}
+    for sent, received in ((request, over_rest), (request | changed, np.fromstring(scores.strip("[] \n"), sep=" "))):
+        dtypes = {name: spec.dtype for name, spec in rank.structured_input_signature[1].items()}
+        expected = rank(**{name: tf.constant(value, dtypes[name]) for name, value in sent.items()})["scores"]
+        np.testing.assert_allclose(received, expected, rtol=1e-5)
+        assert set(ast.literal_eval(inputs)) == set(sent)
 
 
 def test_the_log_of_libraries_stays_off_the_screen(first):
