@@ -20,6 +20,10 @@ Variant = Literal[
     "adv_hsc_aw_moe",
 ]
 
+# Items of a request, and pairs of an item and a past item, that a served model takes. The scores of a larger one could
+# take all of a server's memory, and end it.
+MOST_ITEMS, MOST_PAIRS = 10_000, 1_000_000
+
 _ONE_TOWER = ("dnn", "dnn_wide", "dcn", "din")
 
 

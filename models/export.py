@@ -4,6 +4,7 @@ import tensorflow as tf
 import tensorflow_ranking as tfr
 import tensorflow_transform as tft
 
+from models.config import MOST_ITEMS, MOST_PAIRS
 from models.features import CATEGORY_REQUESTS, id_name
 from models.hierarchy import CategoryHierarchy, as_path
 from models.ranker import Ranker
@@ -14,8 +15,6 @@ from schemas.reader import Feature, LogSchema
 _DTYPES = {"int": tf.int64, "float": tf.float32, "bytes": tf.string}
 _MISSING = {"float": float("nan"), "bytes": ""}
 PADDING = -1.0
-# Larger requests are refused: their scores could take all of a server's memory, and end it.
-MOST_ITEMS, MOST_PAIRS = 10_000, 1_000_000
 _HISTORY_LENGTHS = {"0": 0, "1-2": 1, "3-9": 3, "10 or more": 10}
 _CATEGORY_REQUESTS = {"0": 0, "1-99": 1, "100-999": 100, "1,000-9,999": 1_000, "10,000 or more": 10_000}
 
@@ -124,21 +123,21 @@ class ServedRanker:
         return rank.get_concrete_function(**dict(map(_spec, self._schema.model_inputs)))
 
     def _rank_ids(self):
-        names = [feature for feature in self._schema.model_inputs if "numeric" not in feature.roles]
+        named = [feature for feature in self._schema.model_inputs if "numeric" not in feature.roles]
 
         @tf.function(autograph=False)
         def rank_ids(**request):
             request = {name: _batch_of_one(value) for name, value in request.items()}
-            ids = {id_name(feature): request.pop(id_name(feature)) for feature in names}
+            ids = {id_name(feature): request.pop(id_name(feature)) for feature in named}
             # Transform scales the numbers. It wants names, too, as many as there are ids; nobody reads what it makes
             # of them.
-            blanks = {feature.name: tf.ragged.map_flat_values(_blanks, ids[id_name(feature)]) for feature in names}
+            blanks = {feature.name: tf.ragged.map_flat_values(_blanks, ids[id_name(feature)]) for feature in named}
             path = as_path(self._hierarchy, [ids[id_name(level)] for level in self._schema.categories])
             ids |= {id_name(level): of_level for level, of_level in zip(self._schema.categories, path, strict=True)}
             return {"scores": self._scores(self._features(request | blanks) | ids, one_request=True).flat_values}
 
         specs = dict(map(_spec, self._schema.model_inputs))
-        for feature in names:
+        for feature in named:
             shape = specs.pop(feature.name).shape
             specs[id_name(feature)] = tf.TensorSpec(shape, tf.int64, name=id_name(feature))
         return rank_ids.get_concrete_function(**specs)

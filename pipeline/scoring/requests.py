@@ -7,10 +7,10 @@ import pathlib
 from google.protobuf import text_format
 
 from components.click_log_example_gen.config import DataConfig, History, Split, Table
+from models.config import MOST_ITEMS
 from schemas.reader import LogSchema
 
 _OUTCOMES = {"label", "weight", "position"}  # what is known only of a list that was shown
-_NO_LIMIT = 2**31 - 1
 
 
 class ScoringError(ValueError):
@@ -24,7 +24,7 @@ def without_outcomes(data: DataConfig, schema: LogSchema) -> tuple[DataConfig, s
 
     * Labels, weights, positions and hidden features are not read, whether the log has them or not. (A hidden feature
       by which a table is joined or the category path is found is read.)
-    * All requests are in one split, and no rule leaves out short or long ones.
+    * All requests are in one split, and none is left out but those longer than a model takes.
     * Histories are not built, since there are no clicks to build them of: the log brings them, in columns (or fields)
       that are named like the features.
 
@@ -53,7 +53,7 @@ def without_outcomes(data: DataConfig, schema: LogSchema) -> tuple[DataConfig, s
         "history": History(length=data.history.length),
         "split": Split(by="request", fractions={"all": 1.0}),
         "min_items": 1,
-        "max_items": _NO_LIMIT,
+        "max_items": MOST_ITEMS,
     }
     proto = type(schema.proto)()
     proto.CopyFrom(schema.proto)
