@@ -40,11 +40,10 @@ def requests(schema: LogSchema, signature: str, items: int, count: int) -> list[
 
 def _input(rng, feature: Feature, signature: str, items: int) -> tuple:
     count = int(rng.integers(1, HISTORY_LENGTH + 1)) if feature.is_history else items
-    once = feature.scope == "request" and not feature.is_history
-    size = None if once else count
+    size = None if feature.is_scalar else count
     if feature.dtype == "bytes":
         numbers = rng.integers(0, 1_000, size)
         if signature == "rank_ids":
             return id_name(feature), np.int64(numbers % 10)
-        return feature.name, f"sub{numbers % 143}" if once else np.char.mod("%d", numbers).astype(bytes)
+        return feature.name, f"sub{numbers % 143}" if feature.is_scalar else np.char.mod("%d", numbers).astype(bytes)
     return feature.name, np.float32(rng.integers(0, 50, size))

@@ -4,7 +4,7 @@ import tensorflow as tf
 import tensorflow_ranking as tfr
 import tensorflow_transform as tft
 
-from models.config import MOST_ITEMS, MOST_PAIRS
+from models.config import MOST_ITEMS, MOST_OF_A_CALL, MOST_PAIRS
 from models.features import CATEGORY_REQUESTS, id_name
 from models.hierarchy import CategoryHierarchy, as_path
 from models.ranker import Ranker
@@ -15,6 +15,10 @@ from schemas.reader import Feature, LogSchema
 _DTYPES = {"int": tf.int64, "float": tf.float32, "bytes": tf.string}
 _MISSING = {"float": float("nan"), "bytes": ""}
 PADDING = -1.0
+_LIMITS = (
+    f"a request may have {MOST_ITEMS:,} items and {MOST_PAIRS:,} pairs of an item and a past item; a call with many "
+    f"requests {MOST_OF_A_CALL:,} pairs, and requests times the longest list of one of them"
+)
 _HISTORY_LENGTHS = {"0": 0, "1-2": 1, "3-9": 3, "10 or more": 10}
 _CATEGORY_REQUESTS = {"0": 0, "1-99": 1, "100-999": 100, "1,000-9,999": 1_000, "10,000 or more": 10_000}
 
@@ -55,8 +59,9 @@ class ServedRanker:
     def save(self, folder: str) -> None:
         """Writes the SavedModel, `models.vocabularies` and `models.warm_up`.
 
-        A request may have `MOST_ITEMS` items, and `MOST_PAIRS` pairs of an item and a past item of the user; a larger
-        one is refused, as is one whose lists of items are not equally long.
+        A request may have `MOST_ITEMS` items and `MOST_PAIRS` pairs of an item and a past item of the user, a call with
+        many requests `MOST_OF_A_CALL` pairs and as many places for its longest list in each request. A larger one is
+        refused, as is one whose lists of items are not equally long.
 
         Signatures, with B requests and lists of n items:
 
@@ -91,19 +96,27 @@ class ServedRanker:
         write_vocabularies(folder, self._schema, self._hierarchy, self._transform_output)
         write_warm_up(folder, self._schema, self._hierarchy)
 
-    def _features(self, raw: dict) -> dict:
+    def _features(self, raw: dict, one_request: bool = False) -> dict:
         """Transformed features, behind a guard on the size of the requests."""
         any_item_feature = next(feature.name for feature in self._schema.model_inputs if feature.scope == "item")
         items = raw[any_item_feature].row_lengths()
         past = [tf.ones_like(items), *(raw[history.name].row_lengths() for history in self._schema.histories)]
-        fits = tf.reduce_all((items <= MOST_ITEMS) & (items * tf.reduce_max(past, axis=0) <= MOST_PAIRS))
-        limits = f"a request may have {MOST_ITEMS:,} items and {MOST_PAIRS:,} pairs of an item and a past item"
-        with tf.control_dependencies([tf.debugging.Assert(fits, [limits])]):
+        longest = tf.reduce_max(past, axis=0)
+        pairs = tf.maximum(items, 1) * longest
+        fits = tf.reduce_all((items <= MOST_ITEMS) & (pairs <= MOST_PAIRS))
+        if not one_request:
+            places = tf.size(items, tf.int64) * tf.reduce_max(tf.maximum(items, longest))
+            fits &= (places <= MOST_OF_A_CALL) & (tf.reduce_sum(pairs) <= MOST_OF_A_CALL)
+        with tf.control_dependencies([tf.debugging.Assert(fits, [_LIMITS])]):
             raw = raw | {any_item_feature: tf.ragged.map_flat_values(tf.identity, raw[any_item_feature])}
         return self._transform(raw)
 
     def _scores(self, features: dict, one_request: bool = False) -> tf.RaggedTensor:
         return self._ranker(features, gates=self._gates, one_request=one_request)
+
+    def _scores_of_one(self, raw: dict, ids: dict | None = None) -> dict[str, tf.Tensor]:
+        features = self._features(raw, one_request=True) | (ids or {})
+        return {"scores": self._scores(features, one_request=True).flat_values}
 
     def _serving_default(self):
         @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
@@ -118,7 +131,7 @@ class ServedRanker:
         @tf.function(autograph=False)
         def rank(**request):
             raw = {name: _batch_of_one(value) for name, value in request.items()}
-            return {"scores": self._scores(self._features(raw), one_request=True).flat_values}
+            return self._scores_of_one(raw)
 
         return rank.get_concrete_function(**dict(map(_spec, self._schema.model_inputs)))
 
@@ -134,7 +147,7 @@ class ServedRanker:
             blanks = {feature.name: tf.ragged.map_flat_values(_blanks, ids[id_name(feature)]) for feature in named}
             path = as_path(self._hierarchy, [ids[id_name(level)] for level in self._schema.categories])
             ids |= {id_name(level): of_level for level, of_level in zip(self._schema.categories, path, strict=True)}
-            return {"scores": self._scores(self._features(request | blanks) | ids, one_request=True).flat_values}
+            return self._scores_of_one(request | blanks, ids)
 
         specs = dict(map(_spec, self._schema.model_inputs))
         for feature in named:
@@ -153,6 +166,10 @@ class ServedRanker:
 
         @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="inputs")], autograph=False)
         def elwc(inputs):
+            # TF-Ranking lays a table out before it parses, and an item takes two bytes at least.
+            places = tf.size(inputs, tf.int64) * tf.reduce_max(tf.cast(tf.strings.length(inputs), tf.int64)) // 2
+            with tf.control_dependencies([tf.debugging.Assert(places <= MOST_OF_A_CALL, [_LIMITS])]):
+                inputs = tf.identity(inputs)
             raw = tfr.data.parse_from_example_list(
                 inputs,
                 context_feature_spec=of_scope("request"),
@@ -201,8 +218,7 @@ class ServedRanker:
 
 def _spec(feature: Feature) -> tuple[str, tf.TensorSpec]:
     """A feature of one request as a plain tensor."""
-    once = feature.scope == "request" and not feature.is_history
-    return feature.name, tf.TensorSpec([] if once else [None], _DTYPES[feature.dtype], name=feature.name)
+    return feature.name, tf.TensorSpec([] if feature.is_scalar else [None], _DTYPES[feature.dtype], name=feature.name)
 
 
 def _batch_of_one(value: tf.Tensor) -> tf.Tensor | tf.RaggedTensor:

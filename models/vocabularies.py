@@ -4,7 +4,7 @@
 
 =================  ====================================================================================
 ``feature``        the feature whose names are looked up
-``vocabulary``     the file, relative to the SavedModel's folder: one name a line, UTF-8
+``vocabulary``     the file, relative to the SavedModel's folder: one name a line, UTF-8; null if it has none
 ``first_id``       the id of its first line; those of the others follow
 ``size``           how many lines it has
 ``hash_buckets``   ids ``first_id + size + Fingerprint64(name) mod hash_buckets`` for names that are not
@@ -42,7 +42,7 @@ def write_vocabularies(
     for number, (feature, level) in enumerate(zip(schema.categories, hierarchy.levels, strict=True), start=1):
         entries[id_name(feature)] = {
             "feature": feature.name,
-            "vocabulary": file(asset_name(number)),
+            "vocabulary": file(asset_name(number)) if level.keys else None,
             "first_id": 1,
             "size": len(level.keys),
             "hash_buckets": 0,

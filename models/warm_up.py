@@ -37,6 +37,7 @@ def write_warm_up(folder: str, schema: LogSchema, hierarchy: CategoryHierarchy) 
 
 
 def _calls(schema: LogSchema, hierarchy: CategoryHierarchy) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+    unknown = {level.feature for level in hierarchy.levels if not level.keys}
     for known, history, items in itertools.product((True, False), _HISTORY, _ITEMS):
         path = _path(hierarchy) if known else [b""] * hierarchy.depth
         names = dict(zip((feature.name for feature in schema.categories), path, strict=True))
@@ -47,27 +48,28 @@ def _calls(schema: LogSchema, hierarchy: CategoryHierarchy) -> Iterator[tuple[st
         yield "elwc", {"inputs": np.array([_elwc(request, schema)], object)}
         for feature in schema.model_inputs:
             if "numeric" not in feature.roles:
-                names_of_feature = request.pop(feature.name)
-                request[id_name(feature)] = np.full(names_of_feature.shape, int(known), np.int64)
+                shape = request.pop(feature.name).shape
+                request[id_name(feature)] = np.full(shape, int(known and feature.name not in unknown), np.int64)
         yield "rank_ids", request
 
 
 def _path(hierarchy: CategoryHierarchy) -> list[bytes]:
     """The names of the busiest leaf's path, top first."""
-    identity, path = 1, []
+    identity, keys = 1, []
     for level in reversed(hierarchy.levels):
         known = 0 < identity <= len(level.keys)
-        name = level.keys[identity - 1].rpartition(SEPARATOR)[2] if known else ""
-        path.append(name.encode("utf-8", "surrogateescape"))
+        keys.append(level.keys[identity - 1] if known else "")
         identity = level.parents[identity - 1] if known else 0
-    return path[::-1]
+    keys.reverse()
+    if hierarchy.conflicts == "split":  # a key is its parent's, and a name
+        keys = keys[:1] + [key.removeprefix(above + SEPARATOR) for above, key in itertools.pairwise(keys)]
+    return [key.encode("utf-8", "surrogateescape") for key in keys]
 
 
 def _values(feature: Feature, items: int, history: int, names: dict[str, bytes]) -> np.ndarray:
     if feature.name in names:
         return np.array(names[feature.name], object)
-    once = feature.scope == "request" and not feature.is_history
-    shape = () if once else (history,) if feature.is_history else (items,)
+    shape = () if feature.is_scalar else (history,) if feature.is_history else (items,)
     return np.full(shape, _NAME, object) if feature.dtype == "bytes" else np.ones(shape, np.float32)
 
 

@@ -72,7 +72,11 @@ _BACKEND = flags.DEFINE_enum(
     ["auto", "tensorflow_model_server", "docker", "development"],
     "serve: by what; auto takes TF Serving if it is on PATH, its image where docker runs, or the development server.",
 )
-_HOST = flags.DEFINE_string("host", "127.0.0.1", "serve: where the ports open.")
+_HOST = flags.DEFINE_string(
+    "host",
+    "127.0.0.1",
+    "serve: where the ports open; tensorflow_model_server opens them on all addresses of the machine.",
+)
 _PORT = flags.DEFINE_integer("port", 8500, "serve: gRPC's port.", lower_bound=0)
 _REST_PORT = flags.DEFINE_integer("rest_port", 8501, "serve: REST's port.", lower_bound=0)
 _OUT = flags.DEFINE_string("out", None, "simulate: the folder to write.")
@@ -226,6 +230,10 @@ def _serve() -> None:
     backend = serve.available_backend() if _BACKEND.value == "auto" else _BACKEND.value
     command = serve.command(backend, folder, _HOST.value, _PORT.value, _REST_PORT.value)
     print(shlex.join(command), flush=True)
+    if backend == "tensorflow_model_server":
+        print(
+            "Its ports are open on all addresses of this machine, to callers whom nobody asks who they are.", flush=True
+        )
     try:
         os.execvp(command[0], command)
     except OSError as error:

@@ -1,12 +1,12 @@
 """Serves the newest pushed model: by TF Serving where there is one, else by the development server."""
 
-import os
 import pathlib
 import shutil
 import subprocess
 import sys
 
 from pipeline.config import MODEL
+from serving.cores import available_cores
 
 IMAGE = "tensorflow/serving:2.15.1"  # the TensorFlow that the model was saved with
 BACKENDS = ("tensorflow_model_server", "docker", "development")
@@ -35,13 +35,12 @@ def command(backend: str, folder: pathlib.Path, host: str, port: int, rest_port:
         ports = [f"--host={host}", f"--port={port}", f"--rest_api_port={rest_port}"]
         server = [sys.executable, "-m", "serving.development"]
         return [*server, f"--model_name={MODEL}", f"--model_base_path={folder}", *ports]
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     # docs/deployment.md tells why one thread an operation, and why no batching.
     options = [
         f"--model_name={MODEL}",
         "--file_system_poll_wait_seconds=1",
         "--tensorflow_intra_op_parallelism=1",
-        f"--tensorflow_inter_op_parallelism={cores}",
+        f"--tensorflow_inter_op_parallelism={available_cores()}",
     ]
     if backend == "tensorflow_model_server":
         places = [f"--model_base_path={folder}", f"--monitoring_config_file={_MONITORING / 'monitoring.config'}"]

@@ -108,6 +108,11 @@ class Feature:
         return "history" in self.roles
 
     @property
+    def is_scalar(self) -> bool:
+        """True for one value a request."""
+        return self.scope == "request" and not self.is_history
+
+    @property
     def log_scale(self) -> bool:
         """True if a numeric feature is taken as log(1 + x)."""
         return self.options.get("scale") == "log"

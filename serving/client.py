@@ -64,12 +64,13 @@ class GrpcClient:
           ValueError: the request lacks an input, or has one that the model does not know.
           ServingError: the server did not take the request, or could not be reached.
         """
-        dtypes = self._dtypes
-        _check_names(request, dtypes)
+        if request.keys() != self._dtypes.keys():
+            self.__dict__.pop("_dtypes", None)  # a version that was pushed since may want others
+            _check_names(request, self._dtypes)
         message = predict_pb2.PredictRequest()
         self._name(message.model_spec, "rank")
         for name, value in request.items():
-            message.inputs[name].CopyFrom(tf.make_tensor_proto(value, dtypes[name]))
+            message.inputs[name].CopyFrom(tf.make_tensor_proto(value, self._dtypes[name]))
         response = self._called(self._stub.Predict, message)
         return tf.make_ndarray(response.outputs["scores"])
 
@@ -129,7 +130,9 @@ class RestClient:
 
     def rank(self, request: Mapping[str, Any]) -> np.ndarray:
         """As `GrpcClient.rank`."""
-        _check_names(request, self._inputs)
+        if request.keys() != self._inputs.keys():
+            self.__dict__.pop("_inputs", None)  # as above
+            _check_names(request, self._inputs)
         inputs = {name: _plain(value) for name, value in request.items()}
         answer = self._called("POST", ":predict", {"signature_name": "rank", "inputs": inputs})
         return np.array(answer["outputs"], np.float32)

@@ -57,11 +57,12 @@ class ShardScorer(ModelHandler[Shard, dict, Any]):
       model: the folder of the SavedModel.
       version: its number.
       item_id: the feature that names the item.
+      items_a_call: see `calls`.
     """
 
-    def __init__(self, model: str, version: int, item_id: str):
+    def __init__(self, model: str, version: int, item_id: str, items_a_call: int = ITEMS_A_CALL):
         super().__init__()
-        self._model, self._version, self._item_id = model, version, item_id
+        self._model, self._version, self._item_id, self._items_a_call = model, version, item_id, items_a_call
 
     def load_model(self) -> Any:
         """The SavedModel; its signature alone would not keep its variables alive."""
@@ -100,7 +101,7 @@ class ShardScorer(ModelHandler[Shard, dict, Any]):
             examples = batch.numpy()
             lists = decoder.DecodeBatch(list(examples)).column(0)
             offsets = lists.offsets.to_numpy()
-            bounds = calls(np.diff(offsets))
+            bounds = calls(np.diff(offsets), self._items_a_call)
             for begin, end in itertools.pairwise(bounds):
                 part = lists.slice(begin, end - begin)
                 answer = signature(examples=tf.constant(examples[begin:end]))
@@ -124,7 +125,7 @@ class ShardScorer(ModelHandler[Shard, dict, Any]):
         return pa.table(columns, schema=SCORES)
 
 
-def calls(sizes: np.ndarray, limit: int = ITEMS_A_CALL) -> np.ndarray:
+def calls(sizes: np.ndarray, limit: int) -> np.ndarray:
     """Where to cut requests of ``sizes`` items into calls of about ``limit`` items: int64 [calls + 1].
 
     A request is never cut, since its items may be scored in view of each other; so a call holds at most

@@ -7,7 +7,7 @@ import pathlib
 from google.protobuf import text_format
 
 from components.click_log_example_gen.config import DataConfig, History, Split, Table
-from models.config import MOST_ITEMS
+from models.config import MOST_ITEMS, MOST_PAIRS
 from schemas.reader import LogSchema
 
 _OUTCOMES = {"label", "weight", "position"}  # what is known only of a list that was shown
@@ -53,7 +53,7 @@ def without_outcomes(data: DataConfig, schema: LogSchema) -> tuple[DataConfig, s
         "history": History(length=data.history.length),
         "split": Split(by="request", fractions={"all": 1.0}),
         "min_items": 1,
-        "max_items": MOST_ITEMS,
+        "max_items": min(MOST_ITEMS, MOST_PAIRS // data.history.length),
     }
     proto = type(schema.proto)()
     proto.CopyFrom(schema.proto)

@@ -47,8 +47,8 @@ def run(job: Job, runner: LocalRunner) -> dict:
         summary = _summary(job, ingested.outputs["quarantine"], scores / SUMMARY, time.monotonic() - began)
         (scores / SUMMARY).write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         if summary["rows_quarantined"]:
-            _replace(pathlib.Path(ingested.outputs["quarantine"]), job.quarantine)
-        _replace(scores, job.output)
+            _replace(pathlib.Path(ingested.outputs["quarantine"]), job.quarantine, job.work.name)
+        _replace(scores, job.output, job.work.name)
         shutil.rmtree(unfinished if summary["rows_quarantined"] else job.work)
     return summary
 
@@ -123,10 +123,13 @@ def _summary(job: Job, quarantine: str, counts: pathlib.Path, seconds: float) ->
     }
 
 
-def _replace(source: pathlib.Path, target: pathlib.Path) -> None:
-    """Moves a folder to where another may stand; ``target`` is whole at any time, or not there."""
+def _replace(source: pathlib.Path, target: pathlib.Path, mark: str) -> None:
+    """Moves a folder to where another may stand; ``target`` is whole at any time, or not there.
+
+    Hidden folders beside it, whose names hold ``mark`` and are nobody else's, are made on the way.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
-    new, old = (target.with_name(f"{target.name}.{state}") for state in ("unfinished", "replaced"))
+    new, old = (target.with_name(f".{mark}.{state}") for state in ("unfinished", "replaced"))
     for left in (new, old):
         shutil.rmtree(left, ignore_errors=True)  # of a process that was killed here
     shutil.move(source, new)  # a copy, where the target is on another disk

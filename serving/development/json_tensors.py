@@ -169,8 +169,8 @@ def _is_base64(element) -> bool:
 
 
 def _wrong_type(name: str, element, dtype: tf.DType) -> str:
-    shown = json.dumps(element)[:_LONGEST_VALUE]
-    return f"{name}: JSON Value: {shown} Type: {_NAMES[type(element)]} is not of expected type: {dtype.name}"
+    shown = "" if isinstance(element, (list, dict)) else f"JSON Value: {json.dumps(element)[:_LONGEST_VALUE]} "
+    return f"{name}: {shown}Type: {_NAMES[type(element)]} is not of expected type: {dtype.name}"
 
 
 def _plain(name: str, values: np.ndarray):

@@ -97,30 +97,34 @@ class Model:
     def poll(self) -> None:
         """Looks at the folder once, and loads its newest version if it is not the one that serves."""
         numbers = versions_in(self._folder)
-        serving = self._served and self._served.number
-        if not numbers or numbers[-1] == serving:
+        if not numbers or (self._served and self._served.number == numbers[-1]):
             return
         newest = numbers[-1]
         if time.monotonic() - self._failed_at.get(newest, -_RETRY_SECONDS) < _RETRY_SECONDS:
             return
         self.statuses[newest] = Status(State.LOADING)
-        began, folder = time.monotonic(), self._folder / str(newest)
         try:
-            version = Version(newest, folder)
+            self._load(newest, self._folder / str(newest))
+        finally:
+            gc.collect()  # the graph of a version that was dropped holds itself
+
+    def _load(self, number: int, folder: pathlib.Path) -> None:
+        began = time.monotonic()
+        try:
+            version = Version(number, folder)
         except Exception as error:  # whatever is wrong with it, the version before serves on
-            self._failed_at[newest] = time.monotonic()
-            self.statuses[newest] = Status(State.END, f"{type(error).__name__}: {error}"[:500])
-            _log.error("version %d cannot be loaded: %s", newest, self.statuses[newest].error)
+            self._failed_at[number] = time.monotonic()
+            self.statuses[number] = Status(State.END, f"{type(error).__name__}: {error}"[:500])
+            _log.error("version %d cannot be loaded: %s", number, self.statuses[number].error)
             self._on_load(str(folder), False)
             return
+        if self._served:
+            self.statuses[self._served.number] = Status(State.END)
+        self.statuses[number] = Status(State.AVAILABLE)
         self._served = version
-        self.statuses[newest] = Status(State.AVAILABLE)
-        if serving is not None:
-            self.statuses[serving] = Status(State.END)
-        gc.collect()  # a session and its graph refer to each other
         self._on_load(str(folder), True)
         seconds = time.monotonic() - began
-        _log.info("version %d serves: %.1f s, %d warm-up requests", newest, seconds, version.warm_up_requests)
+        _log.info("version %d serves: %.1f s, %d warm-up requests", number, seconds, version.warm_up_requests)
 
     def _watch(self) -> None:
         while not self._stop.wait(self._poll_seconds):

@@ -1,5 +1,6 @@
 """TF Serving's REST interface."""
 
+import re
 import time
 
 import orjson
@@ -31,12 +32,12 @@ def application(model: Model, counts: metrics.Metrics, most_bytes: int) -> Starl
     paths = {"": interface.status, "/metadata": interface.metadata}
     routes = [
         Route(f"/v1/models/{{name}}{version}{path}", endpoint, methods=["GET"])
-        for version in ("/versions/{version:int}", "")
+        for version in ("/versions/{version}", "")
         for path, endpoint in paths.items()
     ]
     routes += [
         Route(f"/v1/models/{{name}}{version}:predict", interface.predict, methods=["POST"])
-        for version in ("/versions/{version:int}", "")
+        for version in ("/versions/{version}", "")
     ]
     routes.append(Route(metrics.PATH, lambda _: Response(counts.text(), media_type="text/plain"), methods=["GET"]))
     return Starlette(
@@ -52,11 +53,11 @@ class _Interface:
         self._most_bytes = most_bytes
 
     async def status(self, request: Request) -> Response:
-        self._model_of(request)
-        return _message(rpc.model_status(self._model, request.path_params.get("version")))
+        name, version = _asked(request)
+        return _json(_as_dictionary(rpc.model_status(self._model, name, version)))
 
     async def metadata(self, request: Request) -> Response:
-        version = self._model.version(request.path_params["name"], request.path_params.get("version"))
+        version = self._model.version(*_asked(request))
         response = rpc.model_metadata(self._model, version)
         signatures = get_model_metadata_pb2.SignatureDefMap()
         response.metadata["signature_def"].Unpack(signatures)
@@ -68,7 +69,10 @@ class _Interface:
         try:
             body = await self._body(request)
             # In a thread: TensorFlow computes, and other requests are read meanwhile.
-            return _json(await run_in_threadpool(self._predicted, request.path_params, body))
+            return _json(await run_in_threadpool(self._predicted, *_asked(request), body))
+        except HTTPException:
+            status = "RESOURCE_EXHAUSTED"
+            raise
         except Refused as error:
             status = error.code.name
             raise
@@ -78,8 +82,8 @@ class _Interface:
         finally:
             self._counts.request(self._model.name, "REST", "Predict", status, time.perf_counter() - began)
 
-    def _predicted(self, path: dict, body: bytes) -> dict:
-        version = self._model.version(path["name"], path.get("version"))
+    def _predicted(self, model: str, number: int | None, body: bytes) -> dict:
+        version = self._model.version(model, number)
         content = json_tensors.parse(body)
         name = content.get("signature_name", "")
         if not isinstance(name, str):
@@ -99,10 +103,13 @@ class _Interface:
             raise HTTPException(413, f"Request body is larger than {self._most_bytes:,} bytes")
         return bytes(body)
 
-    def _model_of(self, request: Request) -> None:
-        name = request.path_params["name"]
-        if name != self._model.name:
-            raise Refused(f"Could not find any versions of model {name}", rpc.grpc.StatusCode.NOT_FOUND)
+
+def _asked(request: Request) -> tuple[str, int | None]:
+    """The model's name and the version in a path."""
+    name, number = request.path_params["name"], request.path_params.get("version")
+    if number is not None and not re.fullmatch("[0-9]{1,18}", number):
+        raise Refused(f"Malformed request: {request.method} {request.url.path}")
+    return name, number and int(number)
 
 
 def _json(content, status: int = 200) -> Response:
@@ -111,10 +118,6 @@ def _json(content, status: int = 200) -> Response:
 
 def _as_dictionary(message) -> dict:
     return json_format.MessageToDict(message, preserving_proto_field_name=True, including_default_value_fields=True)
-
-
-def _message(message) -> Response:
-    return _json(_as_dictionary(message))
 
 
 async def _refused(_: Request, error: Refused) -> Response:

@@ -47,12 +47,14 @@ def server(model: Model, metrics: Metrics, address: str, threads: int, most_byte
     return result, result.add_insecure_port(address)
 
 
-def model_status(model: Model, number: int | None) -> get_model_status_pb2.GetModelStatusResponse:
+def model_status(model: Model, name: str, number: int | None) -> get_model_status_pb2.GetModelStatusResponse:
     """The state of a version, or of all that were met.
 
     Raises:
-      Refused: there was no such version.
+      Refused: there is no model of that name, or there was no such version.
     """
+    if name != model.name:
+        raise Refused(f"Could not find any versions of model {name}", grpc.StatusCode.NOT_FOUND)
     if number is not None and number not in model.statuses:
         raise Refused(f"Could not find version {number} of model {model.name}", grpc.StatusCode.NOT_FOUND)
     response = get_model_status_pb2.GetModelStatusResponse()
@@ -120,6 +122,9 @@ class _Prediction(prediction_service_pb2_grpc.PredictionServiceServicer):
         except Refused as error:
             status = error.code.name
             context.abort(error.code, error.message)
+        except Exception:
+            status = "INTERNAL"
+            raise
         finally:
             self._metrics.request(self._model.name, "GRPC", entrypoint, status, time.perf_counter() - began)
 
@@ -129,8 +134,11 @@ class _Prediction(prediction_service_pb2_grpc.PredictionServiceServicer):
         return self._model.version(spec.name, _number(spec), spec.version_label)
 
     def _predict(self, request: predict_pb2.PredictRequest, version: Version) -> predict_pb2.PredictResponse:
+        signature = version.signature(request.model_spec.signature_name)
+        # Before they are made arrays: a name that nobody reads is to cost nothing.
+        signature.check_names(request.inputs.keys())
         inputs = {name: _array(name, proto) for name, proto in request.inputs.items()}
-        outputs = version.run(request.model_spec.signature_name, inputs, list(request.output_filter))
+        outputs = signature(inputs, list(request.output_filter))
         response = predict_pb2.PredictResponse()
         self._name(response.model_spec, request, version)
         for name, values in outputs.items():
@@ -195,11 +203,7 @@ class _ModelStatus(model_service_pb2_grpc.ModelServiceServicer):
 
     def GetModelStatus(self, request, context):
         try:
-            if request.model_spec.name != self._model.name:
-                raise Refused(
-                    f"Could not find any versions of model {request.model_spec.name}", grpc.StatusCode.NOT_FOUND
-                )
-            return model_status(self._model, _number(request.model_spec))
+            return model_status(self._model, request.model_spec.name, _number(request.model_spec))
         except Refused as error:
             context.abort(error.code, error.message)
 

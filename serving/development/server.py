@@ -1,17 +1,18 @@
 """The server as a whole: a model's folder, gRPC and REST."""
 
-import os
 import pathlib
 import socket
 import threading
 
 import uvicorn
 
+from serving.cores import available_cores
 from serving.development import rest, rpc
 from serving.development.metrics import Metrics
 from serving.development.model import Model
 
 _GRACE_SECONDS = 10
+_BACKLOG = 1_024
 
 
 def serve(
@@ -42,8 +43,9 @@ def serve(
     metrics = Metrics()
     model = Model(name, folder, poll_seconds, on_load=metrics.load)
     listener = _listen(host, rest_port)
-    threads = max(4, 2 * (os.cpu_count() or 1))
-    remote, port = rpc.server(model, metrics, f"{host}:{port}", threads, most_bytes)
+    threads = max(4, 2 * available_cores())
+    named = f"[{host}]" if ":" in host else host
+    remote, port = rpc.server(model, metrics, f"{named}:{port}", threads, most_bytes)
     model.start()
     remote.start()
     config = uvicorn.Config(
@@ -56,8 +58,11 @@ def serve(
     web = uvicorn.Server(config)
     web_thread = threading.Thread(target=web.run, kwargs={"sockets": [listener]}, name="rest", daemon=True)
     web_thread.start()
-    print(f"{name}: gRPC {host}:{port}, REST http://{host}:{listener.getsockname()[1]}/v1/models/{name}", flush=True)
-    stop.wait()
+    print(f"{name}: gRPC {named}:{port}, REST http://{named}:{listener.getsockname()[1]}/v1/models/{name}", flush=True)
+    while web_thread.is_alive() and not stop.wait(1.0):
+        pass
+    if not stop.is_set():
+        raise RuntimeError("the REST interface ended")
     remote.stop(_GRACE_SECONDS).wait()
     web.should_exit = True
     web_thread.join(_GRACE_SECONDS)
@@ -70,6 +75,7 @@ def _listen(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
         raise RuntimeError(f"{host}:{port}: cannot listen: {error.strerror}") from error

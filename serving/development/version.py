@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import pathlib
+from collections.abc import Set
 
 import grpc
 import numpy as np
@@ -10,7 +11,8 @@ import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
-from serving.development.errors import LONGEST_MESSAGE, Refused, refused
+from serving.cores import available_cores
+from serving.development.errors import Refused, refused
 
 DEFAULT_SIGNATURE = "serving_default"
 WARM_UP_FILE = os.path.join("assets.extra", "tf_serving_warmup_requests")
@@ -37,9 +39,10 @@ class Version:
 
     def __init__(self, number: int, folder: pathlib.Path):
         self.number = number
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         # Many small operations: docs/deployment.md tells why one thread each.
-        threads = tf.compat.v1.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=cores)
+        threads = tf.compat.v1.ConfigProto(
+            intra_op_parallelism_threads=1, inter_op_parallelism_threads=available_cores()
+        )
         with tf.Graph().as_default() as graph:
             self._session = tf.compat.v1.Session(graph=graph, config=threads)
             meta_graph = tf.compat.v1.saved_model.load(self._session, ["serve"], str(folder))
@@ -54,14 +57,12 @@ class Version:
         count = 0
         for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
             request = prediction_log_pb2.PredictionLog.FromString(record).predict_log.request
-            self.run(
-                request.model_spec.signature_name,
-                {name: tf.make_ndarray(value) for name, value in request.inputs.items()},
-            )
+            inputs = {name: tf.make_ndarray(value) for name, value in request.inputs.items()}
+            self.signature(request.model_spec.signature_name)(inputs)
             count += 1
         return count
 
-    def signature(self, name: str) -> "_Signature":
+    def signature(self, name: str) -> "Signature":
         """A signature by its name, the default one for "".
 
         Raises:
@@ -71,28 +72,18 @@ class Version:
         if name not in self._signatures:
             if name not in self.signature_defs:
                 raise Refused(f'Serving signature key "{name}" not found.', grpc.StatusCode.FAILED_PRECONDITION)
-            self._signatures[name] = _Signature(self._session, self.signature_defs[name])
+            self._signatures[name] = Signature(self._session, self.signature_defs[name])
         return self._signatures[name]
 
-    def run(self, signature: str, inputs: dict[str, np.ndarray], outputs: list[str] | None = None) -> dict:
-        """Calls a signature.
 
-        Args:
-          signature: its name.
-          inputs: arrays by input name, of just the dtypes and ranks of the signature; strings as arrays of objects.
-          outputs: the ones to give; all unless given.
+class Signature:
+    """A signature ready to be called.
 
-        Returns:
-          arrays by output name.
-
-        Raises:
-          Refused: the inputs do not fit the signature, or the model does not take them.
-        """
-        return self.signature(signature)(inputs, outputs)
-
-
-class _Signature:
-    """A signature ready to be called."""
+    Attributes:
+      method_name: TF Serving's, of the method that it is for.
+      inputs: by name.
+      outputs: their names.
+    """
 
     def __init__(self, session: tf.compat.v1.Session, definition: meta_graph_pb2.SignatureDef):
         self.method_name = definition.method_name
@@ -113,9 +104,20 @@ class _Signature:
         )
 
     def __call__(self, inputs: dict[str, np.ndarray], outputs: list[str] | None = None) -> dict[str, np.ndarray]:
+        """Runs the model.
+
+        Args:
+          inputs: arrays by name; strings as arrays of objects.
+          outputs: the ones to give; all unless given.
+
+        Returns:
+          arrays by output name.
+
+        Raises:
+          Refused: the inputs do not fit the signature, or the model does not take them.
+        """
         wanted = self._wanted(outputs)
-        if inputs.keys() != self.inputs.keys():
-            raise Refused(_wrong_names(inputs.keys(), self.inputs.keys()))
+        self.check_names(inputs.keys())
         for name, expected in self.inputs.items():
             _check(name, inputs[name], expected)
         try:
@@ -123,8 +125,13 @@ class _Signature:
         except tf.errors.OpError as error:
             raise refused(error) from error
         except UnicodeDecodeError as error:  # TensorFlow's message quotes bytes of the caller's
-            raise Refused(error.object.decode("utf-8", "replace")[:LONGEST_MESSAGE]) from error
+            raise Refused(error.object.decode("utf-8", "replace")) from error
         return {name: value for name, value in zip(self.outputs, values, strict=True) if name in wanted}
+
+    def check_names(self, names: Set[str]) -> None:
+        """Refuses inputs that are not just those of the signature."""
+        if names != self.inputs.keys():
+            raise Refused(_wrong_names(names, self.inputs.keys()))
 
     def _wanted(self, outputs: list[str] | None) -> list[str]:
         if not outputs:

@@ -200,12 +200,26 @@ def test_slices_tell_the_length_of_the_history_and_the_size_of_the_category(smal
     assert slices["category_requests"].numpy().tolist() == [b"0", b"1-99", b"1-99", b"1-99"]
 
 
-@pytest.mark.parametrize(("items", "past"), [(10_001, 0), (5_000, 201)])
+@pytest.mark.parametrize(("items", "past"), [(10_001, 0), (5_000, 201), (0, 1_000_001)])
 def test_requests_that_would_take_all_memory_are_refused(small_log, served, items, past):
     history = {"history_item": ["i1"] * past, "history_brand": ["b1"] * past}
     request = make_request(np.random.default_rng(1), 1, items) | history
     with pytest.raises(tf.errors.InvalidArgumentError, match="a request may have 10,000 items"):
         _rank(served.signatures, request, small_log.schema)
+
+
+@pytest.mark.parametrize(("items", "past", "others"), [(10_000, 0, 2_001), (1, 900_000, 25)])
+def test_calls_whose_padding_would_take_all_memory_are_refused(small_log, served, items, past, others):
+    history = {"history_item": ["i1"] * past, "history_brand": ["b1"] * past}
+    request = _without_label(make_request(np.random.default_rng(1), 1, items) | history, small_log.schema)
+    empty = {name: [] if isinstance(value, (list, np.ndarray)) else value for name, value in request.items()}
+    for signature, argument, encode in (
+        ("serving_default", "examples", lambda request: to_example(request, small_log.schema).SerializeToString()),
+        ("elwc", "inputs", lambda request: _elwc(request, small_log.schema)),
+    ):
+        call = tf.constant([encode(request), *[encode(empty)] * others])
+        with pytest.raises(tf.errors.InvalidArgumentError, match="a call with many requests 20,000,000 pairs"):
+            served.signatures[signature](**{argument: call})
 
 
 def test_lists_of_unequal_length_are_refused_at_serving(small_log, served):

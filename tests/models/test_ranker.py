@@ -48,6 +48,38 @@ def test_the_objective_is_the_weighted_sum_of_its_terms(small_log, batch, varian
     np.testing.assert_allclose(objective, sum(factors.get(name, 1.0) * term for name, term in terms.items()), rtol=1e-5)
 
 
+TWO_TASKS = {"tasks": ["click", "purchase"]}
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        *({"variant": variant} for variant in VARIANTS),
+        {"variant": "dnn", **TWO_TASKS},
+        {"variant": "moe", **TWO_TASKS},
+        {"variant": "mmoe", **TWO_TASKS},
+        {"variant": "hsc_moe", "dispatch": "dense", **TWO_TASKS},
+        {"variant": "hsc_moe", "experts": 1, "top_k": 1},
+        {"variant": "adv_hsc_moe", "back_off": False, "score_weights": [1.0, 3.0], "cross_layers": 2, **TWO_TASKS},
+        {"variant": "aw_moe", "behaviour_gate": "softmax", **TWO_TASKS},
+        {"variant": "aw_moe", "behaviour_gate": "linear"},
+        {"variant": "moe", "bfloat16": True},
+    ],
+    ids=str,
+)
+def test_a_request_alone_is_scored_as_in_a_batch_and_by_folded_gates_as_by_the_gates(small_log, batch, config):
+    ranker = _ranker(small_log, **config)
+    ranker(batch)  # makes the variables
+    for variable in ranker.trainable_variables:
+        variable.assign(0.3 * tf.random.stateless_normal(variable.shape, [1, len(variable.name)]))
+    expected = ranker(batch)
+    gates = ranker.folded_gates() if ranker.config.category_gated else None
+    for row in range(3):
+        alone = {name: value[row : row + 1] for name, value in batch.items()}
+        scores = ranker(alone, gates=gates, one_request=True)
+        np.testing.assert_allclose(scores[0], expected[row], rtol=1e-5)
+
+
 def test_scores_are_the_gated_sum_of_the_active_experts(small_log, batch):
     ranker = _ranker(small_log, variant="moe")
     scores = ranker(batch)

@@ -144,13 +144,26 @@ def test_requests_are_counted_under_the_names_of_tf_serving(server, rest_client,
         text = requests.get(f"{server.url}/monitoring/prometheus/metrics", timeout=60).text
         return dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
 
-    name = ':tensorflow:serving:request_count{model_name="ranker",status="OK"}'
-    before = float(counts().get(name, 0))
+    def count(numbers, status):
+        return float(numbers.get(f':tensorflow:serving:request_count{{model_name="ranker",status="{status}"}}', 0))
+
+    before = counts()
     rest_client.rank(ranked(small_log.schema))
+    post(server, {})
+    post(server, b"a" * 17_000_000)
     after = counts()
-    assert float(after[name]) == before + 1
+    for status in ("OK", "INVALID_ARGUMENT", "RESOURCE_EXHAUSTED"):
+        assert count(after, status) == count(before, status) + 1
+    assert count(after, "INTERNAL") == 0
     key = ':tensorflow:serving:request_latency_count{API="REST",entrypoint="Predict",model_name="ranker"}'
     assert float(after[key]) >= 1
+
+
+def nested(depth):
+    value = [1.0]
+    for _ in range(depth):
+        value = [value]
+    return value
 
 
 @pytest.mark.parametrize(
@@ -167,6 +180,9 @@ def test_requests_are_counted_under_the_names_of_tf_serving(server, rest_client,
         ({"instances": [{"examples": "a"}, {"b": 1}]}, "element: 1"),
         ({"signature_name": "rang", "inputs": {}}, '"rang" not found'),
         ({"signature_name": 3, "inputs": {}}, "must be a string"),
+        (b'{"signature_name": "\\ud800", "inputs": {}}', "not found"),
+        (b'{"signature_name": "rank", "inputs": {"\\ud800": 1}}', "Sent extra"),
+        ({"signature_name": "r" * 20_000, "inputs": {}}, "rrr"),
         ({"inputs": {"b64": "*"}}, "base64"),
         ({"inputs": {"b64": 3}}, "base64"),
         ({"inputs": ["not an example"]}, "parse"),
@@ -187,6 +203,9 @@ def test_malformed_rest_requests_are_told_what_is_wrong(server, body, message):
         ({"price": ["dear"]}, 'price: JSON Value: "dear" Type: String is not of expected type: float32'),
         ({"price": [None]}, "Type: Null"),
         ({"price": [True]}, "Type: Bool"),
+        ({"price": [1.0, nested(900)]}, "Type: Array"),
+        ({"price": [1.0, {"a": nested(900)}]}, "Type: Object"),
+        ({"price": nested(900)}, "more than 32 deep"),
         ({"price": 1.0}, r"arg\[price\] to have shape \[\?\]"),
         ({"price": [[1.0]]}, r"arg\[price\] to have shape \[\?\]"),
         ({"price": [[1.0], [2.0, 3.0]]}, "equally long"),
@@ -221,6 +240,8 @@ def test_numbers_that_json_lacks_are_missing_values(small_log, server, rest_clie
         ("GET", "/v1/models/other", 404),
         ("POST", "/v1/models/ranker/versions/7:predict", 404),
         ("POST", "/v1/models/ranker", 400),
+        ("POST", "/v1/models/ranker/versions/" + "7" * 5_000 + ":predict", 400),
+        ("GET", "/v1/models/ranker/versions/x", 400),
         ("GET", "/v1/models/ranker:predict", 404),
         ("POST", "/v1/models/ranker:explain", 400),
         ("DELETE", "/v1/models/ranker", 400),
@@ -281,6 +302,7 @@ def _input(name, **parts):
         (_with("name", ""), "INVALID_ARGUMENT", "Missing ModelSpec"),
         (_with("name", "other"), "NOT_FOUND", r"Servable not found for request: Latest\(other\)"),
         (_with("version_label", "canary"), "INVALID_ARGUMENT", "Unrecognized servable version label: canary"),
+        (_with("signature_name", "r" * 20_000), "FAILED_PRECONDITION", "rrr"),
         (_with("signature_name", "rang"), "FAILED_PRECONDITION", 'Serving signature key "rang" not found.'),
         (lambda message: message.inputs.pop("price"), "INVALID_ARGUMENT", r"Missing but required: \{price\}"),
         (_input("prices"), "INVALID_ARGUMENT", r"Sent extra: \{prices\}"),

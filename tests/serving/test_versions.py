@@ -67,7 +67,7 @@ class Load(threading.Thread):
 def test_versions_are_swapped_without_a_failed_request_or_mixed_scores(
     own_server, versions, requests_of_rank, expected, pytestconfig
 ):
-    swaps = 100 if pytestconfig.getoption("--hypothesis-profile") == "thorough" else 8
+    swaps = 100 if pytestconfig.getoption("--hypothesis-profile") == "thorough" else 5
     stub = prediction_service_pb2_grpc.PredictionServiceStub(grpc.insecure_channel(own_server.address))
     dtypes = {name: tf.as_dtype(dtype) for name, dtype in GrpcClient(own_server.address).inputs().items()}
 

@@ -79,12 +79,14 @@ def test_sparse_dispatch_has_the_values_and_the_gradients_of_dense_dispatch(chos
 @pytest.mark.parametrize("request_size", [2, 0])
 def test_one_request_is_scored_as_among_others(items, request_size):
     experts = Experts(4, hidden=(6, 3), tasks=2)
-    x, lengths = random_inputs([items], request_size=request_size)[:2], tf.constant([items], tf.int64)
-    experts(x, lengths)
+    lengths = tf.constant([3, items, 2], tf.int64)
+    of_items, of_requests, _ = random_inputs(lengths.numpy(), request_size=request_size)
+    experts((of_items, of_requests), lengths)
     random_biases(experts)
-    chosen = tf.constant([[2, 0, 2]])
-    expected = experts(x, lengths, chosen)
-    np.testing.assert_allclose(experts(x, lengths, chosen, one_request=True), expected, atol=1e-6)
+    chosen = tf.constant([[1, 3, 0], [2, 0, 2], [0, 1, 2]])
+    among_others = experts((of_items, of_requests), lengths, chosen)[3 : 3 + items]
+    alone = of_items[3 : 3 + items], of_requests[1:2]
+    np.testing.assert_allclose(experts(alone, lengths[1:2], chosen[1:2], one_request=True), among_others, atol=1e-6)
 
 
 def test_sparse_dispatch_works_in_a_graph_whose_shapes_are_unknown():
