@@ -47,6 +47,7 @@ def main(_) -> None:
         "valid_files": log.files("valid"),
         "seconds": _SECONDS.value,
         **machine_settings(),
+        "threads_an_operation": 1,  # as it is served
     }
     programs, titles = [], {}
     for experts, (title, call), items in itertools.product(_EXPERTS.value, CALLS.items(), _ITEMS.value):
