@@ -36,9 +36,9 @@ def main(_) -> None:
     """Measures, prints and writes."""
     logging.set_verbosity(logging.WARNING)
     if _TOY.value:
-        flags.FLAGS.set_default("impressions", 4_000)
-        flags.FLAGS.set_default("repetitions", 1)
-        flags.FLAGS.set_default("seconds", 0.5)
+        toy = {"impressions": 4_000, "repetitions": 1, "seconds": 0.5, "items": ["10"], "experts": ["10"]}
+        for flag, value in toy.items():
+            flags.FLAGS.set_default(flag, value)
     folder = pathlib.Path(_OUT.value).resolve().parent
     log = transformed_log(folder / "logs", _IMPRESSIONS.value, list_length=5)
     shared = {

@@ -20,28 +20,26 @@ class Metrics:
             registry=self._registry,
         )
         # A counter of prometheus_client would be called .._total.
-        self._counts = (
-            prometheus_client.Gauge("requests", "", ["model_name", "status"], registry=None),
-            prometheus_client.Gauge("loads", "", ["model_path", "status"], registry=None),
-        )
+        self._requests = prometheus_client.Gauge("requests", "", ["model_name", "status"], registry=None)
+        self._loads = prometheus_client.Gauge("loads", "", ["model_path", "status"], registry=None)
         self._registry.register(self)
 
     def request(self, model: str, api: str, entrypoint: str, status: str, seconds: float) -> None:
         """Counts a request that was answered with a status, "OK" or gRPC's name of an error."""
-        self._counts[0].labels(model, status).inc()
+        self._requests.labels(model, status).inc()
         self._latency.labels(model, api, entrypoint).observe(seconds * 1e6)
 
     def load(self, folder: str, loaded: bool) -> None:
         """Counts a version that was loaded, or could not be."""
-        self._counts[1].labels(folder, "success" if loaded else "fail").inc()
+        self._loads.labels(folder, "success" if loaded else "fail").inc()
 
     def collect(self):
         """For prometheus_client: the counters under TF Serving's names."""
-        names = (
-            (":tensorflow:serving:request_count", "Requests by status."),
-            (":tensorflow:cc:saved_model:load_attempt_count", "Loads of a version by status."),
+        counters = (
+            (":tensorflow:serving:request_count", "Requests by status.", self._requests),
+            (":tensorflow:cc:saved_model:load_attempt_count", "Loads of a version by status.", self._loads),
         )
-        for (name, description), gauge in zip(names, self._counts, strict=True):
+        for name, description, gauge in counters:
             metric = Metric(name, description, "untyped")
             for sample in next(iter(gauge.collect())).samples:
                 metric.add_sample(name, sample.labels, sample.value)
