@@ -27,7 +27,7 @@ _IMPRESSIONS = flags.DEFINE_integer("impressions", 300_000, "Of the log that Tra
 _SECONDS = flags.DEFINE_float("seconds", 10.0, "Of a measurement.")
 _TOY = flags.DEFINE_bool("toy", False, "Tiny: shows that it runs, no figures to quote.")
 _OUT = flags.DEFINE_string("out", "runs/benchmarks/server.json", "The figures.")
-_PARTS = 5  # that memory is looked at after
+_MOST_PARTS = 5  # that memory is looked at after
 
 
 def main(_) -> None:
@@ -115,8 +115,9 @@ def _first_requests(versions: pathlib.Path, load: dict, folder: pathlib.Path) ->
 def _memory(process: subprocess.Popen, load: dict, folder: pathlib.Path) -> dict[int, float]:
     """MiB of the server's resident memory by the number of requests it has answered, half over each protocol."""
     memory = {0: _resident(process)}
-    for part in range(1, _PARTS + 1):
-        count = _REQUESTS.value // _PARTS // 2
+    parts = min(_MOST_PARTS, max(1, _REQUESTS.value // 100))
+    count = _REQUESTS.value // parts // 2
+    for part in range(1, parts + 1):
         for protocol in ("gRPC", "REST"):
             settings = load | {"protocol": protocol, "connections": 4, "requests": count}
             interleaved([Program("", "benchmarks.programs.load", settings)], 1, folder / "server.log", discard=0)
