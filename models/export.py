@@ -107,23 +107,23 @@ class ServedRanker:
         if not one_request:
             places = tf.size(items, tf.int64) * tf.reduce_max(tf.maximum(items, longest))
             fits &= (places <= MOST_OF_A_CALL) & (tf.reduce_sum(pairs) <= MOST_OF_A_CALL)
-        with tf.control_dependencies([tf.debugging.Assert(fits, [_LIMITS])]):
-            raw = raw | {any_item_feature: tf.ragged.map_flat_values(tf.identity, raw[any_item_feature])}
-        return self._transform(raw)
+        guarded = tf.ragged.map_flat_values(_if_it_fits, raw[any_item_feature], fits)
+        return self._transform(raw | {any_item_feature: guarded})
 
-    def _scores(self, features: dict, one_request: bool = False) -> tf.RaggedTensor:
-        return self._ranker(features, gates=self._gates, one_request=one_request)
+    def _scores(self, raw: dict) -> dict[str, tf.Tensor]:
+        scores = self._ranker(self._features(raw), gates=self._gates)
+        return {"scores": scores.to_tensor(PADDING), "lengths": scores.row_lengths()}
 
     def _scores_of_one(self, raw: dict, ids: dict | None = None) -> dict[str, tf.Tensor]:
         features = self._features(raw, one_request=True) | (ids or {})
-        return {"scores": self._scores(features, one_request=True).flat_values}
+        return {"scores": self._ranker(features, gates=self._gates, one_request=True).flat_values}
 
     def _serving_default(self):
         @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
         def serving_default(examples):
             raw = tf.io.parse_example(examples, self._raw_spec)
             request_ids = raw.pop(self._schema.request_id.name)
-            return _padded(self._scores(self._features(raw))) | {"request_ids": request_ids}
+            return self._scores(raw) | {"request_ids": request_ids}
 
         return serving_default.get_concrete_function()
 
@@ -168,10 +168,8 @@ class ServedRanker:
         def elwc(inputs):
             # TF-Ranking lays a table out before it parses, and an item takes two bytes at least.
             places = tf.size(inputs, tf.int64) * tf.reduce_max(tf.cast(tf.strings.length(inputs), tf.int64)) // 2
-            with tf.control_dependencies([tf.debugging.Assert(places <= MOST_OF_A_CALL, [_LIMITS])]):
-                inputs = tf.identity(inputs)
             raw = tfr.data.parse_from_example_list(
-                inputs,
+                _if_it_fits(inputs, places <= MOST_OF_A_CALL),
                 context_feature_spec=of_scope("request"),
                 example_feature_spec=of_scope("item"),
                 mask_feature_name="is_item",
@@ -179,7 +177,7 @@ class ServedRanker:
             is_item = raw.pop("is_item")
             for name in of_scope("item"):
                 raw[name] = tf.ragged.boolean_mask(raw[name], is_item)
-            return _padded(self._scores(self._features(raw)))
+            return self._scores(raw)
 
         return elwc.get_concrete_function()
 
@@ -231,8 +229,10 @@ def _blanks(values: tf.Tensor) -> tf.Tensor:
     return tf.fill(tf.shape(values), "")
 
 
-def _padded(scores: tf.RaggedTensor) -> dict[str, tf.Tensor]:
-    return {"scores": scores.to_tensor(PADDING), "lengths": scores.row_lengths()}
+def _if_it_fits(values: tf.Tensor, fits: tf.Tensor) -> tf.Tensor:
+    """The values, behind the assertion that a call is no larger than `_LIMITS`."""
+    with tf.control_dependencies([tf.debugging.Assert(fits, [_LIMITS])]):
+        return tf.identity(values)
 
 
 def _bucket(values: tf.Tensor, buckets: dict[str, int]) -> tf.Tensor:

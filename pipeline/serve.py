@@ -9,13 +9,12 @@ from pipeline.config import MODEL
 from serving.cores import available_cores
 
 IMAGE = "tensorflow/serving:2.15.1"  # the TensorFlow that the model was saved with
-BACKENDS = ("tensorflow_model_server", "docker", "development")
-_MONITORING = pathlib.Path(__file__).parents[1] / "deploy" / "serving" / "config"
+_CONFIG = pathlib.Path(__file__).parents[1] / "deploy" / "serving" / "config"
 _DOCKER_SECONDS = 10
 
 
 def available_backend() -> str:
-    """The first of `BACKENDS` that can run here."""
+    """What can run here: "tensorflow_model_server", else "docker", else "development"."""
     if shutil.which("tensorflow_model_server"):
         return "tensorflow_model_server"
     return "docker" if _docker_runs() else "development"
@@ -25,7 +24,7 @@ def command(backend: str, folder: pathlib.Path, host: str, port: int, rest_port:
     """The command line of a server.
 
     Args:
-      backend: one of `BACKENDS`.
+      backend: one of those of `available_backend`.
       folder: of the model, with a folder for each version.
       host: the address of this machine where the ports open; TF Serving's binary opens them on all of them.
       port, rest_port: gRPC's and REST's.
@@ -43,9 +42,9 @@ def command(backend: str, folder: pathlib.Path, host: str, port: int, rest_port:
         f"--tensorflow_inter_op_parallelism={available_cores()}",
     ]
     if backend == "tensorflow_model_server":
-        places = [f"--model_base_path={folder}", f"--monitoring_config_file={_MONITORING / 'monitoring.config'}"]
+        places = [f"--model_base_path={folder}", f"--monitoring_config_file={_CONFIG / 'monitoring.config'}"]
         return ["tensorflow_model_server", f"--port={port}", f"--rest_api_port={rest_port}", *places, *options]
-    volumes = [f"--volume={folder}:/models/{MODEL}:ro", f"--volume={_MONITORING}:/etc/serving:ro"]
+    volumes = [f"--volume={folder}:/models/{MODEL}:ro", f"--volume={_CONFIG}:/etc/serving:ro"]
     ports = [f"--publish={host}:{port}:8500", f"--publish={host}:{rest_port}:8501"]
     places = [f"--model_base_path=/models/{MODEL}", "--monitoring_config_file=/etc/serving/monitoring.config"]
     container = ["docker", "run", "--rm", "--init", *ports, *volumes, "--entrypoint=tensorflow_model_server", IMAGE]

@@ -114,7 +114,7 @@ class GrpcClient:
 
 
 class RestClient:
-    """Ranks over REST; slower than gRPC.
+    """Ranks over REST.
 
     Args:
       url: http://host:port.

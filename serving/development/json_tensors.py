@@ -10,7 +10,7 @@ import orjson
 import tensorflow as tf
 
 from serving.development.errors import Refused
-from serving.development.version import Input
+from serving.development.version import Input, Signature
 
 _NAMES = {
     str: "String",
@@ -43,12 +43,12 @@ def parse(body: bytes) -> dict:
     return content
 
 
-def read_inputs(content: dict, expected: Mapping[str, Input]) -> tuple[dict[str, np.ndarray], int | None]:
+def read_inputs(content: dict, signature: Signature) -> tuple[dict[str, np.ndarray], int | None]:
     """The inputs of a signature from a request in column form ("inputs") or in row form ("instances").
 
     Args:
       content: the request.
-      expected: the signature's inputs.
+      signature: the one that is asked for.
 
     Returns:
       arrays by input name; and the number of rows, None in column form.
@@ -56,13 +56,15 @@ def read_inputs(content: dict, expected: Mapping[str, Input]) -> tuple[dict[str,
     Raises:
       Refused: naming the key, if they do not fit.
     """
+    expected = signature.inputs
     if ("inputs" in content) == ("instances" in content):
         raise Refused("Request must hold one of the keys 'inputs' (column form) and 'instances' (row form)")
     if "inputs" in content:
         columns = content["inputs"]
         if not (isinstance(columns, dict) and not _is_base64(columns)):
             columns = {_only(expected): columns}
-        return {name: _array(name, value, expected.get(name)) for name, value in columns.items()}, None
+        signature.check_names(columns.keys())
+        return {name: _array(name, value, expected[name]) for name, value in columns.items()}, None
     rows = content["instances"]
     if not isinstance(rows, list) or not rows:
         raise Refused("'instances' must be a list of at least one element")
@@ -72,7 +74,8 @@ def read_inputs(content: dict, expected: Mapping[str, Input]) -> tuple[dict[str,
     for place, row in enumerate(rows):
         if not isinstance(row, dict) or row.keys() != rows[0].keys():
             raise Refused(f"Failed to process element: {place} of 'instances' list. Elements must have the same keys")
-    return {name: _array(name, [row[name] for row in rows], expected.get(name)) for name in rows[0]}, len(rows)
+    signature.check_names(rows[0].keys())
+    return {name: _array(name, [row[name] for row in rows], expected[name]) for name in rows[0]}, len(rows)
 
 
 def answer(outputs: dict[str, np.ndarray], rows: int | None) -> dict:
@@ -106,9 +109,7 @@ def _only(expected: Mapping[str, Input]) -> str:
     return next(iter(expected))
 
 
-def _array(name: str, value, expected: Input | None) -> np.ndarray:
-    if expected is None:  # whoever calls the signature says which inputs it has
-        return np.zeros(0, np.float32)
+def _array(name: str, value, expected: Input) -> np.ndarray:
     flat, shape = [], []
     level = value
     while isinstance(level, list):

@@ -1,7 +1,13 @@
 """Prometheus metrics under TF Serving's names, as far as this server has something to count."""
 
+import contextlib
+import time
+from collections.abc import Iterator
+
 import prometheus_client
 from prometheus_client.core import Metric
+
+from serving.development.errors import Refused
 
 PATH = "/monitoring/prometheus/metrics"
 _BOUNDS = tuple(10.0 * 1.8**step for step in range(33))  # microseconds, TF Serving's
@@ -24,10 +30,21 @@ class Metrics:
         self._loads = prometheus_client.Gauge("loads", "", ["model_path", "status"], registry=None)
         self._registry.register(self)
 
-    def request(self, model: str, api: str, entrypoint: str, status: str, seconds: float) -> None:
-        """Counts a request that was answered with a status, "OK" or gRPC's name of an error."""
-        self._requests.labels(model, status).inc()
-        self._latency.labels(model, api, entrypoint).observe(seconds * 1e6)
+    @contextlib.contextmanager
+    def answering(self, model: str, api: str, entrypoint: str) -> Iterator[None]:
+        """Counts the request that is answered in its block, by the time it takes and by what is raised in it."""
+        began, status = time.perf_counter(), "OK"
+        try:
+            yield
+        except Refused as error:
+            status = error.code.name
+            raise
+        except Exception:
+            status = "INTERNAL"
+            raise
+        finally:
+            self._requests.labels(model, status).inc()
+            self._latency.labels(model, api, entrypoint).observe((time.perf_counter() - began) * 1e6)
 
     def load(self, folder: str, loaded: bool) -> None:
         """Counts a version that was loaded, or could not be."""

@@ -1,8 +1,8 @@
 """TF Serving's REST interface."""
 
 import re
-import time
 
+import grpc
 import orjson
 from google.protobuf import json_format
 from starlette.applications import Starlette
@@ -46,6 +46,15 @@ def application(model: Model, counts: metrics.Metrics, most_bytes: int) -> Starl
     )
 
 
+class _TooLarge(Refused):
+    """A body that is not read to its end into memory."""
+
+    http_status = 413
+
+    def __init__(self, message: str):
+        super().__init__(message, grpc.StatusCode.RESOURCE_EXHAUSTED)
+
+
 class _Interface:
     def __init__(self, model: Model, counts: metrics.Metrics, most_bytes: int):
         self._model = model
@@ -65,22 +74,10 @@ class _Interface:
         return _json({"model_spec": spec, "metadata": {"signature_def": _as_dictionary(signatures)}})
 
     async def predict(self, request: Request) -> Response:
-        began, status = time.perf_counter(), "OK"
-        try:
+        with self._counts.answering(self._model.name, "REST", "Predict"):
             body = await self._body(request)
             # In a thread: TensorFlow computes, and other requests are read meanwhile.
             return _json(await run_in_threadpool(self._predicted, *_asked(request), body))
-        except HTTPException:
-            status = "RESOURCE_EXHAUSTED"
-            raise
-        except Refused as error:
-            status = error.code.name
-            raise
-        except Exception:
-            status = "INTERNAL"
-            raise
-        finally:
-            self._counts.request(self._model.name, "REST", "Predict", status, time.perf_counter() - began)
 
     def _predicted(self, model: str, number: int | None, body: bytes) -> dict:
         version = self._model.version(model, number)
@@ -89,7 +86,7 @@ class _Interface:
         if not isinstance(name, str):
             raise Refused("'signature_name' must be a string")
         signature = version.signature(name)
-        inputs, rows = json_tensors.read_inputs(content, signature.inputs)
+        inputs, rows = json_tensors.read_inputs(content, signature)
         return json_tensors.answer(signature(inputs), rows)
 
     async def _body(self, request: Request) -> bytes:
@@ -100,7 +97,7 @@ class _Interface:
                 body += chunk
             received += len(chunk)
         if received > self._most_bytes:
-            raise HTTPException(413, f"Request body is larger than {self._most_bytes:,} bytes")
+            raise _TooLarge(f"Request body is larger than {self._most_bytes:,} bytes")
         return bytes(body)
 
 

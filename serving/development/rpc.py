@@ -1,6 +1,5 @@
 """TF Serving's gRPC interface."""
 
-import time
 from concurrent import futures
 
 import grpc
@@ -116,17 +115,11 @@ class _Prediction(prediction_service_pb2_grpc.PredictionServiceServicer):
         return self._answered("GetModelMetadata", self._metadata, request, context)
 
     def _answered(self, entrypoint: str, function, request: message.Message, context: grpc.ServicerContext):
-        began, status = time.perf_counter(), "OK"
         try:
-            return function(request, self._version(request.model_spec))
+            with self._metrics.answering(self._model.name, "GRPC", entrypoint):
+                return function(request, self._version(request.model_spec))
         except Refused as error:
-            status = error.code.name
             context.abort(error.code, error.message)
-        except Exception:
-            status = "INTERNAL"
-            raise
-        finally:
-            self._metrics.request(self._model.name, "GRPC", entrypoint, status, time.perf_counter() - began)
 
     def _version(self, spec) -> Version:
         if not spec.name:
