@@ -39,7 +39,7 @@ class Ranker(tfrs.Model):
     """
 
     def __init__(self, schema: LogSchema, inputs: RankerInputs, config: ModelConfig, seed: int = 0):
-        super().__init__(name=config.variant)
+        super().__init__(name="ranker")  # begins the names of its weights
         self.config = config
         self.labels = trained_labels(schema, config)
         check_features(schema, config)
@@ -48,7 +48,12 @@ class Ranker(tfrs.Model):
         self.inputs = inputs
         self.seed = seed
         self.encoder = RequestEncoder(
-            inputs, config.embedding_size, config.batch_norm, config.target_attention, config.cross_layer_count
+            inputs,
+            config.embedding_size,
+            config.batch_norm,
+            config.target_attention,
+            config.cross_layer_count,
+            name="request_encoder",
         )
         self.experts = Experts(
             config.experts if config.mixture else 1,

@@ -19,8 +19,8 @@ class PositionTower(tf.keras.layers.Layer):
         super().__init__(**kwargs)
         self.positions = positions
         self.momentum = momentum
-        self.table = self.add_weight("logits", (positions,), initializer="zeros")
-        self.mean = self.add_weight("mean", (), initializer="zeros", trainable=False)
+        self.table = self.add_weight(f"{self.name}/logits", (positions,), initializer="zeros")
+        self.mean = self.add_weight(f"{self.name}/mean", (), initializer="zeros", trainable=False)
 
     def call(self, positions) -> tf.Tensor:
         """The logits of positions, [T] int64 from 1 -> [T] float32; moves the mean."""

@@ -90,6 +90,21 @@ class RequestEncoder(tf.keras.layers.Layer):
         )
         self.crosses = [tfrs.layers.dcn.Cross(name=f"cross_{place}") for place in range(1, cross_layers + 1)]
 
+    @property
+    def columns(self) -> tuple[list[str], list[str]]:
+        """What stands in each column of the items' part of x, and of the requests': in the order of `call`."""
+        inputs = self.inputs
+        pooled = [name for name, table in inputs.histories if (name, table) not in self.attended]
+
+        def embedded(*names: str) -> list[str]:
+            size = next(iter(self.tables.values()), self.category_tables[0]).output_dim
+            return [f"{name} {place}" for name in names for place in range(size)]
+
+        items = [*inputs.item_numeric, *embedded(*(name for name, _ in inputs.item_categorical))]
+        items += embedded(*(f"attended {name}" for name, _ in self.attended))
+        requests = [*inputs.request_numeric, *embedded(*(name for name, _ in inputs.request_categorical))]
+        return items, requests + embedded(*inputs.categories, *pooled)
+
     def call(self, features: dict, training: bool = False) -> EncodedRequests:
         """Encodes a batch of transformed requests."""
         inputs = self.inputs
