@@ -6,7 +6,6 @@ import os
 from typing import ClassVar
 
 from tfx import types
-from tfx.components.example_gen import driver
 from tfx.dsl.components.base import base_beam_component, executor_spec
 from tfx.proto import example_gen_pb2, range_config_pb2
 from tfx.types import component_spec, standard_artifacts
@@ -15,6 +14,7 @@ from components.artifacts import Quarantine
 from components.click_log_example_gen.config import DataConfig
 from components.click_log_example_gen.executor import Executor
 from components.click_log_example_gen.plan import check
+from components.click_log_example_gen.spans import WindowDriver
 from schemas.reader import parse_schema
 
 
@@ -43,8 +43,9 @@ class ClickLogExampleGen(base_beam_component.BaseBeamComponent):
     The output ``examples`` holds one tf.Example a request, in the splits of `data.split`; ``quarantine`` the rows
     that are in no request, with file, line and reason, and a summary. Each row that is read is in one of the two.
 
-    TFX's FileBasedDriver resolves {SPAN}, {VERSION} and {YYYY}, {MM}, {DD} in `data.files` to the newest ones (or
-    `data.span`) and fingerprints the files, so that a log that did not change is not ingested again.
+    Its driver resolves {SPAN}, {VERSION} and {YYYY}, {MM}, {DD} in `data.files` to the newest ones (or `data.span`),
+    and to those of `data.window` before it, and fingerprints the files, so that a log that did not change is not
+    ingested again.
 
     Args:
       data: what is read and how; `data.path` must be given.
@@ -58,7 +59,7 @@ class ClickLogExampleGen(base_beam_component.BaseBeamComponent):
 
     SPEC_CLASS = ClickLogExampleGenSpec
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
-    DRIVER_CLASS = driver.FileBasedDriver
+    DRIVER_CLASS = WindowDriver
 
     def __init__(self, data: DataConfig, schema_path: str | os.PathLike, code: str = ""):
         if data.path is None:

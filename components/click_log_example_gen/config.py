@@ -62,6 +62,12 @@ class DataConfig(Section):
     span: int | None = Field(
         None, ge=0, description="the span to take; the newest unless given; of a date, its days since 1970"
     )
+    window: int = Field(
+        1,
+        ge=1,
+        description="how many spans to read, that one and those before it; requests of these are the split `earlier`, "
+        "which is trained on (see `train.warm_start`) and part of the vocabularies, and by which nothing is judged",
+    )
     format: Format | None = Field(None, description="from the file names unless given; .gz is unpacked")
     layout: Literal["impressions", "requests"] = Field(
         "impressions", description="one row an impression, or one row a request with lists"

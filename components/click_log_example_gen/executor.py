@@ -13,7 +13,6 @@ from tfx.dsl.components.base import base_beam_executor
 from tfx.dsl.io import fileio
 from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils
-from tfx.utils import proto_utils
 
 from components.click_log_example_gen import stages
 from components.click_log_example_gen.config import DataConfig
@@ -21,6 +20,7 @@ from components.click_log_example_gen.joins import Lookup, prepare_table
 from components.click_log_example_gen.plan import Plan, check
 from components.click_log_example_gen.quarantine import SUMMARY, describe_reasons, failure, merge_reports
 from components.click_log_example_gen.sources import Source, check_files
+from components.click_log_example_gen.spans import globs_of
 from schemas.reader import parse_schema
 
 PARTITION_BYTES = 64 << 20  # of text; takes about a quarter of a gigabyte of a worker's memory
@@ -48,7 +48,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             - quarantine: ``rows-*.jsonl.gz``, a file for each file of the log with bad rows (``tables-*``: of a
               table), and ``summary.json`` as `quarantine.read_summary` describes.
           exec_properties:
-            - input_base, input_config: the folder and, with the span filled in by the driver, the glob.
+            - input_base, input_config: the folder and the globs, one a span, filled in by `spans.WindowDriver`.
             - data: a `DataConfig` as JSON.
             - schema: the text of the schema; without a label, for requests that are only to be scored.
 
@@ -65,8 +65,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         schema = parse_schema(exec_properties["schema"], labelled=False)
         check(data, schema)
         plan = Plan(data, schema)
-        input_config = proto_utils.json_to_proto(exec_properties["input_config"], example_gen_pb2.Input())
-        sources, table_sources = check_files(plan, exec_properties["input_base"], input_config.splits[0].pattern)
+        sources, table_sources = check_files(plan, exec_properties["input_base"], globs_of(exec_properties))
 
         staging = os.path.join(quarantine.uri, "staging")
         fileio.makedirs(staging)

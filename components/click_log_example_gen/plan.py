@@ -3,9 +3,11 @@
 import dataclasses
 import functools
 import math
+import re
 from collections.abc import Mapping
 
 from components.click_log_example_gen.config import DataConfig, Table
+from models.config import EARLIER
 from schemas.reader import Feature, LogSchema
 
 PATH = "@path"  # the whole category path in one column
@@ -121,9 +123,10 @@ class Plan:
 
     @property
     def splits(self) -> list[str]:
-        """The names of the splits, in the configuration's order."""
+        """The names of the splits, in the configuration's order; that of older spans is the last."""
         split = self.data.split
-        return list(dict.fromkeys(split.values.values() if split.by == "column" else split.fractions))
+        names = list(dict.fromkeys(split.values.values() if split.by == "column" else split.fractions))
+        return [*names, EARLIER] if self.data.window > 1 else names
 
 
 def has(schema: LogSchema, name: str) -> bool:
@@ -257,5 +260,13 @@ def _check_split(data: DataConfig, schema: LogSchema) -> None:
             raise ValueError("`data.split.column` and `data.split.values` must be given with `by: column`")
     elif abs(sum(split.fractions.values()) - 1.0) > 1e-6 or min(split.fractions.values(), default=0.0) <= 0.0:
         raise ValueError(f"`data.split.fractions` must be above 0 and sum to 1. Received: {split.fractions}")
+    if data.window > 1:
+        if not re.search(r"{SPAN(:\d+)?}|{DD}", data.files):
+            raise ValueError(
+                "`data.window` needs spans to count: {SPAN}, or {YYYY}, {MM} and {DD}, in `data.files`. "
+                f"Received: window={data.window}, files={data.files!r}"
+            )
+        if EARLIER in (split.values or {}).values() or EARLIER in split.fractions:
+            raise ValueError(f"`data.split`: no split may be called {EARLIER} where `data.window` is above 1")
     if split.by == "user" and schema.user_id is None:
         raise ValueError("`data.split.by: user` needs a feature of role:user_id, and the schema has none")

@@ -45,6 +45,7 @@ class Source:
       format: one of "csv", "tsv", "json_lines", "parquet".
       packed: whether it is gzipped.
       size: bytes on disk.
+      earlier: whether it belongs to an older span than the newest.
     """
 
     index: int
@@ -53,6 +54,7 @@ class Source:
     format: Format
     packed: bool
     size: int
+    earlier: bool = False
 
     @property
     def delimiter(self) -> str:
@@ -227,14 +229,25 @@ def check_columns(sources: list[Source], wanted: dict[str, str]) -> None:
             )
 
 
-def check_files(plan: Plan, folder: str, pattern: str) -> tuple[list[Source], list[list[Source]]]:
+def check_files(plan: Plan, folder: str, globs: list[tuple[str, bool]]) -> tuple[list[Source], list[list[Source]]]:
     """Finds the files of the log and of each table and checks that every configured column is there.
 
+    Args:
+      plan: what is read.
+      folder: of the log.
+      globs: of the log's spans, and whether each is an older one.
+
     Raises:
-      ValueError: as `find_sources`, `check_columns`.
+      ValueError: as `find_sources`, `check_columns`; if a file belongs to two spans.
     """
-    data = plan.data
-    sources = find_sources(folder, pattern, data.format)
+    data, sources = plan.data, []
+    for pattern, earlier in globs:
+        for source in find_sources(folder, pattern, data.format):
+            if any(source.path == other.path for other in sources):
+                raise ValueError(
+                    f"`data.files`: {source.path!r} belongs to two spans; give the number a width ({{SPAN:4}}) or an end"
+                )
+            sources.append(dataclasses.replace(source, index=len(sources), earlier=earlier))
     check_columns(sources, {column: f"the feature {f.name!r}" for f in plan.read for column in f.columns})
     tables = []
     for i, table in enumerate(data.tables):

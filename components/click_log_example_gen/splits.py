@@ -6,6 +6,7 @@ import pyarrow as pa
 
 from components.click_log_example_gen.columns import one_array
 from components.click_log_example_gen.plan import SPLIT, Plan
+from models.config import EARLIER
 
 _KEYS = {"partition": "aislerank-shards", "split": "aislerank-splits"}  # of the hash; 16 characters each
 
@@ -48,12 +49,18 @@ def time_cuts(times: np.ndarray, counts: np.ndarray, fractions: list[float]) -> 
     return np.append(times, np.iinfo(np.int64).max)[place]
 
 
-def split_of(plan: Plan, requests: pa.Table, cuts: np.ndarray | None) -> np.ndarray:
+def split_of(plan: Plan, requests: pa.Table, cuts: np.ndarray | None, earlier: np.ndarray) -> np.ndarray:
     """int64 [requests]: the index into `Plan.splits` of each request's split.
 
     By time, ``cuts`` of `time_cuts`; by hash of the request's or the user's name, so that it is the same in every
-    run and in every log that is ingested later; or by the column.
+    run and in every log that is ingested later; or by the column. What is of an older span, by ``earlier``, bool
+    [requests], is in the split of these.
     """
+    split = _split_of(plan, requests, cuts)
+    return np.where(earlier, plan.splits.index(EARLIER), split) if earlier.any() else split
+
+
+def _split_of(plan: Plan, requests: pa.Table, cuts: np.ndarray | None) -> np.ndarray:
     split, schema = plan.data.split, plan.schema
     if split.by == "time":
         return np.searchsorted(cuts, requests[schema.timestamp.name].to_numpy(), side="right")

@@ -66,6 +66,10 @@ class Job:
         """Where the counts of all workers end up."""
         return os.path.join(self.staging, "report.json")
 
+    def is_earlier(self, requests: pa.Table) -> np.ndarray:
+        """bool [requests], those that began in a file of an older span."""
+        return np.array([source.earlier for source in self.sources])[requests[FILE].to_numpy()]
+
 
 def _parts(table: pa.Table, keys: pa.ChunkedArray, partitions: int) -> Iterator[tuple[int, pa.Table]]:
     """Divides a table by the hash of ``keys`` [rows]."""
@@ -122,7 +126,8 @@ class _Stage(beam.DoFn):
         if cut:
             yield TaggedOutput("report", {"items_cut": cut})
         if plan.data.split.by == "time":
-            yield TaggedOutput("times", count_times(requests[plan.schema.timestamp.name].to_numpy()))
+            times = requests[plan.schema.timestamp.name].to_numpy()
+            yield TaggedOutput("times", count_times(times[~self._job.is_earlier(requests)]))
         key = (plan.schema.user_id if plan.built_histories else plan.schema.request_id).name
         for part, table in _parts(requests, requests[key], partitions):
             yield TaggedOutput(REQUESTS, (part, (REQUESTS, spill.write(table))))
@@ -228,7 +233,7 @@ class WriteRequests(_Stage):
                 requests = requests.append_column(name, values)
         requests = self._join_histories(requests)
         cuts = None if counts is None else time_cuts(*counts, list(plan.data.split.fractions.values()))
-        split = split_of(plan, requests, cuts)
+        split = split_of(plan, requests, cuts, self._job.is_earlier(requests))
         features = [feature.name for feature in schema.features]
         item_id = one_array(requests[schema.item_id.name])
         sizes = pc.list_value_length(item_id).to_numpy()

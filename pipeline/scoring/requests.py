@@ -51,6 +51,7 @@ def without_outcomes(data: DataConfig, schema: LogSchema) -> tuple[DataConfig, s
         "grades": {},
         "tables": [table for table in tables if table.columns],
         "history": History(length=data.history.length),
+        "window": 1,
         "split": Split(by="request", fractions={"all": 1.0}),
         "min_items": 1,
         "max_items": min(MOST_ITEMS, MOST_PAIRS // data.history.length),

@@ -70,3 +70,43 @@ def test_by_column(ingest, tmp_path):
     assert result.summary["requests"] == {"train": 6, "test": 3}
     assert result.reasons == {"unknown_value": 6}
     assert "none of a, b, c" in result.bad[0]["detail"]
+
+
+def _write_days(folder, days, first=0):
+    """Ten requests a day, in a file a day; r<day>-<number>."""
+    for day in days:
+        lines = [
+            f"r{day}-{i},u{i % 7},{day * 86_400 + i},t,s,,,{item},b,1,0,a\n" for i in range(10) for item in ("x", "y")
+        ]
+        (folder / f"log-{first + day:03}.csv").write_text(HEADER + "".join(lines))
+
+
+@pytest.mark.parametrize("by", ["time", "request"])
+def test_a_window_s_older_spans_are_a_split_of_their_own(ingest, tmp_path, by):
+    """The newest span is divided as it would be alone; the third span is missing, the first out of the window."""
+    _write_days(tmp_path / "log", [1, 2, 4, 5])
+    options = {"files": "log-{SPAN:3}.csv", "split": {"by": by, "fractions": {"train": 0.6, "test": 0.4}}}
+    alone, window = ingest(**options), ingest(**options, window=4)
+    assert alone.requests.keys() == {"train", "test"}
+    assert window.summary["files"] == ["log-005.csv", "log-004.csv", "log-002.csv"]
+    assert {name: window.bytes[name] for name in alone.bytes} == alone.bytes
+    days = collections.Counter(r["timestamp"][0] // 86_400 for r in window.requests["earlier"])
+    assert days == {4: 10, 2: 10}
+    of_another_day = ingest(**options, window=2, span=2)
+    assert {len(requests) for requests in (of_another_day.requests["earlier"],)} == {10}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"window": 2}, r"`data.window` needs spans to count"),
+        ({"window": 2, "files": "log-{SPAN:3}.csv", "split": {"fractions": {"earlier": 0.5, "test": 0.5}}}, "earlier"),
+        ({"window": 12, "files": "log-{SPAN}*.csv"}, "belongs to two spans"),
+    ],
+)
+def test_a_window_that_cannot_be_read(ingest, tmp_path, options, message):
+    _write_days(tmp_path / "log", [1, 2], first=0)
+    for day in (1, 12):
+        (tmp_path / "log" / f"log-{day}.csv").write_text((tmp_path / "log" / "log-001.csv").read_text())
+    with pytest.raises(ValueError, match=message):
+        ingest(**options)
