@@ -2,9 +2,7 @@
 
 import pathlib
 
-from tfx.proto import example_gen_pb2
 from tfx.types import standard_artifacts
-from tfx.utils import proto_utils
 
 from components.artifacts import Quarantine
 from components.click_log_example_gen.component import ClickLogExampleGen
@@ -12,7 +10,7 @@ from components.click_log_example_gen.config import DataConfig
 from components.click_log_example_gen.executor import Executor
 from pipeline.simulate import simulate
 
-SCHEMA = "schemas/demo.pbtxt"
+SCHEMA = pathlib.Path("schemas/demo.pbtxt")
 FILES = "impressions-*.csv"
 
 
@@ -31,8 +29,7 @@ def ingest(log: str, out: pathlib.Path) -> None:
     for name, artifact in outputs.items():
         artifact.uri = str(out / name)
         (out / name).mkdir(parents=True)
-    properties = dict(ClickLogExampleGen(DataConfig(path=log, files=FILES), SCHEMA).exec_properties)
-    split = example_gen_pb2.Input.Split(name="log", pattern=FILES)
-    properties["input_config"] = proto_utils.proto_to_json(example_gen_pb2.Input(splits=[split]))
+    schema = SCHEMA.read_text(encoding="utf-8")
+    properties = dict(ClickLogExampleGen(DataConfig(path=log, files=FILES), schema).exec_properties)
     context = Executor.Context(beam_pipeline_args=[], tmp_dir=str(out / "tmp"), unique_id="1")
     Executor(context).Do({}, {name: [artifact] for name, artifact in outputs.items()}, properties)

@@ -183,4 +183,9 @@ class TrainConfig(Section):
     warmup_steps: int = Field(0, ge=0, description="steps in which the learning rate rises from 0")
     clip_norm: float | None = Field(None, gt=0, description="global norm that gradients are cut to")
     validations_per_epoch: int = Field(2, ge=1, description="each also writes a checkpoint to resume from")
+    warm_start: bool = Field(
+        False,
+        description="start from the last blessed model of an older span, by name and token, and train on the newest "
+        "span of `data.window` alone; without such a model, and with false, on the whole window",
+    )
     patience: int = Field(3, ge=1, description="validations without a better session AUC before training stops")

@@ -1,5 +1,6 @@
 """Transformed requests as tf.data: batches of requests whose item lists are ragged."""
 
+import functools
 from collections.abc import Callable
 
 import tensorflow as tf
@@ -21,7 +22,7 @@ def read_requests(
     deal_by: str | None = None,
     prepare: Callable[[dict], dict] | None = None,
 ) -> tf.data.Dataset:
-    """Batches of parsed requests from gzipped TFRecord files.
+    """Batches of parsed requests from gzipped TFRecord files, those of one pattern after those of the one before.
 
     The order is a function of the files, ``seed`` and ``shuffle_requests`` alone, so that a run that is
     resumed with ``skip_batches`` sees what the killed one would have seen. Records are batched before
@@ -43,15 +44,10 @@ def read_requests(
     Returns:
       a dataset of dictionaries: [B] tensors for requests, ragged [B, n] tensors for lists.
     """
-    paths = sorted(path for pattern in files for path in tf.io.gfile.glob(pattern))
-    if not paths:
+    parts = [_records(sorted(paths)) for pattern in files if (paths := tf.io.gfile.glob(pattern))]
+    if not parts:
         raise ValueError(f"no file of requests matches {', '.join(files)}")
-    dataset = tf.data.Dataset.from_tensor_slices(paths).interleave(
-        lambda path: tf.data.TFRecordDataset(path, compression_type="GZIP"),
-        # Each file is in order of time, and holds some of the users: read side by side, so is the whole. By one thread:
-        # it unpacks two million items a second, and handing single records between threads costs more than reading.
-        cycle_length=min(len(paths), _FILES_AT_ONCE),
-    )
+    dataset = functools.reduce(tf.data.Dataset.concatenate, parts)
     if shuffle_requests > 1:
         dataset = dataset.shuffle(shuffle_requests, seed=seed, reshuffle_each_iteration=True)
     if repeat != 1:
@@ -79,6 +75,16 @@ def read_requests(
     options = tf.data.Options()
     options.autotune.enabled = False
     return batches.prefetch(_BATCHES_AHEAD).with_options(options)
+
+
+def _records(paths: list[str]) -> tf.data.Dataset:
+    """The records of some files, side by side."""
+    return tf.data.Dataset.from_tensor_slices(paths).interleave(
+        lambda path: tf.data.TFRecordDataset(path, compression_type="GZIP"),
+        # Each file is in order of time, and holds some of the users: read side by side, so is the whole. By one thread:
+        # it unpacks two million items a second, and handing single records between threads costs more than reading.
+        cycle_length=min(len(paths), _FILES_AT_ONCE),
+    )
 
 
 def _dealt(records: tf.Tensor, spec: dict[str, tf.io.RaggedFeature], batch_requests: int) -> tf.data.Dataset:

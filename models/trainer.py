@@ -8,14 +8,15 @@ import os
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from models.config import ModelConfig, TrainConfig
+from models import warm_start
+from models.config import EARLIER, ModelConfig, TrainConfig
 from models.export import ServedRanker
 from models.features import ranker_inputs
 from models.hierarchy import hierarchy_folder, read_hierarchy
 from models.ranker import Ranker
 from models.search_space import decode, with_values
 from models.threads import use_cores
-from models.training import TrainingResult, fit
+from models.training import TrainingResult, fit, progress
 from schemas.reader import LogSchema, parse_schema
 
 RESULT_FILE = "training.json"
@@ -28,7 +29,8 @@ def run_fn(fn_args) -> None:
       fn_args: TFX's FnArgs. ``custom_config`` holds ``schema`` (text), ``model`` and ``train``
         (`ModelConfig` and `TrainConfig` as dictionaries), ``code`` (fingerprint of the source) and
         ``checkpoints`` (a folder that outlives the run). ``hyperparameters``, if a search found some,
-        stand in for what ``custom_config`` says of the same keys.
+        stand in for what ``custom_config`` says of the same keys. ``base_model``, if given, is an earlier model whose
+        weights the ranker takes over (models/warm_start.py); it is trained on the newest span alone then.
         Writes `RESULT_FILE` and TensorBoard's logs to ``model_run_dir``.
     """
     use_cores()
@@ -41,19 +43,47 @@ def run_fn(fn_args) -> None:
     transform_output = tft.TFTransformOutput(fn_args.transform_graph_path)
     checkpoints = os.path.join(custom["checkpoints"], training_key(fn_args, model_config, train_config))
     ranker = new_ranker(schema, fn_args.transform_graph_path, model_config, train_config)
+    hierarchy = read_hierarchy(hierarchy_folder(fn_args.transform_graph_path))
+    earlier = weights_to_start_from(fn_args.base_model)
+    taken_over = {}
+
+    def start(ranker: Ranker) -> None:
+        rows = warm_start.rows_of(ranker, schema, transform_output, hierarchy)
+        taken_over.update(warm_start.take_over(ranker, rows, earlier))
+        progress.info("warm start: %s", warm_start.summary(taken_over))
+
     result = fit(
         ranker,
-        fn_args.train_files,
+        # What is older has been learnt.
+        [files for files in fn_args.train_files if not (earlier and _split(files) == EARLIER)],
         fn_args.eval_files,
         transform_output.transformed_feature_spec(),
         train_config,
         checkpoint_dir=checkpoints,
         log_dir=fn_args.model_run_dir,
+        start=start if earlier else None,
     )
-    hierarchy = read_hierarchy(hierarchy_folder(fn_args.transform_graph_path))
     ServedRanker(ranker, transform_output, hierarchy, schema).save(fn_args.serving_model_dir)
-    write_result(result, ranker, tuned, os.path.join(fn_args.model_run_dir, RESULT_FILE))
+    rows = warm_start.rows_of(ranker, schema, transform_output, hierarchy)
+    warm_start.save(ranker, rows, warm_start.weights_path(fn_args.serving_model_dir))
+    write_result(result, ranker, tuned, os.path.join(fn_args.model_run_dir, RESULT_FILE), taken_over)
     tf.io.gfile.rmtree(checkpoints)
+
+
+def weights_to_start_from(base_model: str | None) -> str | None:
+    """The weights of an earlier model, by the folder of its SavedModel; None if there is none to start from."""
+    if not base_model:
+        return None
+    path = warm_start.weights_path(base_model)
+    if tf.io.gfile.exists(path):
+        return path
+    progress.warning("%s is missing: the model was made before its weights were kept, training starts afresh", path)
+    return None
+
+
+def _split(files: str) -> str:
+    """The split that a pattern of TFX's takes the files of."""
+    return os.path.basename(os.path.dirname(files)).removeprefix("Split-")
 
 
 def new_ranker(schema: LogSchema, transform_graph: str, model: ModelConfig, train: TrainConfig) -> Ranker:
@@ -79,14 +109,20 @@ def training_key(fn_args, model: ModelConfig, train: TrainConfig) -> str:
     """
     files = [fn_args.transform_graph_path, *fn_args.train_files, *fn_args.eval_files]
     code = [fn_args.custom_config[name] for name in ("schema", "code")]
-    inputs = [*files, *code, model.model_dump(), train.model_dump()]
+    inputs = [*files, *code, model.model_dump(), train.model_dump(), fn_args.base_model]
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def write_result(result: TrainingResult, ranker: Ranker, tuned: dict, path: str) -> None:
-    """Writes what a training did, the ranker's number of trained ``parameters`` and the ``tuned`` values, as JSON."""
+def write_result(
+    result: TrainingResult, ranker: Ranker, tuned: dict, path: str, taken_over: dict | None = None
+) -> None:
+    """Writes what a training did, as JSON.
+
+    Beside the `TrainingResult`: ``parameters``, the number of trained ones; ``hyperparameters``, the tuned values;
+    ``warm_start``, the report of `models.warm_start.take_over`, or {}.
+    """
     parameters = int(sum(tf.size(variable).numpy() for variable in ranker.trainable_variables))
     tf.io.gfile.makedirs(os.path.dirname(path))
     with tf.io.gfile.GFile(path, "w") as file:
-        values = dataclasses.asdict(result) | {"parameters": parameters, "hyperparameters": tuned}
-        json.dump(values, file, indent=2)
+        more = {"parameters": parameters, "hyperparameters": tuned, "warm_start": taken_over or {}}
+        json.dump(dataclasses.asdict(result) | more, file, indent=2)

@@ -49,6 +49,7 @@ def fit(
     checkpoint_dir: str,
     log_dir: str,
     prepare: Callable[[dict], dict] | None = None,
+    start: Callable[[Ranker], object] | None = None,
 ) -> TrainingResult:
     """Trains ``ranker`` in place and leaves it with the weights of its best validation.
 
@@ -60,6 +61,7 @@ def fit(
       checkpoint_dir: if it holds checkpoints of a killed run, training goes on from the last.
       log_dir: for TensorBoard.
       prepare: applied to each batch of both splits, see `read_requests`.
+      start: called with the ranker when its variables are made, to set them to other values than the random ones.
     """
     started = time.monotonic()
     requests = count_requests(train_files)
@@ -73,6 +75,8 @@ def fit(
     feature_spec = {name: spec for name, spec in feature_spec.items() if name in ranker.features}
     valid = read_requests(valid_files, feature_spec, config.batch_requests, prepare=prepare)
     _create_variables(ranker, valid)
+    if start:
+        start(ranker)
 
     state = _TrainingState(ranker, checkpoint_dir, config.patience)
     first_step = state.restore()

@@ -155,8 +155,8 @@ def take_over(ranker: Ranker, rows: Rows, path: str) -> dict:
       path: a file that `save` wrote.
 
     Returns:
-      the report: ``rows`` by kind, each with ``taken_over``, ``from_parent`` and ``fresh`` rows; ``weights_taken_over``,
-      a number; and ``weights_fresh``, the names of those of which nothing was taken over, with the reason.
+      the report: ``weights``, the file; ``rows`` by kind, each with ``taken_over``, ``from_parent`` and ``fresh`` rows;
+      ``weights_taken_over``, a number; and ``weights_fresh``, the names of the others with the reason.
 
     Raises:
       WarmStartError: if the file cannot be read.
@@ -180,7 +180,19 @@ def take_over(ranker: Ranker, rows: Rows, path: str) -> dict:
     for kind in kinds:
         known, parent = int((places[kind] >= 0).sum()), len(from_parent.get(kind, ()))
         report[kind] = {"taken_over": known, "from_parent": parent, "fresh": len(places[kind]) - known - parent}
-    return {"rows": report, "weights_taken_over": len(taken), "weights_fresh": fresh}
+    return {"weights": path, "rows": report, "weights_taken_over": len(taken), "weights_fresh": fresh}
+
+
+def summary(report: dict) -> str:
+    """One line of what `take_over` reports."""
+    parts = [f"{report['weights_taken_over']} of {report['weights_taken_over'] + len(report['weights_fresh'])} weights"]
+    for kind, rows in report["rows"].items():
+        new = [
+            f"{rows[key]:,} {words}" for key, words in (("from_parent", "from parents"), ("fresh", "new")) if rows[key]
+        ]
+        if new and kind.startswith(("table", "level")):
+            parts.append(f"{kind} {rows['taken_over']:,} rows, {', '.join(new)}")
+    return "; ".join(parts)
 
 
 def _kinds(rows: Rows, name: str, weight: tf.Variable) -> list[str | None]:

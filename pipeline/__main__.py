@@ -37,6 +37,7 @@ _USAGE = """python -m pipeline <verb> [flags]
   simulate   {simulate}
              --out=<folder> [--rows=1000000] [--seed=1] [--format=csv|parquet]
              [--nocategory_taste] [--noinheritance] [--nouser_taste]
+             [--days=10 [--drift=0.2] [--new_categories=0.2]]: a file a day, of a shop that changes
 """.format(**_VERBS)
 
 _CONFIG = flags.DEFINE_string("config", "pipeline/configs/demo.yaml", "The run's YAML file.")
@@ -86,6 +87,10 @@ _FORMAT = flags.DEFINE_enum("format", "csv", ["csv", "parquet"], "simulate: the 
 _CATEGORY_TASTE = flags.DEFINE_bool("category_taste", True, "simulate: what sells differs by category.")
 _INHERITANCE = flags.DEFINE_bool("inheritance", True, "simulate: a sub-category shares its top's taste.")
 _USER_TASTE = flags.DEFINE_bool("user_taste", True, "simulate: users differ.")
+
+_DAYS = flags.DEFINE_integer("days", None, "simulate: how many days, a file each.", lower_bound=1)
+_DRIFT = flags.DEFINE_float("drift", 0.0, "simulate: how far taste turns in a day, from 0 to 1.")
+_NEW_CATEGORIES = flags.DEFINE_float("new_categories", 0.0, "simulate: share of the sub-categories that open later.")
 
 
 class _Refused(Exception):
@@ -246,15 +251,21 @@ def _simulate() -> None:
     if not _OUT.value:
         raise _Refused("simulate needs --out=<folder>")
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    result = simulate(
-        _OUT.value,
-        _ROWS.value,
-        _SEED.value,
-        _FORMAT.value,
-        category_taste=_CATEGORY_TASTE.value,
-        inheritance=_INHERITANCE.value,
-        user_taste=_USER_TASTE.value,
-    )
+    try:
+        result = simulate(
+            _OUT.value,
+            _ROWS.value,
+            _SEED.value,
+            _FORMAT.value,
+            category_taste=_CATEGORY_TASTE.value,
+            inheritance=_INHERITANCE.value,
+            user_taste=_USER_TASTE.value,
+            days=_DAYS.value,
+            drift=_DRIFT.value,
+            new_categories=_NEW_CATEGORIES.value,
+        )
+    except ValueError as error:
+        raise _Refused(str(error)) from error
     for name, value in result.items():
         print(f"{name:<18} {value}")
 

@@ -43,6 +43,11 @@ class ValidationConfig(Section):
     """The checks between ingestion and training."""
 
     on_anomaly: Literal["stop", "warn"] = Field("stop", description="what an anomaly of the statistics does to the run")
+    serving_log: str | None = Field(
+        None,
+        description="a folder of requests as they were served, in the form and the span of the log, with or without "
+        "labels; compared with the train split by the schema's skew_comparators",
+    )
 
 
 class EvaluationConfig(Section):

@@ -16,10 +16,13 @@ from components.anomaly_gate.component import AnomalyGate
 from components.baseline import LastOtherBlessedModel
 from components.category_hierarchy_gen.component import CategoryHierarchyGen
 from components.click_log_example_gen.component import ClickLogExampleGen
+from components.earlier_spans import LatestOfAnEarlierSpan
 from components.transform.component import Transform
+from models.config import EARLIER
 from pipeline.config import MODEL, RunConfig
 from pipeline.evaluation import evaluation_config
 from pipeline.fingerprint import source_fingerprint
+from pipeline.scoring.requests import without_outcomes
 from schemas.reader import LogSchema
 
 RUN_FN = "models.trainer.run_fn"
@@ -55,9 +58,11 @@ def create_pipeline(config: RunConfig, schema: LogSchema, places: Places, **pipe
       places: where outputs go.
       **pipeline_arguments: for Pipeline, such as ``metadata_connection_config``.
     """
-    components = _ingestion(config)
+    components = _ingestion(config, schema)
     if config.stop_after != "validation":
-        components += _training(config, schema, places, *components)
+        by_id = {component.id: component for component in components}
+        needed = [by_id[name] for name in ("ClickLogExampleGen", "ImportSchemaGen", "CategoryHierarchyGen")]
+        components += _training(config, schema, places, *needed)
     return Pipeline(
         pipeline_name=config.name,
         pipeline_root=places.artifacts,
@@ -69,28 +74,62 @@ def create_pipeline(config: RunConfig, schema: LogSchema, places: Places, **pipe
     )
 
 
-def _ingestion(config: RunConfig) -> list:
+def _ingestion(config: RunConfig, log_schema: LogSchema) -> list:
     """From the log to validated requests and their category hierarchy."""
+    schema_text = pathlib.Path(config.log_schema).read_text(encoding="utf-8")
     example_gen = ClickLogExampleGen(
-        config.data, config.log_schema, code=source_fingerprint("components.click_log_example_gen.executor")
+        config.data, schema_text, code=source_fingerprint("components.click_log_example_gen.executor")
     )
-    statistics = StatisticsGen(examples=example_gen.outputs["examples"])
+    # The newest span's: the others' have been looked at when they were the newest.
+    statistics = StatisticsGen(examples=example_gen.outputs["examples"], exclude_splits=[EARLIER])
     schema = ImportSchemaGen(schema_file=config.log_schema)
     validator = ExampleValidator(statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"])
+    compared, others = _other_statistics(config, log_schema, example_gen)
     gate = AnomalyGate(
         statistics=statistics.outputs["statistics"],
         anomalies=validator.outputs["anomalies"],
+        schema=schema.outputs["schema"],
         on_anomaly=config.validation.on_anomaly,
         code=source_fingerprint("components.anomaly_gate.executor"),
+        **compared,
     )
     hierarchy = CategoryHierarchyGen(
         examples=example_gen.outputs["examples"],
         schema_path=config.log_schema,
         hierarchy=config.hierarchy,
+        splits=tuple(_training_splits(config)),
         code=source_fingerprint("components.category_hierarchy_gen.executor"),
     )
     hierarchy.add_upstream_node(gate)
-    return [example_gen, statistics, schema, validator, gate, hierarchy]
+    return [example_gen, statistics, schema, *others, validator, gate, hierarchy]
+
+
+def _other_statistics(config: RunConfig, schema: LogSchema, example_gen) -> tuple[dict, list]:
+    """What the schema's comparators compare the log's statistics with, and the components that find or make it."""
+    compared, components = {}, []
+    if schema.has_drift_comparator:
+        previous = resolver.Resolver(
+            strategy_class=LatestOfAnEarlierSpan,
+            examples=example_gen.outputs["examples"],
+            statistics=Channel(type=standard_artifacts.ExampleStatistics),
+        ).with_id("PreviousStatisticsResolver")
+        compared["previous_statistics"] = previous.outputs["statistics"]
+        components.append(previous)
+    if config.validation.serving_log:
+        data, text = without_outcomes(config.data, schema)
+        data = data.model_copy(update={"path": config.validation.serving_log})
+        serving = ClickLogExampleGen(
+            data, text, code=source_fingerprint("components.click_log_example_gen.executor")
+        ).with_id("ServingLogExampleGen")
+        statistics = StatisticsGen(examples=serving.outputs["examples"]).with_id("ServingStatisticsGen")
+        compared["serving_statistics"] = statistics.outputs["statistics"]
+        components += [serving, statistics]
+    return compared, components
+
+
+def _training_splits(config: RunConfig) -> list[str]:
+    """In order of time."""
+    return [EARLIER, "train"] if config.data.window > 1 else ["train"]
 
 
 def _training(
@@ -98,10 +137,7 @@ def _training(
     schema: LogSchema,
     places: Places,
     example_gen,
-    statistics,
     schema_gen,
-    validator,
-    gate,
     hierarchy,
 ) -> list:
     """From validated requests to a pushed model, or to where the configuration stops."""
@@ -111,13 +147,14 @@ def _training(
         schema=schema_gen.outputs["schema"],
         hierarchy=hierarchy.outputs["hierarchy"],
         schema_text=schema_text,
+        analysed_splits=_training_splits(config),
         code=source_fingerprint("models.preprocessing") + source_fingerprint("components.transform.executor"),
     )
     # What training and tuning take alike; neither sees the test split.
     learning = {
         "examples": transform.outputs["transformed_examples"],
         "transform_graph": transform.outputs["transform_graph"],
-        "train_args": TrainArgs(splits=["train"]),
+        "train_args": TrainArgs(splits=_training_splits(config)),
         "eval_args": EvalArgs(splits=["valid"]),
     }
     settings = {
@@ -134,8 +171,18 @@ def _training(
         tuners = [Tuner(tuner_fn=TUNER_FN, custom_config=settings | tune, **learning)]
     if config.stop_after == "tune":
         return [transform, *tuners]
+    resolvers = []
+    if config.train.warm_start:
+        earlier = resolver.Resolver(
+            strategy_class=LatestOfAnEarlierSpan,
+            examples=example_gen.outputs["examples"],
+            model=Channel(type=standard_artifacts.Model),
+            model_blessing=Channel(type=standard_artifacts.ModelBlessing),
+        ).with_id("EarlierModelResolver")
+        resolvers.append(earlier)
     trainer = Trainer(
         run_fn=RUN_FN,
+        base_model=resolvers[0].outputs["model"] if resolvers else None,
         custom_config=settings | {"code": source_fingerprint(RUN_FN.rpartition(".")[0])},
         hyperparameters=tuners[0].outputs["best_hyperparameters"] if tuners else None,
         **learning,
@@ -159,4 +206,4 @@ def _training(
         model_blessing=evaluator.outputs["blessing"],
         push_destination=PushDestination(filesystem=PushDestination.Filesystem(base_directory=places.serving)),
     )
-    return [transform, *tuners, trainer, baseline, evaluator, pusher]
+    return [transform, *tuners, *resolvers, trainer, baseline, evaluator, pusher]

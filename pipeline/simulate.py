@@ -9,6 +9,7 @@ with position, clicks and purchases. Its columns are the features of schemas/dem
 """
 
 import dataclasses
+import datetime
 import itertools
 import logging
 import os
@@ -22,6 +23,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet
 
 from pipeline.simulation import shop, traffic
+from pipeline.simulation.days import next_day, without_the_unopened
 
 FORMATS = ("csv", "parquet")
 ROWS_A_FILE = 1_000_000
@@ -39,6 +41,9 @@ def simulate(
     category_taste: bool = True,
     inheritance: bool = True,
     user_taste: bool = True,
+    days: int | None = None,
+    drift: float = 0.0,
+    new_categories: float = 0.0,
 ) -> dict:
     """Simulates a click log and writes it to a folder as impressions-00000.csv (or .parquet), -00001, ...
 
@@ -48,9 +53,11 @@ def simulate(
     their names when all of them are written, so a killed run leaves no log that looks whole; files
     of an earlier run in the folder are replaced.
 
-    The log depends on (rows, seed) and the three switches alone, byte for byte, on one machine and version of
-    numpy; the shop's taste on the seed and the switches. Items, users and shops grow slower than the rows.
-    Memory grows with the requests (about 100 bytes each) beside one file's rows.
+    With ``days``, the log is of so many days instead of four weeks, and has a file a day: impressions-20240101.csv ..
+
+    The log depends on (rows, seed), the three switches and what is said of days alone, byte for byte, on one machine
+    and version of numpy; the shop's taste on the seed and the switches. Items, users and shops grow slower than the
+    rows. Memory grows with the requests (about 100 bytes each) beside one file's rows.
 
     Args:
       out: the folder; made if there is none.
@@ -60,6 +67,9 @@ def simulate(
       category_taste: False: one taste on all shelves, so that a gate by category has nothing to choose.
       inheritance: False: a sub-category's taste has nothing to do with its top's or its siblings'.
       user_taste: False: all users are alike, so that a history tells nothing.
+      days: a file for each; from 1 to 28.
+      drift: how far taste turns from one day to the next, in [0, 1], see `pipeline.simulation.days`; needs ``days``.
+      new_categories: the share of the sub-categories that is opened after the first day; needs ``days``.
 
     Returns:
       `rows`, `requests`, `users` and `items` (with an impression), `top_categories`, `sub_categories`,
@@ -77,6 +87,11 @@ def simulate(
         raise ValueError(f"`seed` must not be negative. Received: seed={seed}")
     if format not in FORMATS:
         raise ValueError(f"`format` must be one of {', '.join(FORMATS)}. Received: format={format!r}")
+    if days is not None and not 1 <= days <= traffic.DAYS:
+        raise ValueError(f"`days` must be in [1, {traffic.DAYS}]. Received: days={days}")
+    for name, value in (("drift", drift), ("new_categories", new_categories)):
+        if not 0 <= value <= 1 or (value and days is None):
+            raise ValueError(f"`{name}` must be in [0, 1], and 0 without `days`. Received: {name}={value}, days={days}")
     begin = time.monotonic()
     out = pathlib.Path(out)
     out.mkdir(parents=True, exist_ok=True)
@@ -85,23 +100,28 @@ def simulate(
 
     taste = shop.make_taste(seed, category_taste, inheritance)
     catalogue = shop.make_catalogue(taste, rows, seed)
-    requests, users = traffic.make_requests(taste, rows, seed, user_taste)
+    requests, users = traffic.make_requests(taste, rows, seed, user_taste, days or traffic.DAYS)
+    if new_categories:
+        requests = without_the_unopened(requests, taste, days, new_categories, seed)
     names = _Names.of(taste, catalogue)
-    blocks = _blocks(requests)
+    blocks = _blocks(requests) if days is None else _days(requests, days)
     carried = _Clicks.none()
     totals = _Totals(catalogue)
     unfinished = []
     for number, block in enumerate(blocks):
+        if number and drift:
+            taste, catalogue = next_day(taste, catalogue, drift, np.random.default_rng([seed, 6, number]))
         rng = np.random.default_rng([seed, 3, rows, number])
         shown = traffic.show(taste, catalogue, users, requests, block, rng)
         table, carried = _table(names, catalogue, requests, block, shown, carried)
-        path = out / f".impressions-{number:05d}.{format}.unfinished"
+        name = f"{number:05d}" if days is None else f"{traffic.START_DATE + datetime.timedelta(number):%Y%m%d}"
+        path = out / f".impressions-{name}.{format}.unfinished"
         _write(table, path, format)
         unfinished.append(path)
         totals.add(shown)
         _progress.info("simulated %s of %s rows", f"{totals.rows:,}", f"{requests.shown.sum():,}")
     for path in out.iterdir():
-        if re.fullmatch(r"impressions-\d{5}\.(csv|parquet)", path.name):
+        if re.fullmatch(r"impressions-(\d{5}|\d{8})\.(csv|parquet)", path.name):
             path.unlink()
     for path in unfinished:
         path.rename(out / path.name.removeprefix(".").removesuffix(".unfinished"))
@@ -243,6 +263,12 @@ def _blocks(requests: traffic.Requests) -> list[slice]:
     cuts = np.searchsorted(ends, np.arange(ROWS_A_FILE, ends[-1], ROWS_A_FILE)) + 1
     cuts = [np.searchsorted(requests.timestamp, requests.timestamp[cut - 1], side="right") for cut in cuts]
     cuts = np.unique([0, *cuts, len(ends)])
+    return [slice(int(start), int(end)) for start, end in itertools.pairwise(cuts)]
+
+
+def _days(requests: traffic.Requests, days: int) -> list[slice]:
+    """Cuts the requests into days."""
+    cuts = np.searchsorted(requests.timestamp, traffic.START + traffic.DAY * np.arange(days + 1))
     return [slice(int(start), int(end)) for start, end in itertools.pairwise(cuts)]
 
 

@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 
 from components.click_log_example_gen.quarantine import read_summary
+from models import warm_start
 from models.hierarchy import read_hierarchy
 from models.search_space import show
 from models.trainer import RESULT_FILE
@@ -123,6 +124,8 @@ def table(summary: dict) -> RenderableType:
         training = summary["training"]
         for key, value in training["hyperparameters"].items():
             head.add_row(f"tuned: {key}", show(value))
+        if training["warm_start"]:
+            head.add_row("warm start", warm_start.summary(training["warm_start"]).replace("; ", "\n"))
         head.add_row("parameters", f"{training['parameters']:,}")
         head.add_row("steps, best at", f"{training['steps']:,}, {training['best_step']:,}")
         head.add_row("items trained a second", f"{summary['train_items_per_second']:,.0f}")

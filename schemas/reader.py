@@ -147,6 +147,16 @@ class LogSchema:
     features: tuple[Feature, ...]
     proto: schema_pb2.Schema
 
+    @property
+    def has_drift_comparator(self) -> bool:
+        """Whether a feature is to be compared with the span before."""
+        return any(feature.HasField("drift_comparator") for feature in self.proto.feature)
+
+    @property
+    def has_skew_comparator(self) -> bool:
+        """Whether a feature is to be compared with a log of serving."""
+        return any(feature.HasField("skew_comparator") for feature in self.proto.feature)
+
     def with_role(self, role: str) -> tuple[Feature, ...]:
         """The features of one role, in the file's order."""
         return tuple(feature for feature in self.features if role in feature.roles)

@@ -20,6 +20,11 @@ class AnomalyGateSpec(component_spec.ComponentSpec):
     INPUTS: ClassVar = {
         "statistics": component_spec.ChannelParameter(type=standard_artifacts.ExampleStatistics),
         "anomalies": component_spec.ChannelParameter(type=standard_artifacts.ExampleAnomalies),
+        "schema": component_spec.ChannelParameter(type=standard_artifacts.Schema),
+        "previous_statistics": component_spec.ChannelParameter(
+            type=standard_artifacts.ExampleStatistics, optional=True
+        ),
+        "serving_statistics": component_spec.ChannelParameter(type=standard_artifacts.ExampleStatistics, optional=True),
     }
     OUTPUTS: ClassVar = {"report": component_spec.ChannelParameter(type=AnomalyReport)}
 
@@ -27,11 +32,15 @@ class AnomalyGateSpec(component_spec.ComponentSpec):
 class AnomalyGate(base_component.BaseComponent):
     """Fails if ExampleValidator found anomalies, which itself only notes them and lets the pipeline go on.
 
-    What must not see bad data comes after it: ``transform.add_upstream_node(gate)``.
+    What must not see bad data comes after it: ``transform.add_upstream_node(gate)``. It also compares the train split
+    with another log's by the schema's comparators, which ExampleValidator does not.
 
     Args:
       statistics: of StatisticsGen; gives the figures of a feature that has an anomaly.
       anomalies: of ExampleValidator.
+      schema: the schema, with its comparators.
+      previous_statistics: of the span before, for the features with a drift_comparator; empty for the first span.
+      serving_statistics: of requests as they were served, for those with a skew_comparator.
       on_anomaly: "stop" raises `AnomalyError`, "warn" logs the same message and goes on.
       code: fingerprint of the source, so that a change to it is not answered from the cache.
 
@@ -46,6 +55,9 @@ class AnomalyGate(base_component.BaseComponent):
         self,
         statistics: types.BaseChannel,
         anomalies: types.BaseChannel,
+        schema: types.BaseChannel,
+        previous_statistics: types.BaseChannel | None = None,
+        serving_statistics: types.BaseChannel | None = None,
         on_anomaly: Literal["stop", "warn"] = "stop",
         code: str = "",
     ):
@@ -55,6 +67,9 @@ class AnomalyGate(base_component.BaseComponent):
             spec=AnomalyGateSpec(
                 statistics=statistics,
                 anomalies=anomalies,
+                schema=schema,
+                previous_statistics=previous_statistics,
+                serving_statistics=serving_statistics,
                 on_anomaly=on_anomaly,
                 code=code,
                 report=types.Channel(type=AnomalyReport),

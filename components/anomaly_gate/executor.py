@@ -10,12 +10,17 @@ from tensorflow_data_validation.utils import anomalies_util
 from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
 from tfx import types
 from tfx.components.example_validator.executor import DEFAULT_FILE_NAME as ANOMALIES_FILE
+from tfx.components.schema_gen.executor import DEFAULT_FILE_NAME as SCHEMA_FILE
 from tfx.components.statistics_gen import stats_artifact_utils
 from tfx.dsl.components.base import base_executor
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
+from tfx.utils import io_utils
+
+from components.anomaly_gate.comparisons import SPLIT, compare
 
 REPORT_FILE = "anomalies.json"
+COMPARISONS_FILE = "comparisons.json"
 _DATASET = "whole split"
 # TFDV's words, and what they mean for the schemas used here.
 _CLEARER = {
@@ -43,10 +48,12 @@ class Executor(base_executor.BaseExecutor):
         """Reads the anomalies, writes the report, and raises if there are any.
 
         Args:
-          input_dict: ``statistics``: one ExampleStatistics; ``anomalies``: one ExampleAnomalies.
+          input_dict: ``statistics``: one ExampleStatistics; ``anomalies``: one ExampleAnomalies; ``schema``: one
+            Schema; ``previous_statistics`` and ``serving_statistics``: one ExampleStatistics each, or none.
           output_dict: ``report``: one AnomalyReport. Its ``anomalies.json`` is a list, one entry an anomaly:
             ``split``, ``feature``, ``type`` (of TFMD's AnomalyInfo.Type), ``short_description``,
-            ``description``, and ``figures``, a dictionary of the feature's statistics in the split.
+            ``description``, and ``figures``, a dictionary of the feature's statistics in the split. Its
+            ``comparisons.json`` has the distances that `comparisons.compare` measured.
           exec_properties: ``on_anomaly``: "stop" or "warn".
 
         Raises:
@@ -61,9 +68,22 @@ class Executor(base_executor.BaseExecutor):
             path = os.path.join(artifact_utils.get_split_uri([anomalies], split), ANOMALIES_FILE)
             dataset = stats_artifact_utils.load_statistics(statistics, split).proto().datasets[0]
             found += [{"split": split, **entry} for entry in _read(anomalies_util.load_anomalies_binary(path), dataset)]
+        comparators, measured = compare(
+            io_utils.SchemaReader().read(
+                os.path.join(artifact_utils.get_single_uri(input_dict["schema"]), SCHEMA_FILE)
+            ),
+            statistics,
+            input_dict.get("previous_statistics"),
+            input_dict.get("serving_statistics"),
+        )
+        if SPLIT in splits:
+            dataset = stats_artifact_utils.load_statistics(statistics, SPLIT).proto().datasets[0]
+            found += [{"split": SPLIT, **entry} for entry in _features(comparators, dataset)]
 
         folder = artifact_utils.get_single_uri(output_dict["report"])
         fileio.makedirs(folder)
+        with fileio.open(os.path.join(folder, COMPARISONS_FILE), "w") as file:
+            file.write(json.dumps(measured, indent=2) + "\n")
         with fileio.open(os.path.join(folder, REPORT_FILE), "w") as file:
             file.write(json.dumps(found, indent=2) + "\n")
         if not found:
@@ -98,6 +118,14 @@ def _read(anomalies: anomalies_pb2.Anomalies, dataset: statistics_pb2.DatasetFea
         found.append(_entry(_DATASET, "DATA_MISSING", "No data", "the split has no request", of_dataset))
     if anomalies.HasField("dataset_anomaly_info"):
         found += _reasons(_DATASET, anomalies.dataset_anomaly_info, of_dataset)
+    return found + _features(anomalies, dataset)
+
+
+def _features(
+    anomalies: anomalies_pb2.Anomalies, dataset: statistics_pb2.DatasetFeatureStatistics
+) -> list[dict[str, Any]]:
+    """The anomalies of features, in order of their names."""
+    of_dataset, found = {"requests": dataset.num_examples}, []
     statistics = {_name(feature): feature for feature in dataset.features}
     for key, info in sorted(anomalies.anomaly_info.items()):
         name = _name(info) or key

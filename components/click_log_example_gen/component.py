@@ -49,7 +49,7 @@ class ClickLogExampleGen(base_beam_component.BaseBeamComponent):
 
     Args:
       data: what is read and how; `data.path` must be given.
-      schema_path: the schema of the log, see schemas/reader.py; without a label, for a log that is only scored.
+      schema: the text of the log's schema, see schemas/reader.py; without a label, for a log that is only scored.
       code: fingerprint of the source, so that a change to it is not answered from the cache.
 
     Raises:
@@ -61,12 +61,10 @@ class ClickLogExampleGen(base_beam_component.BaseBeamComponent):
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
     DRIVER_CLASS = WindowDriver
 
-    def __init__(self, data: DataConfig, schema_path: str | os.PathLike, code: str = ""):
+    def __init__(self, data: DataConfig, schema: str, code: str = ""):
         if data.path is None:
             raise ValueError("`data.path` must name the folder of the log (`--data`)")
-        with open(schema_path, encoding="utf-8") as file:
-            schema = file.read()
-        check(data, parse_schema(schema, source=str(schema_path), labelled=False))
+        check(data, parse_schema(schema, labelled=False))
         range_config = None
         if data.span is not None:
             static = range_config_pb2.StaticRange(start_span_number=data.span, end_span_number=data.span)

@@ -245,7 +245,8 @@ def check_files(plan: Plan, folder: str, globs: list[tuple[str, bool]]) -> tuple
         for source in find_sources(folder, pattern, data.format):
             if any(source.path == other.path for other in sources):
                 raise ValueError(
-                    f"`data.files`: {source.path!r} belongs to two spans; give the number a width ({{SPAN:4}}) or an end"
+                    f"`data.files`: {source.path!r} belongs to two spans; give the number a width ({{SPAN:4}}), or "
+                    "something to stand behind it"
                 )
             sources.append(dataclasses.replace(source, index=len(sources), earlier=earlier))
     check_columns(sources, {column: f"the feature {f.name!r}" for f in plan.read for column in f.columns})

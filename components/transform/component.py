@@ -1,7 +1,10 @@
 """Transform with the category hierarchy as one more input."""
 
+from collections.abc import Sequence
+
 from tfx import types
 from tfx.dsl.components.base import base_beam_component, executor_spec
+from tfx.proto.transform_pb2 import SplitsConfig
 from tfx.types import component_spec, standard_artifacts, standard_component_specs
 from tfx.utils import json_utils
 
@@ -29,10 +32,11 @@ class Transform(base_beam_component.BaseBeamComponent):
     of lineage, and no rerun when the hierarchy changes.
 
     Args:
-      examples: requests; the train split is analysed, all splits are transformed.
+      examples: requests; all splits are transformed.
       schema: of the requests.
       hierarchy: of the query's categories.
       schema_text: the text of the schema, whose annotations tell the roles.
+      analysed_splits: those that vocabularies, means and variances are of.
       code: fingerprint of the source of preprocessing_fn, so that a change to it is not answered from the cache.
     """
 
@@ -45,6 +49,7 @@ class Transform(base_beam_component.BaseBeamComponent):
         schema: types.BaseChannel,
         hierarchy: types.BaseChannel,
         schema_text: str,
+        analysed_splits: Sequence[str] = ("train",),
         code: str = "",
     ):
         transformed_examples = types.Channel(type=standard_artifacts.Examples)
@@ -56,6 +61,7 @@ class Transform(base_beam_component.BaseBeamComponent):
                 hierarchy=hierarchy,
                 preprocessing_fn=PREPROCESSING_FN,
                 custom_config=json_utils.dumps({"schema": schema_text, "code": code}),
+                splits_config=SplitsConfig(analyze=analysed_splits),  # the executor adds which to transform
                 # The raw requests have statistics already; the transformed ones would double Transform's time.
                 disable_statistics=1,
                 force_tf_compat_v1=0,

@@ -4,8 +4,9 @@ from typing import Any
 
 from tfx import types
 from tfx.components.transform import executor
+from tfx.proto.transform_pb2 import SplitsConfig
 from tfx.types import artifact_utils, standard_component_specs
-from tfx.utils import io_utils, json_utils
+from tfx.utils import io_utils, json_utils, proto_utils
 
 from models.hierarchy import hierarchy_folder
 
@@ -24,11 +25,17 @@ class Executor(executor.Executor):
         Args:
           input_dict: as TFX's, and ``hierarchy``: one CategoryHierarchy.
           output_dict: as TFX's.
-          exec_properties: as TFX's.
+          exec_properties: as TFX's; of ``splits_config`` only what is analysed, since all splits are transformed.
         """
         custom_config = json_utils.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])
         custom_config["hierarchy"] = artifact_utils.get_single_uri(input_dict["hierarchy"])
-        bound = exec_properties | {standard_component_specs.CUSTOM_CONFIG_KEY: json_utils.dumps(custom_config)}
+        splits = proto_utils.json_to_proto(exec_properties[standard_component_specs.SPLITS_CONFIG_KEY], SplitsConfig())
+        for examples in input_dict[standard_component_specs.EXAMPLES_KEY][:1]:
+            splits.transform.extend(artifact_utils.decode_split_names(examples.split_names))
+        bound = exec_properties | {
+            standard_component_specs.CUSTOM_CONFIG_KEY: json_utils.dumps(custom_config),
+            standard_component_specs.SPLITS_CONFIG_KEY: proto_utils.proto_to_json(splits),
+        }
         inputs = {name: artifacts for name, artifacts in input_dict.items() if name != "hierarchy"}
         super().Do(inputs, output_dict, bound)
         graph = artifact_utils.get_single_uri(output_dict[standard_component_specs.TRANSFORM_GRAPH_KEY])

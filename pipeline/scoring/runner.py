@@ -64,10 +64,8 @@ def _alone(lock: pathlib.Path, output: pathlib.Path) -> Iterator[None]:
 
 
 def _run_components(job: Job, unfinished: pathlib.Path, runner: LocalRunner) -> list[NodeRun]:
-    schema = unfinished / "schema.pbtxt"
-    schema.write_text(job.schema, encoding="utf-8")
     example_gen = ClickLogExampleGen(
-        job.data, schema, code=source_fingerprint("components.click_log_example_gen.executor")
+        job.data, job.schema, code=source_fingerprint("components.click_log_example_gen.executor")
     )
     scorer = BulkScorer(
         example_gen.outputs["examples"],

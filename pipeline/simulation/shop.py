@@ -73,6 +73,7 @@ class Catalogue:
       sub, brand, shop: [I] indices.
       price, sales, rating, age_days: [I] as the log shows them, NaN where missing; the age on the log's first day.
       sales_score: [I] standardised within the shelf.
+      motive_values: [I, MOTIVES] how far each item meets each pair's first motive.
       known_utility: [I] log-odds of a click of an item that is looked at by the average user, without the item's own
         effect: what features can tell.
       utility: [I] the same with the item's own effect.
@@ -87,6 +88,7 @@ class Catalogue:
     rating: np.ndarray
     age_days: np.ndarray
     sales_score: np.ndarray
+    motive_values: np.ndarray
     known_utility: np.ndarray
     utility: np.ndarray
 
@@ -217,9 +219,9 @@ def make_catalogue(taste: Taste, rows: int, seed: int) -> Catalogue:
         + SHOP_TASTE * shop_quality[shop]
     )
     utility = known_utility + ITEM_EFFECT * scores()
-    intercept = _intercepts(utility, first, taste.click_rate)[sub]
+    intercept = intercepts(utility, first, taste.click_rate)[sub]
     return Catalogue(
-        first, sub, brand, shop, price, sales, rating, age_days, sales_score,
+        first, sub, brand, shop, price, sales, rating, age_days, sales_score, values,
         known_utility + intercept, utility + intercept,
     )  # fmt: skip
 
@@ -240,7 +242,7 @@ def _by_shelf(rng: np.random.Generator, mean: float, spread: float, top_of: np.n
     return of_top[top_of] + SUB_SPREAD * spread * rng.normal(size=len(top_of))
 
 
-def _intercepts(utility: np.ndarray, first: np.ndarray, click_rate: np.ndarray) -> np.ndarray:
+def intercepts(utility: np.ndarray, first: np.ndarray, click_rate: np.ndarray) -> np.ndarray:
     """[S] what added to a shelf's utilities makes their mean probability `click_rate` (by bisection)."""
     sizes = np.diff(first)
     low, high = np.full(len(sizes), -20.0), np.full(len(sizes), 20.0)

@@ -1,12 +1,15 @@
 """The requests of the simulated shop: who searches where, what is shown in which order, what is clicked."""
 
 import dataclasses
+import datetime
 
 import numpy as np
 
 from pipeline.simulation.shop import PRICE_SENSITIVITY, STYLES, Catalogue, Taste, zipf
 
-START = 1_704_067_200  # 2024-01-01 00:00 UTC
+START_DATE = datetime.date(2024, 1, 1)
+START = 1_704_067_200  # its beginning in UTC
+DAY = 86_400  # seconds
 DAYS = 28
 MIN_SHOWN, MAX_SHOWN = 8, 40
 RETRIEVED = 96  # items the search engine retrieves for a query, of which it shows up to MAX_SHOWN
@@ -52,8 +55,10 @@ class Impressions:
     purchase: np.ndarray
 
 
-def make_requests(taste: Taste, rows: int, seed: int, user_taste: bool = True) -> tuple[Requests, Users]:
-    """Draws requests that show at least ``rows`` items, and not one request more, and their users.
+def make_requests(
+    taste: Taste, rows: int, seed: int, user_taste: bool = True, days: int = DAYS
+) -> tuple[Requests, Users]:
+    """Draws requests of some days that show at least ``rows`` items, and not one request more, and their users.
 
     Without ``user_taste`` all users are alike.
     """
@@ -72,7 +77,7 @@ def make_requests(taste: Taste, rows: int, seed: int, user_taste: bool = True) -
         favourite[user, rng.integers(FAVOURITES, size=count)],
         rng.choice(len(taste.subs), count, p=taste.traffic),
     )
-    hour = rng.integers(DAYS, size=count) * 24 + rng.choice(24, count, p=_HOURS / _HOURS.sum())
+    hour = rng.integers(days, size=count) * 24 + rng.choice(24, count, p=_HOURS / _HOURS.sum())
     timestamp = np.sort(START + hour * 3600 + rng.integers(3600, size=count))
     return (
         Requests(timestamp, user, sub, shown),

@@ -10,7 +10,6 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx import types
 from tfx.components.example_validator.executor import Executor as ExampleValidator
-from tfx.components.statistics_gen import stats_artifact_utils
 from tfx.components.statistics_gen.executor import Executor as StatisticsGen
 from tfx.types import artifact_utils, standard_artifacts
 
@@ -67,10 +66,15 @@ def statistics(tmp_path_factory):
         _request(12, price=[-3.5, -1.0], click=[2, 0]),
         _request(13, top_category=[], item_id=[], extra=["x"]),
     ]
+    return _statistics(folder, {"train": clean, "test": dirty})
+
+
+def _statistics(folder, splits):
+    """The artifact of a real StatisticsGen."""
     examples = standard_artifacts.Examples()
     examples.uri = str(folder / "examples")
-    examples.split_names = artifact_utils.encode_split_names(["train", "test"])
-    for split, requests in {"train": clean, "test": dirty}.items():
+    examples.split_names = artifact_utils.encode_split_names(list(splits))
+    for split, requests in splits.items():
         (folder / "examples" / f"Split-{split}").mkdir(parents=True)
         with tf.io.TFRecordWriter(str(folder / "examples" / f"Split-{split}" / "data.gz"), "GZIP") as writer:
             for request in requests:
@@ -84,7 +88,7 @@ def statistics(tmp_path_factory):
 
 @pytest.fixture
 def gate(statistics, tmp_path):
-    def run(on_anomaly="stop", schema=SCHEMA, exclude=(), change=None):
+    def run(on_anomaly="stop", schema=SCHEMA, exclude=(), previous=None, serving=None):
         schema_artifact = standard_artifacts.Schema()
         schema_artifact.uri = str(tmp_path / "schema")
         (tmp_path / "schema").mkdir()
@@ -96,13 +100,12 @@ def gate(statistics, tmp_path):
             {"anomalies": [anomalies]},
             {"exclude_splits": json.dumps(exclude)},
         )
-        if change:
-            change(anomalies)
         report = AnomalyReport()
         report.uri = str(tmp_path / "report")
-        Executor().Do(
-            {"statistics": [statistics], "anomalies": [anomalies]}, {"report": [report]}, {"on_anomaly": on_anomaly}
-        )
+        inputs = {"statistics": [statistics], "anomalies": [anomalies], "schema": [schema_artifact]}
+        others = {"previous_statistics": previous, "serving_statistics": serving}
+        inputs |= {name: [artifact] for name, artifact in others.items() if artifact}
+        Executor().Do(inputs, {"report": [report]}, {"on_anomaly": on_anomaly})
         return json.loads((tmp_path / "report" / "anomalies.json").read_text())
 
     return run
@@ -156,26 +159,43 @@ def test_anomalies_of_the_whole_split_count(gate):
         gate(schema=SCHEMA + "dataset_constraints { min_examples_count: 100 }", exclude=["test"])
 
 
-def test_drift_is_shown_with_distance_and_threshold(gate, statistics):
-    def add_drift(anomalies):
-        schema = text_format.Parse(SCHEMA, schema_pb2.Schema())
-        tfdv.get_feature(schema, "price").drift_comparator.jensen_shannon_divergence.threshold = 0.01
-        train, test = (stats_artifact_utils.load_statistics(statistics, split).proto() for split in ("train", "test"))
-        found = tfdv.validate_statistics(train, schema, previous_statistics=test)
-        path = f"{anomalies.uri}/Split-train/SchemaDiff.pb"
-        with open(path, "wb") as file:
-            file.write(found.SerializeToString())
+DRIFT = "drift_comparator { jensen_shannon_divergence { threshold: 0.2 } }"
+SKEW = "skew_comparator { infinity_norm { threshold: 0.4 } }"
 
-    with pytest.raises(
-        AnomalyError, match=r"train: price: .*divergence between current and previous is 1, above the threshold 0.01"
-    ):
-        gate(exclude=["test"], change=add_drift)
+
+def test_drift_and_skew_are_shown_with_distance_and_threshold(gate, tmp_path):
+    """Yesterday's prices were others, and half of what was served was on another shelf; the shops were the same."""
+    schema = text_format.Parse(SCHEMA, schema_pb2.Schema())
+    for name, comparator in (("price", DRIFT), ("top_category", SKEW), ("shop", DRIFT)):
+        tfdv.get_feature(schema, name).MergeFrom(text_format.Parse(comparator, schema_pb2.Feature()))
+    dear = [_request(number, price=[900.0 + number] * (2 + number % 3)) for number in range(12)]
+    served = [_request(number, top_category=["书" if number % 2 else "电子"]) for number in range(12)]
+    with pytest.raises(AnomalyError) as error:
+        gate(
+            schema=text_format.MessageToString(schema, as_utf8=True),
+            exclude=["test"],
+            previous=_statistics(tmp_path / "yesterday", {"train": dear}),
+            serving=_statistics(tmp_path / "served", {"all": served}),
+        )
+    first, price, top_category, _ = str(error.value).splitlines()
+    assert first == "2 anomalies in the data:"
+    assert "price: High approximate Jensen-Shannon divergence between current and previous" in price
+    assert "divergence between current and previous is 1, above the threshold 0.2" in price
+    assert "top_category: High Linfty distance between training and serving" in top_category
+    assert "is 0.5, above the threshold 0.4" in top_category
+    measured = json.loads((tmp_path / "report" / "comparisons.json").read_text())
+    assert {(one["feature"], one["with"], one["value"], one["threshold"]) for one in measured} == {
+        ("price", "the span before", 1.0, 0.2),
+        ("shop", "the span before", 0.0, 0.2),
+        ("top_category", "the log of serving", 0.5, 0.4),
+    }
 
 
 def test_the_component_refuses_an_unknown_reaction():
     channels = {
         "statistics": types.Channel(type=standard_artifacts.ExampleStatistics),
         "anomalies": types.Channel(type=standard_artifacts.ExampleAnomalies),
+        "schema": types.Channel(type=standard_artifacts.Schema),
     }
     assert AnomalyGate(**channels, on_anomaly="warn").outputs["report"].type is AnomalyReport
     with pytest.raises(ValueError, match=r"`on_anomaly` must be stop or warn. Received: on_anomaly='ignore'"):

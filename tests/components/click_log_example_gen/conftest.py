@@ -81,9 +81,8 @@ def ingest(tmp_path):
 
     def run(schema=SHOP, **data):
         out = tmp_path / f"out{next(runs)}"
-        (tmp_path / "schema.pbtxt").write_text(schema)
         config = DataConfig.model_validate({"path": str(tmp_path / "log"), **data})
-        component = ClickLogExampleGen(config, tmp_path / "schema.pbtxt")
+        component = ClickLogExampleGen(config, schema)
         examples, quarantine = standard_artifacts.Examples(), Quarantine()
         for artifact, name in ((examples, "examples"), (quarantine, "quarantine")):
             artifact.uri = str(out / name)

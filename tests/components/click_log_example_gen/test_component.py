@@ -33,7 +33,7 @@ def run(tmp_path):
         data = DataConfig.model_validate(
             {"path": str(tmp_path / "log"), "files": files, "span": span, "tables": [table]}
         )
-        component = ClickLogExampleGen(data, tmp_path / "schema.pbtxt", code)
+        component = ClickLogExampleGen(data, (tmp_path / "schema.pbtxt").read_text(), code)
         LocalDagRunner().run(
             Pipeline(
                 pipeline_name="test",
@@ -85,4 +85,4 @@ def test_newest_span_and_cache(run, tmp_path):
 def test_the_path_is_needed(tmp_path):
     (tmp_path / "schema.pbtxt").write_text(SHOP)
     with pytest.raises(ValueError, match=r"`data.path` must name the folder of the log"):
-        ClickLogExampleGen(DataConfig(), tmp_path / "schema.pbtxt")
+        ClickLogExampleGen(DataConfig(), "")
