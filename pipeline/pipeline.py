@@ -4,9 +4,10 @@ import dataclasses
 import pathlib
 
 # Not tfx.v1: its extensions import Google Cloud's clients, a quarter of a run's imports.
-from tfx.components import Evaluator, ExampleValidator, Pusher, StatisticsGen, Trainer, Tuner
+from tfx.components import Evaluator, ExampleValidator, Pusher, StatisticsGen, Tuner
 from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
 from tfx.dsl.components.common import resolver
+from tfx.orchestration.data_types import RuntimeParameter
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto.pusher_pb2 import PushDestination
 from tfx.proto.trainer_pb2 import EvalArgs, TrainArgs
@@ -16,6 +17,7 @@ from components.anomaly_gate.component import AnomalyGate
 from components.baseline import LastOtherBlessedModel
 from components.category_hierarchy_gen.component import CategoryHierarchyGen
 from components.click_log_example_gen.component import ClickLogExampleGen
+from components.trainer.component import Trainer
 from components.transform.component import Transform
 from pipeline.config import MODEL, RunConfig
 from pipeline.evaluation import evaluation_config
@@ -46,18 +48,43 @@ class Places:
         return cls(f"{folder}/artifacts", f"{folder}/checkpoints", f"{folder}/serving/{MODEL}")
 
 
-def create_pipeline(config: RunConfig, schema: LogSchema, places: Places, **pipeline_arguments) -> Pipeline:
+@dataclasses.dataclass(frozen=True)
+class Orchestration:
+    """In what an orchestrator differs from TFX's own, whose ways are the defaults.
+
+    Attributes:
+      last_blessed: the strategy that finds the last blessed model, by which a new one is judged; None: there is no
+        such thing, and a new one is judged alone.
+      schema_file: where ImportSchemaGen finds the schema; `schema` of the configuration unless given.
+      log, span, epochs: are given when a run starts, in place of `data.path`, `data.span` and `train.epochs`.
+    """
+
+    last_blessed: type[resolver.ResolverStrategy] | None = LastOtherBlessedModel
+    schema_file: str | None = None
+    log: RuntimeParameter | None = None
+    span: RuntimeParameter | None = None
+    epochs: RuntimeParameter | None = None
+
+
+def create_pipeline(
+    config: RunConfig,
+    schema: LogSchema,
+    places: Places,
+    orchestration: Orchestration = Orchestration(),
+    **pipeline_arguments,
+) -> Pipeline:
     """Builds the pipeline of a run.
 
     Args:
       config: as `load_config` gives it, with `data.path` set.
       schema: of the log.
       places: where outputs go.
+      orchestration: what the orchestrator does its own way.
       **pipeline_arguments: for Pipeline, such as ``metadata_connection_config``.
     """
-    components = _ingestion(config)
+    components = _ingestion(config, orchestration)
     if config.stop_after != "validation":
-        components += _training(config, schema, places, *components)
+        components += _training(config, schema, places, orchestration, *components)
     return Pipeline(
         pipeline_name=config.name,
         pipeline_root=places.artifacts,
@@ -69,13 +96,17 @@ def create_pipeline(config: RunConfig, schema: LogSchema, places: Places, **pipe
     )
 
 
-def _ingestion(config: RunConfig) -> list:
+def _ingestion(config: RunConfig, orchestration: Orchestration) -> list:
     """From the log to validated requests and their category hierarchy."""
     example_gen = ClickLogExampleGen(
-        config.data, config.log_schema, code=source_fingerprint("components.click_log_example_gen.executor")
+        config.data,
+        config.log_schema,
+        code=source_fingerprint("components.click_log_example_gen.executor"),
+        log=orchestration.log,
+        span=orchestration.span,
     )
     statistics = StatisticsGen(examples=example_gen.outputs["examples"])
-    schema = ImportSchemaGen(schema_file=config.log_schema)
+    schema = ImportSchemaGen(schema_file=orchestration.schema_file or config.log_schema)
     validator = ExampleValidator(statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"])
     gate = AnomalyGate(
         statistics=statistics.outputs["statistics"],
@@ -97,6 +128,7 @@ def _training(
     config: RunConfig,
     schema: LogSchema,
     places: Places,
+    orchestration: Orchestration,
     example_gen,
     statistics,
     schema_gen,
@@ -138,18 +170,27 @@ def _training(
         run_fn=RUN_FN,
         custom_config=settings | {"code": source_fingerprint(RUN_FN.rpartition(".")[0])},
         hyperparameters=tuners[0].outputs["best_hyperparameters"] if tuners else None,
+        epochs=orchestration.epochs,
         **learning,
     )
-    baseline = resolver.Resolver(
-        strategy_class=LastOtherBlessedModel,
-        candidate=trainer.outputs["model"],
-        model=Channel(type=standard_artifacts.Model),
-        model_blessing=Channel(type=standard_artifacts.ModelBlessing),
-    ).with_id("BaselineResolver")
+    baselines = []
+    if orchestration.last_blessed:
+        # TFX's own strategy takes the models and the blessings, and nothing else.
+        candidate = (
+            {"candidate": trainer.outputs["model"]} if orchestration.last_blessed is LastOtherBlessedModel else {}
+        )
+        baselines = [
+            resolver.Resolver(
+                strategy_class=orchestration.last_blessed,
+                model=Channel(type=standard_artifacts.Model),
+                model_blessing=Channel(type=standard_artifacts.ModelBlessing),
+                **candidate,
+            ).with_id("BaselineResolver")
+        ]
     evaluator = Evaluator(
         examples=example_gen.outputs["examples"],
         model=trainer.outputs["model"],
-        baseline_model=baseline.outputs["model"],
+        baseline_model=baselines[0].outputs["model"] if baselines else None,
         example_splits=["test"],
         eval_config=evaluation_config(config, schema),
         # Without a schema: with one, TFMA cuts every ragged feature of every request apart, four times as slow.
@@ -159,4 +200,4 @@ def _training(
         model_blessing=evaluator.outputs["blessing"],
         push_destination=PushDestination(filesystem=PushDestination.Filesystem(base_directory=places.serving)),
     )
-    return [transform, *tuners, trainer, baseline, evaluator, pusher]
+    return [transform, *tuners, trainer, *baselines, evaluator, pusher]

@@ -8,6 +8,7 @@ from typing import ClassVar
 from tfx import types
 from tfx.components.example_gen import driver
 from tfx.dsl.components.base import base_beam_component, executor_spec
+from tfx.orchestration.data_types import RuntimeParameter
 from tfx.proto import example_gen_pb2, range_config_pb2
 from tfx.types import component_spec, standard_artifacts
 
@@ -15,6 +16,7 @@ from components.artifacts import Quarantine
 from components.click_log_example_gen.config import DataConfig
 from components.click_log_example_gen.executor import Executor
 from components.click_log_example_gen.plan import check
+from components.click_log_example_gen.spans import NEWEST, span_range
 from schemas.reader import parse_schema
 
 
@@ -25,6 +27,7 @@ class ClickLogExampleGenSpec(component_spec.ComponentSpec):
         "input_base": component_spec.ExecutionParameter(type=str),
         "input_config": component_spec.ExecutionParameter(type=example_gen_pb2.Input),
         "range_config": component_spec.ExecutionParameter(type=range_config_pb2.RangeConfig, optional=True),
+        "wanted_span": component_spec.ExecutionParameter(type=int),
         "data": component_spec.ExecutionParameter(type=str),
         "schema": component_spec.ExecutionParameter(type=str),
         "tables": component_spec.ExecutionParameter(type=str),
@@ -44,12 +47,16 @@ class ClickLogExampleGen(base_beam_component.BaseBeamComponent):
     that are in no request, with file, line and reason, and a summary. Each row that is read is in one of the two.
 
     TFX's FileBasedDriver resolves {SPAN}, {VERSION} and {YYYY}, {MM}, {DD} in `data.files` to the newest ones (or
-    `data.span`) and fingerprints the files, so that a log that did not change is not ingested again.
+    `data.span`) and fingerprints the files, so that a log that did not change is not ingested again. Kubeflow runs no
+    driver: there the executor fills them in, and nothing tells whether the log has changed.
 
     Args:
       data: what is read and how; `data.path` must be given.
       schema_path: the schema of the log, see schemas/reader.py; without a label, for a log that is only scored.
       code: fingerprint of the source, so that a change to it is not answered from the cache.
+      log: stands in for `data.path` when the run starts.
+      span: stands in for `data.span` when the run starts; `spans.NEWEST` for the newest. For orchestrators that run
+        no driver, which would not see it.
 
     Raises:
       schemas.reader.SchemaError: if the schema cannot be read.
@@ -60,22 +67,27 @@ class ClickLogExampleGen(base_beam_component.BaseBeamComponent):
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
     DRIVER_CLASS = driver.FileBasedDriver
 
-    def __init__(self, data: DataConfig, schema_path: str | os.PathLike, code: str = ""):
+    def __init__(
+        self,
+        data: DataConfig,
+        schema_path: str | os.PathLike,
+        code: str = "",
+        log: RuntimeParameter | None = None,
+        span: RuntimeParameter | None = None,
+    ):
         if data.path is None:
             raise ValueError("`data.path` must name the folder of the log (`--data`)")
         with open(schema_path, encoding="utf-8") as file:
             schema = file.read()
         check(data, parse_schema(schema, source=str(schema_path), labelled=False))
-        range_config = None
-        if data.span is not None:
-            static = range_config_pb2.StaticRange(start_span_number=data.span, end_span_number=data.span)
-            range_config = range_config_pb2.RangeConfig(static_range=static)
+        wanted_span = NEWEST if data.span is None else data.span
         split = example_gen_pb2.Input.Split(name="log", pattern=data.files)
         spec = ClickLogExampleGenSpec(
-            input_base=data.path,
+            input_base=data.path if log is None else log,
             input_config=example_gen_pb2.Input(splits=[split]),
-            range_config=range_config,
-            data=data.model_dump_json(),
+            range_config=span_range(wanted_span) if span is None else None,
+            wanted_span=wanted_span if span is None else span,
+            data=data.model_dump_json(exclude={"path", "span"}),
             schema=schema,
             tables=_fingerprint(data),
             code=code,

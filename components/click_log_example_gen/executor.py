@@ -8,6 +8,7 @@ import time
 
 import tensorflow as tf
 from tfx import types
+from tfx.components.example_gen import driver, utils
 from tfx.components.util import examples_utils
 from tfx.dsl.components.base import base_beam_executor
 from tfx.dsl.io import fileio
@@ -21,6 +22,7 @@ from components.click_log_example_gen.joins import Lookup, prepare_table
 from components.click_log_example_gen.plan import Plan, check
 from components.click_log_example_gen.quarantine import SUMMARY, describe_reasons, failure, merge_reports
 from components.click_log_example_gen.sources import Source, check_files
+from components.click_log_example_gen.spans import resolve
 from schemas.reader import parse_schema
 
 PARTITION_BYTES = 64 << 20  # of text; takes about a quarter of a gigabyte of a worker's memory
@@ -48,8 +50,9 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             - quarantine: ``rows-*.jsonl.gz``, a file for each file of the log with bad rows (``tables-*``: of a
               table), and ``summary.json`` as `quarantine.read_summary` describes.
           exec_properties:
-            - input_base, input_config: the folder and, with the span filled in by the driver, the glob.
-            - data: a `DataConfig` as JSON.
+            - input_base, input_config: the folder and the glob, with the span filled in by the driver if one ran.
+            - wanted_span: the span to take if none ran, or `spans.NEWEST`.
+            - data: a `DataConfig` as JSON, without the folder and the span.
             - schema: the text of the schema; without a label, for requests that are only to be scored.
 
         Raises:
@@ -65,8 +68,8 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         schema = parse_schema(exec_properties["schema"], labelled=False)
         check(data, schema)
         plan = Plan(data, schema)
-        input_config = proto_utils.json_to_proto(exec_properties["input_config"], example_gen_pb2.Input())
-        sources, table_sources = check_files(plan, exec_properties["input_base"], input_config.splits[0].pattern)
+        pattern = _pattern(exec_properties, examples)
+        sources, table_sources = check_files(plan, exec_properties["input_base"], pattern)
 
         staging = os.path.join(quarantine.uri, "staging")
         fileio.makedirs(staging)
@@ -121,6 +124,22 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             summary["rows_quarantined"],
             summary["seconds"],
         )
+
+
+def _pattern(exec_properties: dict, examples: types.Artifact) -> str:
+    """The glob of the log's files: as the driver filled it in, or filled in and noted here, as it does."""
+    input_config = proto_utils.json_to_proto(exec_properties["input_config"], example_gen_pb2.Input())
+    pattern = input_config.splits[0].pattern
+    if utils.FINGERPRINT_PROPERTY_NAME in exec_properties:
+        return pattern
+    found = resolve(exec_properties["input_base"], pattern, exec_properties["wanted_span"])
+    filled = {
+        utils.SPAN_PROPERTY_NAME: found.span,
+        utils.VERSION_PROPERTY_NAME: found.version,
+        utils.FINGERPRINT_PROPERTY_NAME: found.fingerprint,
+    }
+    driver.update_output_artifact(filled, examples.mlmd_artifact)
+    return found.pattern
 
 
 def _prepare(plan: Plan, i: int, sources: list[Source], staging: str, quarantine: str) -> tuple[Lookup, dict]:

@@ -4,10 +4,7 @@ import os
 
 import pytest
 import tensorflow as tf
-from tfx.components.example_gen import input_processor
-from tfx.proto import example_gen_pb2
 from tfx.types import standard_artifacts
-from tfx.utils import proto_utils
 
 from components.artifacts import Quarantine
 from components.click_log_example_gen.component import ClickLogExampleGen
@@ -16,13 +13,6 @@ from components.click_log_example_gen.executor import Executor
 from components.click_log_example_gen.quarantine import read_rows, read_summary
 
 _FEATURE = 'feature {{ name: "{name}" type: {type} {rest} annotation {{ {tags} }} }}\n'
-
-
-def resolve_span(data: DataConfig) -> str:
-    """`data.files` with {SPAN}, {VERSION}, {YYYY}.. filled in as TFX's FileBasedDriver does: the newest of each."""
-    split = example_gen_pb2.Input.Split(name="log", pattern=data.files)
-    processor = input_processor.FileBasedInputProcessor(data.path, [split])
-    return processor.get_pattern_for_span_version(data.files, *processor.resolve_span_and_version())
 
 
 def make_schema(*features: tuple[str, str, str, str]) -> str:
@@ -97,11 +87,8 @@ def ingest(tmp_path):
         for artifact, name in ((examples, "examples"), (quarantine, "quarantine")):
             artifact.uri = str(out / name)
             os.makedirs(artifact.uri)
-        properties = dict(component.exec_properties)
-        split = example_gen_pb2.Input.Split(name="log", pattern=resolve_span(config))
-        properties["input_config"] = proto_utils.proto_to_json(example_gen_pb2.Input(splits=[split]))
         context = Executor.Context(beam_pipeline_args=[], tmp_dir=str(out / "tmp"), unique_id="1")
-        Executor(context).Do({}, {"examples": [examples], "quarantine": [quarantine]}, properties)
+        Executor(context).Do({}, {"examples": [examples], "quarantine": [quarantine]}, dict(component.exec_properties))
         return Result(examples, quarantine)
 
     return run

@@ -47,7 +47,7 @@ def run(tmp_path):
             executions = handle.store.get_executions()
             done = [e for e in executions if e.last_known_state == metadata_store_pb2.Execution.COMPLETE]
             examples = handle.store.get_artifacts_by_type("Examples")[-1]
-            quarantine = handle.store.get_artifacts_by_type("Quarantine")[-1]
+            quarantine = handle.store.get_artifacts_by_type("components.Quarantine")[-1]
         return len(done), examples, read_summary(quarantine.uri)
 
     return run
