@@ -59,6 +59,7 @@ setuptools.setup(
         "airflow": ["apache-airflow>=2.10,<2.11"],
         "dev": [
             "check-jsonschema>=0.29,<0.34",
+            "dockerfile-parse>=2,<3",
             "hypothesis>=6.100",
             "kubernetes-validate>=1.30",
             "pytest>=8",

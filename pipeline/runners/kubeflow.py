@@ -13,6 +13,8 @@ import yaml
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 from rich.table import Table
+from tfx.dsl.components.base.base_component import BaseComponent
+from tfx.dsl.components.base.base_node import BaseNode
 from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import LatestBlessedModelStrategy
 from tfx.orchestration.data_types import RuntimeParameter
 from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import KubeflowV2DagRunner, KubeflowV2DagRunnerConfig
@@ -116,9 +118,9 @@ def table(job: dict, path: pathlib.Path) -> Table:
     spec = job["pipelineSpec"]
     shown = Table(show_header=False, box=None)
     shown.add_row("file", f"{path}, {path.stat().st_size:,} bytes")
-    shown.add_row("components", f"{len(spec['components'])}")
-    shown.add_row("tasks", ", ".join(spec["root"]["dag"]["tasks"]))
-    for name, definition in spec["root"]["inputDefinitions"]["parameters"].items():
+    shown.add_row("components", str(len(spec["components"])))
+    shown.add_row("tasks", ", ".join(sorted(spec["root"]["dag"]["tasks"])))
+    for name, definition in sorted(spec["root"]["inputDefinitions"]["parameters"].items()):
         shown.add_row("parameter", f"{name} ({definition['parameterType']}) = {definition['defaultValue']!r}")
     shown.add_row("pipeline root", job["runtimeConfig"]["gcsOutputDirectory"])
     return shown
@@ -141,8 +143,8 @@ def parse_resources(texts: list[str]) -> dict[str, tuple[float, float]]:
     return resources
 
 
-def _set_resources(components: list, resources: dict[str, tuple[float, float]]) -> None:
-    by_name = {component.id: component for component in components}
+def _set_resources(components: list[BaseNode], resources: dict[str, tuple[float, float]]) -> None:
+    by_name = {node.id: node for node in components if isinstance(node, BaseComponent)}
     if unknown := resources.keys() - by_name:
         raise ConfigError(f"--resources: unknown: {', '.join(sorted(unknown))}. Components: {', '.join(by_name)}")
     message = pipeline_spec_pb2.PipelineDeploymentConfig.PipelineContainerSpec.ResourceSpec
