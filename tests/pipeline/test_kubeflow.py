@@ -224,3 +224,27 @@ def test_the_command_refuses(compile_verb, tmp_path, capfd):
     with pytest.raises(SystemExit):
         compile_verb(out=None)
     assert "compile needs --target=kubeflow and --out=<file>" in capfd.readouterr().err
+
+
+def test_vertex_ai_s_client_takes_it(job, tmp_path):
+    from google.auth.credentials import AnonymousCredentials
+    from google.cloud import aiplatform  # seconds of imports
+
+    path = tmp_path / "job.json"
+    kubeflow.write_job(job, path)
+
+    def submitted(**parameters):
+        return aiplatform.PipelineJob(
+            display_name="demo",
+            template_path=str(path),
+            parameter_values=parameters,
+            project="a-project",
+            location="europe-west1",
+            credentials=AnonymousCredentials(),
+        ).to_dict()
+
+    made = submitted(log="gs://bucket/other", epochs=5)
+    assert made["runtimeConfig"]["parameterValues"] == {"log": "gs://bucket/other", "epochs": 5}
+    assert made["runtimeConfig"]["gcsOutputDirectory"] == f"{ROOT}/artifacts"
+    with pytest.raises(ValueError, match="epoch is not found"):
+        submitted(epoch=5)
