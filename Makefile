@@ -7,7 +7,7 @@ export PYTHON
 python := .venv/bin/python
 data := $(if $(DATA),--data $(DATA))
 
-.PHONY: help environment run tune ablation score serve test fuzz bench lint format lock clean
+.PHONY: help environment run tune ablation score serve kubeflow test fuzz bench lint format lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -29,6 +29,12 @@ serve: environment  ## serve the newest pushed model on ports 8500 (gRPC) and 85
 
 score: environment  ## score raw requests offline: CONFIG, INPUT=<folder> OUTPUT=<folder> ARGS="--version=<pushed version>"
 	@$(python) -m pipeline score --config $(CONFIG) $(data) --input "$(INPUT)" --output "$(OUTPUT)" $(ARGS)
+
+ROOT ?= gs://bucket/demo
+IMAGE ?= registry/aislerank:tag
+kubeflow: environment  ## compile the pipeline for Kubeflow: CONFIG, DATA=gs://.. ROOT=gs://.. IMAGE=<image> ARGS="--noresolvers"
+	@$(python) -m pipeline compile --target kubeflow --config $(CONFIG) --data "$(or $(DATA),gs://bucket/log)" \
+		--pipeline_root "$(ROOT)" --image "$(IMAGE)" --out runs/$(basename $(notdir $(CONFIG)))/kubeflow.json $(ARGS)
 
 test: environment  ## every test: ARGS="-k gates"
 	@$(python) -m pytest -n 2 --dist loadfile $(ARGS)

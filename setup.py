@@ -36,6 +36,8 @@ setuptools.setup(
         "tensorflow-recommenders>=0.7.3,<0.8",
         "tfx>=1.15.1,<1.16",
         "keras-tuner>=1.4,<2",
+        # What TFX needs of Kubeflow: the messages of a compiled pipeline. The client would pin pydantic 1.
+        "kfp-pipeline-spec>=0.1.16,<0.2",
         "matplotlib>=3.8,<4",
         "orjson>=3.10,<4",
         "pandas>=1.5,<2",
@@ -55,9 +57,9 @@ setuptools.setup(
     ],
     extras_require={
         "airflow": ["apache-airflow>=2.10,<2.11"],
-        "kubeflow": ["kfp>=1.8.22,<2"],
         "dev": [
             "check-jsonschema>=0.29,<0.34",
+            "dockerfile-parse>=2,<3",
             "hypothesis>=6.100",
             "kubernetes-validate>=1.30",
             "pytest>=8",

@@ -1,4 +1,7 @@
-"""The project's artifact types."""
+"""The project's artifact types.
+
+Their names say where they are found, in components/__init__.py: Kubeflow knows a type by its name alone.
+"""
 
 from tfx.types.artifact import Artifact
 
@@ -6,22 +9,22 @@ from tfx.types.artifact import Artifact
 class CategoryHierarchy(Artifact):
     """A tree of categories with a vocabulary a level; its files are described in models/hierarchy.py."""
 
-    TYPE_NAME = "CategoryHierarchy"
+    TYPE_NAME = "components.CategoryHierarchy"
 
 
 class AnomalyReport(Artifact):
     """The anomalies that AnomalyGate was shown, as JSON; described in components/anomaly_gate/executor.py."""
 
-    TYPE_NAME = "AnomalyReport"
+    TYPE_NAME = "components.AnomalyReport"
 
 
 class Quarantine(Artifact):
     """The rows of a log that are in no request; described in components/click_log_example_gen/quarantine.py."""
 
-    TYPE_NAME = "Quarantine"
+    TYPE_NAME = "components.Quarantine"
 
 
 class Scores(Artifact):
     """The scores of requests as Parquet; described in components/bulk_scorer/executor.py."""
 
-    TYPE_NAME = "Scores"
+    TYPE_NAME = "components.Scores"

@@ -15,6 +15,7 @@ _VERBS = {
     "ablation": "train variants over several seeds on the same transformed requests and compare them",
     "score": "score a folder of raw requests with a pushed model, without a server",
     "serve": "serve the newest pushed model over gRPC and REST",
+    "compile": "write the pipeline in the form that an orchestrator takes",
     "simulate": "write the demo log",
 }
 _USAGE = """python -m pipeline <verb> [flags]
@@ -34,6 +35,10 @@ _USAGE = """python -m pipeline <verb> [flags]
   serve      {serve}
              --config=<yaml> [--runs=runs] [--backend=auto|tensorflow_model_server|docker|development]
              [--host=127.0.0.1] [--port=8500] [--rest_port=8501]
+  compile    {compile}
+             --target=kubeflow --pipeline_root=gs://bucket/demo --image=<image> --out=<file.json|yaml>
+             [--noresolvers] [--image_schema=<path or URI>] [--resources=Trainer=8:32,Transform=4:16],
+             and --config, --data, --set as of run
   simulate   {simulate}
              --out=<folder> [--rows=1000000] [--seed=1] [--format=csv|parquet]
              [--nocategory_taste] [--noinheritance] [--nouser_taste]
@@ -80,7 +85,24 @@ _HOST = flags.DEFINE_string(
 )
 _PORT = flags.DEFINE_integer("port", 8500, "serve: gRPC's port.", lower_bound=0)
 _REST_PORT = flags.DEFINE_integer("rest_port", 8501, "serve: REST's port.", lower_bound=0)
-_OUT = flags.DEFINE_string("out", None, "simulate: the folder to write.")
+_OUT = flags.DEFINE_string("out", None, "simulate: the folder to write; compile: the file.")
+_TARGET = flags.DEFINE_enum("target", None, ["kubeflow"], "compile: the orchestrator.")
+_PIPELINE_ROOT = flags.DEFINE_string(
+    "pipeline_root", None, "compile, kubeflow: the bucket's folder for artifacts, checkpoints and the pushed models."
+)
+_IMAGE = flags.DEFINE_string("image", None, "compile, kubeflow: the image of deploy/Dockerfile, with its tag.")
+_RESOLVERS = flags.DEFINE_bool(
+    "resolvers",
+    True,
+    "compile, kubeflow: compare a new model with the last blessed one. Vertex AI can; Kubeflow Pipelines' own backend "
+    "refuses such a job.",
+)
+_IMAGE_SCHEMA = flags.DEFINE_string(
+    "image_schema", None, "compile, kubeflow: the schema as the image sees it, if it is not in the project's schemas/."
+)
+_RESOURCES = flags.DEFINE_list(
+    "resources", [], "compile, kubeflow: processors and gigabytes of a component, as in Trainer=8:32; the cluster's."
+)
 _ROWS = flags.DEFINE_integer("rows", 1_000_000, "simulate: about how many impressions.", lower_bound=1)
 _SEED = flags.DEFINE_integer("seed", 1, "simulate: the seed.", lower_bound=0)
 _FORMAT = flags.DEFINE_enum("format", "csv", ["csv", "parquet"], "simulate: the files' format.")
@@ -245,6 +267,35 @@ def _serve() -> None:
         raise _Refused(f"{command[0]}: cannot be started: {error.strerror}") from error
 
 
+def _compile() -> None:
+    if not _TARGET.value or not _OUT.value:
+        raise _Refused("compile needs --target=kubeflow and --out=<file>")
+    if _TARGET.value == "kubeflow":
+        _compile_for_kubeflow()
+
+
+def _compile_for_kubeflow() -> None:
+    from pipeline.config import ConfigError, load_config
+    from pipeline.display import quiet
+
+    path = pathlib.Path(_OUT.value)
+    try:
+        # The log is where the cluster reads it: whether it is there cannot be seen from here.
+        config, schema = load_config(_CONFIG.value, _SET.value, _DATA.value, needs_log=False)
+        with quiet(os.devnull) as (out, _):
+            from pipeline.runners import kubeflow
+
+            resources = kubeflow.parse_resources(_RESOURCES.value)
+            target = kubeflow.Target(
+                _PIPELINE_ROOT.value, _IMAGE.value, _RESOLVERS.value, _IMAGE_SCHEMA.value, resources
+            )
+            job = kubeflow.compile_job(config, schema, target)
+            kubeflow.write_job(job, path)
+            out.print(kubeflow.table(job, path))
+    except (ConfigError, OSError) as error:
+        raise _Refused(str(error)) from error
+
+
 def _simulate() -> None:
     from pipeline.simulate import simulate
 
@@ -283,6 +334,7 @@ def _main(arguments: list[str]) -> None:
             "ablation": _ablation,
             "score": _score,
             "serve": _serve,
+            "compile": _compile,
             "simulate": _simulate,
         }
         verbs[verb]()

@@ -4,24 +4,22 @@ import dataclasses
 import pathlib
 
 # Not tfx.v1: its extensions import Google Cloud's clients, a quarter of a run's imports.
-from tfx.components import Evaluator, ExampleValidator, Pusher, StatisticsGen, Trainer, Tuner
+from tfx.components import Evaluator, ExampleValidator, Pusher, StatisticsGen, Tuner
 from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
-from tfx.dsl.components.common import resolver
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto.pusher_pb2 import PushDestination
 from tfx.proto.trainer_pb2 import EvalArgs, TrainArgs
-from tfx.types import Channel, standard_artifacts
 
 from components.anomaly_gate.component import AnomalyGate
-from components.baseline import LastOtherBlessedModel
 from components.category_hierarchy_gen.component import CategoryHierarchyGen
 from components.click_log_example_gen.component import ClickLogExampleGen
-from components.earlier_spans import LatestOfAnEarlierSpan
+from components.trainer.component import Trainer
 from components.transform.component import Transform
 from models.config import EARLIER
 from pipeline.config import MODEL, RunConfig
 from pipeline.evaluation import evaluation_config
 from pipeline.fingerprint import source_fingerprint
+from pipeline.orchestration import LOCAL, Orchestration
 from pipeline.scoring.requests import without_outcomes
 from schemas.reader import LogSchema
 
@@ -49,20 +47,27 @@ class Places:
         return cls(f"{folder}/artifacts", f"{folder}/checkpoints", f"{folder}/serving/{MODEL}")
 
 
-def create_pipeline(config: RunConfig, schema: LogSchema, places: Places, **pipeline_arguments) -> Pipeline:
+def create_pipeline(
+    config: RunConfig,
+    schema: LogSchema,
+    places: Places,
+    orchestration: Orchestration = LOCAL,
+    **pipeline_arguments,
+) -> Pipeline:
     """Builds the pipeline of a run.
 
     Args:
       config: as `load_config` gives it, with `data.path` set.
       schema: of the log.
       places: where outputs go.
+      orchestration: what the orchestrator does its own way.
       **pipeline_arguments: for Pipeline, such as ``metadata_connection_config``.
     """
-    components = _ingestion(config, schema)
+    components = _ingestion(config, schema, orchestration)
     if config.stop_after != "validation":
         by_id = {component.id: component for component in components}
         needed = [by_id[name] for name in ("ClickLogExampleGen", "ImportSchemaGen", "CategoryHierarchyGen")]
-        components += _training(config, schema, places, *needed)
+        components += _training(config, schema, places, orchestration, *needed)
     return Pipeline(
         pipeline_name=config.name,
         pipeline_root=places.artifacts,
@@ -74,17 +79,21 @@ def create_pipeline(config: RunConfig, schema: LogSchema, places: Places, **pipe
     )
 
 
-def _ingestion(config: RunConfig, log_schema: LogSchema) -> list:
+def _ingestion(config: RunConfig, log_schema: LogSchema, orchestration: Orchestration) -> list:
     """From the log to validated requests and their category hierarchy."""
     schema_text = pathlib.Path(config.log_schema).read_text(encoding="utf-8")
     example_gen = ClickLogExampleGen(
-        config.data, schema_text, code=source_fingerprint("components.click_log_example_gen.executor")
+        config.data,
+        schema_text,
+        code=source_fingerprint("components.click_log_example_gen.executor"),
+        log=orchestration.log,
+        span=orchestration.span,
     )
     # The newest span's: the others' have been looked at when they were the newest.
     statistics = StatisticsGen(examples=example_gen.outputs["examples"], exclude_splits=[EARLIER])
-    schema = ImportSchemaGen(schema_file=config.log_schema)
+    schema = ImportSchemaGen(schema_file=orchestration.schema_file or config.log_schema)
     validator = ExampleValidator(statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"])
-    compared, others = _other_statistics(config, log_schema, example_gen)
+    compared, others = _other_statistics(config, log_schema, orchestration, example_gen)
     gate = AnomalyGate(
         statistics=statistics.outputs["statistics"],
         anomalies=validator.outputs["anomalies"],
@@ -104,22 +113,23 @@ def _ingestion(config: RunConfig, log_schema: LogSchema) -> list:
     return [example_gen, statistics, schema, *others, validator, gate, hierarchy]
 
 
-def _other_statistics(config: RunConfig, schema: LogSchema, example_gen) -> tuple[dict, list]:
+def _other_statistics(
+    config: RunConfig, schema: LogSchema, orchestration: Orchestration, example_gen
+) -> tuple[dict, list]:
     """What the schema's comparators compare the log's statistics with, and the components that find or make it."""
     compared, components = {}, []
     if schema.has_drift_comparator:
-        previous = resolver.Resolver(
-            strategy_class=LatestOfAnEarlierSpan,
-            examples=example_gen.outputs["examples"],
-            statistics=Channel(type=standard_artifacts.ExampleStatistics),
-        ).with_id("PreviousStatisticsResolver")
-        compared["previous_statistics"] = previous.outputs["statistics"]
-        components.append(previous)
+        for previous in orchestration.previous_statistics(example_gen.outputs["examples"]):
+            compared["previous_statistics"] = previous.outputs["statistics"]
+            components.append(previous)
     if config.validation.serving_log:
         data, text = without_outcomes(config.data, schema)
         data = data.model_copy(update={"path": config.validation.serving_log})
         serving = ClickLogExampleGen(
-            data, text, code=source_fingerprint("components.click_log_example_gen.executor")
+            data,
+            text,
+            code=source_fingerprint("components.click_log_example_gen.executor"),
+            span=orchestration.span,
         ).with_id("ServingLogExampleGen")
         statistics = StatisticsGen(examples=serving.outputs["examples"]).with_id("ServingStatisticsGen")
         compared["serving_statistics"] = statistics.outputs["statistics"]
@@ -136,6 +146,7 @@ def _training(
     config: RunConfig,
     schema: LogSchema,
     places: Places,
+    orchestration: Orchestration,
     example_gen,
     schema_gen,
     hierarchy,
@@ -171,32 +182,20 @@ def _training(
         tuners = [Tuner(tuner_fn=TUNER_FN, custom_config=settings | tune, **learning)]
     if config.stop_after == "tune":
         return [transform, *tuners]
-    resolvers = []
-    if config.train.warm_start:
-        earlier = resolver.Resolver(
-            strategy_class=LatestOfAnEarlierSpan,
-            examples=example_gen.outputs["examples"],
-            model=Channel(type=standard_artifacts.Model),
-            model_blessing=Channel(type=standard_artifacts.ModelBlessing),
-        ).with_id("EarlierModelResolver")
-        resolvers.append(earlier)
+    earlier = orchestration.earlier_model(example_gen.outputs["examples"]) if config.train.warm_start else []
     trainer = Trainer(
         run_fn=RUN_FN,
-        base_model=resolvers[0].outputs["model"] if resolvers else None,
+        base_model=earlier[0].outputs["model"] if earlier else None,
         custom_config=settings | {"code": source_fingerprint(RUN_FN.rpartition(".")[0])},
         hyperparameters=tuners[0].outputs["best_hyperparameters"] if tuners else None,
+        epochs=orchestration.epochs,
         **learning,
     )
-    baseline = resolver.Resolver(
-        strategy_class=LastOtherBlessedModel,
-        candidate=trainer.outputs["model"],
-        model=Channel(type=standard_artifacts.Model),
-        model_blessing=Channel(type=standard_artifacts.ModelBlessing),
-    ).with_id("BaselineResolver")
+    baselines = orchestration.baseline(candidate=trainer.outputs["model"])
     evaluator = Evaluator(
         examples=example_gen.outputs["examples"],
         model=trainer.outputs["model"],
-        baseline_model=baseline.outputs["model"],
+        baseline_model=baselines[0].outputs["model"] if baselines else None,
         example_splits=["test"],
         eval_config=evaluation_config(config, schema),
         # Without a schema: with one, TFMA cuts every ragged feature of every request apart, four times as slow.
@@ -206,4 +205,4 @@ def _training(
         model_blessing=evaluator.outputs["blessing"],
         push_destination=PushDestination(filesystem=PushDestination.Filesystem(base_directory=places.serving)),
     )
-    return [transform, *tuners, *resolvers, trainer, baseline, evaluator, pusher]
+    return [transform, *tuners, *earlier, trainer, *baselines, evaluator, pusher]

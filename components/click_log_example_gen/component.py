@@ -7,24 +7,25 @@ from typing import ClassVar
 
 from tfx import types
 from tfx.dsl.components.base import base_beam_component, executor_spec
-from tfx.proto import example_gen_pb2, range_config_pb2
+from tfx.orchestration.data_types import RuntimeParameter
+from tfx.proto import example_gen_pb2
 from tfx.types import component_spec, standard_artifacts
 
 from components.artifacts import Quarantine
 from components.click_log_example_gen.config import DataConfig
 from components.click_log_example_gen.executor import Executor
 from components.click_log_example_gen.plan import check
-from components.click_log_example_gen.spans import WindowDriver
+from components.click_log_example_gen.spans import NEWEST, WindowDriver
 from schemas.reader import parse_schema
 
 
 class ClickLogExampleGenSpec(component_spec.ComponentSpec):
-    """Outputs and parameters of ClickLogExampleGen; the first three are what TFX's FileBasedDriver works on."""
+    """Outputs and parameters of ClickLogExampleGen; the first two are what TFX's drivers work on."""
 
     PARAMETERS: ClassVar = {
         "input_base": component_spec.ExecutionParameter(type=str),
         "input_config": component_spec.ExecutionParameter(type=example_gen_pb2.Input),
-        "range_config": component_spec.ExecutionParameter(type=range_config_pb2.RangeConfig, optional=True),
+        "wanted_span": component_spec.ExecutionParameter(type=int),
         "data": component_spec.ExecutionParameter(type=str),
         "schema": component_spec.ExecutionParameter(type=str),
         "tables": component_spec.ExecutionParameter(type=str),
@@ -45,12 +46,15 @@ class ClickLogExampleGen(base_beam_component.BaseBeamComponent):
 
     Its driver resolves {SPAN}, {VERSION} and {YYYY}, {MM}, {DD} in `data.files` to the newest ones (or `data.span`),
     and to those of `data.window` before it, and fingerprints the files, so that a log that did not change is not
-    ingested again.
+    ingested again. Kubeflow runs no driver: there the executor fills them in, and nothing tells whether the log has
+    changed.
 
     Args:
       data: what is read and how; `data.path` must be given.
       schema: the text of the log's schema, see schemas/reader.py; without a label, for a log that is only scored.
       code: fingerprint of the source, so that a change to it is not answered from the cache.
+      log: stands in for `data.path` when the run starts.
+      span: stands in for `data.span` when the run starts; `spans.NEWEST` for the newest.
 
     Raises:
       schemas.reader.SchemaError: if the schema cannot be read.
@@ -61,20 +65,24 @@ class ClickLogExampleGen(base_beam_component.BaseBeamComponent):
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
     DRIVER_CLASS = WindowDriver
 
-    def __init__(self, data: DataConfig, schema: str, code: str = ""):
+    def __init__(
+        self,
+        data: DataConfig,
+        schema: str,
+        code: str = "",
+        log: RuntimeParameter | None = None,
+        span: RuntimeParameter | None = None,
+    ):
         if data.path is None:
             raise ValueError("`data.path` must name the folder of the log (`--data`)")
         check(data, parse_schema(schema, labelled=False))
-        range_config = None
-        if data.span is not None:
-            static = range_config_pb2.StaticRange(start_span_number=data.span, end_span_number=data.span)
-            range_config = range_config_pb2.RangeConfig(static_range=static)
+        wanted_span = NEWEST if data.span is None else data.span
         split = example_gen_pb2.Input.Split(name="log", pattern=data.files)
         spec = ClickLogExampleGenSpec(
-            input_base=data.path,
+            input_base=data.path if log is None else log,
             input_config=example_gen_pb2.Input(splits=[split]),
-            range_config=range_config,
-            data=data.model_dump_json(),
+            wanted_span=wanted_span if span is None else span,
+            data=data.model_dump_json(exclude={"path", "span"}),
             schema=schema,
             tables=_fingerprint(data),
             code=code,

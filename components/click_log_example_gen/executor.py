@@ -8,11 +8,13 @@ import time
 
 import tensorflow as tf
 from tfx import types
+from tfx.components.example_gen import driver, utils
 from tfx.components.util import examples_utils
 from tfx.dsl.components.base import base_beam_executor
 from tfx.dsl.io import fileio
 from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils
+from tfx.utils import proto_utils
 
 from components.click_log_example_gen import stages
 from components.click_log_example_gen.config import DataConfig
@@ -20,7 +22,7 @@ from components.click_log_example_gen.joins import Lookup, prepare_table
 from components.click_log_example_gen.plan import Plan, check
 from components.click_log_example_gen.quarantine import SUMMARY, describe_reasons, failure, merge_reports
 from components.click_log_example_gen.sources import Source, check_files
-from components.click_log_example_gen.spans import globs_of
+from components.click_log_example_gen.spans import resolve_properties
 from schemas.reader import parse_schema
 
 PARTITION_BYTES = 64 << 20  # of text; takes about a quarter of a gigabyte of a worker's memory
@@ -48,8 +50,10 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             - quarantine: ``rows-*.jsonl.gz``, a file for each file of the log with bad rows (``tables-*``: of a
               table), and ``summary.json`` as `quarantine.read_summary` describes.
           exec_properties:
-            - input_base, input_config: the folder and the globs, one a span, filled in by `spans.WindowDriver`.
-            - data: a `DataConfig` as JSON.
+            - input_base, input_config: the folder and the globs, one a span, newest first, as `spans.WindowDriver`
+              resolves them; or the glob with what is to be filled in, where no driver ran.
+            - wanted_span: the span to take if none ran, or `spans.NEWEST`.
+            - data: a `DataConfig` as JSON, without the folder and the span.
             - schema: the text of the schema; without a label, for requests that are only to be scored.
 
         Raises:
@@ -65,7 +69,12 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         schema = parse_schema(exec_properties["schema"], labelled=False)
         check(data, schema)
         plan = Plan(data, schema)
-        sources, table_sources = check_files(plan, exec_properties["input_base"], globs_of(exec_properties))
+        if utils.FINGERPRINT_PROPERTY_NAME not in exec_properties:  # no driver ran
+            exec_properties = resolve_properties(exec_properties)
+            driver.update_output_artifact(exec_properties, examples.mlmd_artifact)
+        input_config = proto_utils.json_to_proto(exec_properties["input_config"], example_gen_pb2.Input())
+        patterns = [split.pattern for split in input_config.splits]
+        sources, table_sources = check_files(plan, exec_properties["input_base"], patterns)
 
         staging = os.path.join(quarantine.uri, "staging")
         fileio.makedirs(staging)

@@ -229,26 +229,26 @@ def check_columns(sources: list[Source], wanted: dict[str, str]) -> None:
             )
 
 
-def check_files(plan: Plan, folder: str, globs: list[tuple[str, bool]]) -> tuple[list[Source], list[list[Source]]]:
+def check_files(plan: Plan, folder: str, globs: list[str]) -> tuple[list[Source], list[list[Source]]]:
     """Finds the files of the log and of each table and checks that every configured column is there.
 
     Args:
       plan: what is read.
       folder: of the log.
-      globs: of the log's spans, and whether each is an older one.
+      globs: of the log's spans, the newest first.
 
     Raises:
       ValueError: as `find_sources`, `check_columns`; if a file belongs to two spans.
     """
     data, sources = plan.data, []
-    for pattern, earlier in globs:
+    for place, pattern in enumerate(globs):
         for source in find_sources(folder, pattern, data.format):
             if any(source.path == other.path for other in sources):
                 raise ValueError(
                     f"`data.files`: {source.path!r} belongs to two spans; give the number a width ({{SPAN:4}}), or "
                     "something to stand behind it"
                 )
-            sources.append(dataclasses.replace(source, index=len(sources), earlier=earlier))
+            sources.append(dataclasses.replace(source, index=len(sources), earlier=place > 0))
     check_columns(sources, {column: f"the feature {f.name!r}" for f in plan.read for column in f.columns})
     tables = []
     for i, table in enumerate(data.tables):

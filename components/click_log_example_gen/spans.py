@@ -1,4 +1,4 @@
-"""Which files belong to which span of a log: the newest span, and those of the window before it."""
+"""Which files of a log are taken: {SPAN}, {VERSION} and {YYYY}, {MM}, {DD} in `data.files` filled in."""
 
 import dataclasses
 import logging
@@ -10,72 +10,90 @@ from tfx.utils import proto_utils
 
 from components.click_log_example_gen.config import DataConfig
 
-# Of the globs in `input_config`, those of spans that are older than the newest.
-OLDER = "older"
+NEWEST = -1  # in place of a span's number
 
 _progress = logging.getLogger("aislerank.progress")
 
 
 @dataclasses.dataclass(frozen=True)
-class _Span:
-    """The files of one span: its number, its version if the pattern has one, the glob and the files' fingerprint."""
+class Resolved:
+    """The files of one span.
 
-    number: int
+    Attributes:
+      pattern: the glob under the log's folder, with nothing left to fill in.
+      span: its number; 0 if the pattern has no span.
+      version: its number; None if the pattern has no version.
+      fingerprint: of the files, by name, size and time.
+    """
+
+    pattern: str
+    span: int
     version: int | None
-    glob: str
     fingerprint: str
 
 
-class WindowDriver(driver.FileBasedDriver):
-    """TFX's FileBasedDriver for a window of spans.
+def resolve(folder: str, pattern: str, span: int = NEWEST) -> Resolved:
+    """Fills in a pattern by TFX's rules: the newest version of the span, and the newest span unless one is asked for.
 
-    It fills {SPAN}, {VERSION}, {YYYY}, {MM}, {DD} in for the newest span, or that of ``range_config``, and for the
-    `data.window` - 1 spans before it, each with its newest version; spans without a file are left out. All their files
-    are fingerprinted, so that a window that did not change is answered from the cache.
+    Args:
+      folder: of the log; a path or a URI.
+      pattern: `data.files`.
+      span: its number; of a date, its days since 1970.
+
+    Raises:
+      ValueError: if no file has such a name, or a span is asked for and the pattern has none.
     """
+    split = example_gen_pb2.Input.Split(name="log", pattern=pattern)
+    static = range_config_pb2.StaticRange(start_span_number=span, end_span_number=span)
+    wanted = None if span == NEWEST else range_config_pb2.RangeConfig(static_range=static)
+    processor = input_processor.FileBasedInputProcessor(folder, [split], wanted)
+    found, version = processor.resolve_span_and_version()
+    filled = processor.get_pattern_for_span_version(pattern, found, version)
+    return Resolved(filled, found, version, processor.get_input_fingerprint(found, version))
+
+
+def resolve_window(folder: str, pattern: str, span: int = NEWEST, window: int = 1) -> list[Resolved]:
+    """The newest span, or the one asked for, and those before it, newest first; spans without a file are left out.
+
+    Args:
+      folder, pattern, span: as for `resolve`.
+      window: how many spans to go back, that one included.
+
+    Raises:
+      ValueError: as `resolve`, of the newest span.
+    """
+    found = [resolve(folder, pattern, span)]
+    for number in range(found[0].span - 1, found[0].span - window, -1):
+        try:
+            found.append(resolve(folder, pattern, number))
+        except ValueError:  # no file has such a name
+            continue
+    if len(found) < window:
+        _progress.warning("of the window of %d spans up to %d there are %d", window, found[0].span, len(found))
+    return found
+
+
+def resolve_properties(properties: dict[str, Any]) -> dict[str, Any]:
+    """The component's execution properties with the window's spans found.
+
+    Its ``input_config`` has a glob for each span, newest first; ``span``, ``version`` and ``input_fingerprint`` are
+    those that TFX keeps with the requests: of the newest span, but for the fingerprint, which is of all files.
+    """
+    config = proto_utils.json_to_proto(properties["input_config"], example_gen_pb2.Input())
+    window = DataConfig.model_validate_json(properties["data"]).window
+    found = resolve_window(properties["input_base"], config.splits[0].pattern, properties["wanted_span"], window)
+    splits = [example_gen_pb2.Input.Split(name=f"span-{one.span}", pattern=one.pattern) for one in found]
+    return properties | {
+        "input_config": proto_utils.proto_to_json(example_gen_pb2.Input(splits=splits)),
+        utils.SPAN_PROPERTY_NAME: found[0].span,
+        utils.VERSION_PROPERTY_NAME: found[0].version,
+        utils.FINGERPRINT_PROPERTY_NAME: "\n".join(one.fingerprint for one in found),
+    }
+
+
+class WindowDriver(driver.FileBasedDriver):
+    """TFX's FileBasedDriver for a window of spans: a window that did not change is answered from the cache."""
 
     def resolve_exec_properties(self, exec_properties: dict[str, Any], pipeline_info, component_info) -> dict[str, Any]:
-        """Replaces the glob in ``input_config`` by one for each span, the newest first."""
-        pattern = _pattern(exec_properties)
-        resolved = super().resolve_exec_properties(exec_properties, pipeline_info, component_info)
-        window = DataConfig.model_validate_json(resolved["data"]).window
-        newest = resolved[utils.SPAN_PROPERTY_NAME]
-        older = [
-            span
-            for number in range(newest - 1, newest - window, -1)
-            if (span := _find(resolved["input_base"], pattern, number))
-        ]
-        if len(older) + 1 < window:
-            _progress.warning("the window of %d spans up to %d has only %d", window, newest, len(older) + 1)
-        config = proto_utils.json_to_proto(resolved["input_config"], example_gen_pb2.Input())
-        config.splits.extend(
-            example_gen_pb2.Input.Split(name=f"{OLDER}-{span.number}", pattern=span.glob) for span in older
-        )
-        resolved["input_config"] = proto_utils.proto_to_json(config)
-        fingerprints = [resolved[utils.FINGERPRINT_PROPERTY_NAME], *(span.fingerprint for span in older)]
-        resolved[utils.FINGERPRINT_PROPERTY_NAME] = "\n".join(fingerprints)
-        return resolved
-
-
-def globs_of(exec_properties: dict[str, Any]) -> list[tuple[str, bool]]:
-    """The globs of an `input_config` that a driver has resolved, and whether each is of an older span."""
-    config = proto_utils.json_to_proto(exec_properties["input_config"], example_gen_pb2.Input())
-    return [(split.pattern, split.name.startswith(OLDER)) for split in config.splits]
-
-
-def _pattern(exec_properties: dict[str, Any]) -> str:
-    return proto_utils.json_to_proto(exec_properties["input_config"], example_gen_pb2.Input()).splits[0].pattern
-
-
-def _find(folder: str, pattern: str, number: int) -> _Span | None:
-    split = example_gen_pb2.Input.Split(name=f"{OLDER}-{number}", pattern=pattern)
-    static = range_config_pb2.StaticRange(start_span_number=number, end_span_number=number)
-    try:
-        processor = input_processor.FileBasedInputProcessor(
-            folder, [split], range_config_pb2.RangeConfig(static_range=static)
-        )
-        span, version = processor.resolve_span_and_version()
-    except ValueError:  # no file matches
-        return None
-    glob = processor.get_pattern_for_span_version(pattern, span, version)
-    return _Span(span, version, glob, processor.get_input_fingerprint(span, version))
+        """As `resolve_properties`."""
+        return resolve_properties(exec_properties)

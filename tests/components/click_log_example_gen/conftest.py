@@ -11,7 +11,6 @@ from components.click_log_example_gen.component import ClickLogExampleGen
 from components.click_log_example_gen.config import DataConfig
 from components.click_log_example_gen.executor import Executor
 from components.click_log_example_gen.quarantine import read_rows, read_summary
-from components.click_log_example_gen.spans import WindowDriver
 
 _FEATURE = 'feature {{ name: "{name}" type: {type} {rest} annotation {{ {tags} }} }}\n'
 
@@ -87,9 +86,8 @@ def ingest(tmp_path):
         for artifact, name in ((examples, "examples"), (quarantine, "quarantine")):
             artifact.uri = str(out / name)
             os.makedirs(artifact.uri)
-        properties = WindowDriver(None).resolve_exec_properties(dict(component.exec_properties), None, None)
         context = Executor.Context(beam_pipeline_args=[], tmp_dir=str(out / "tmp"), unique_id="1")
-        Executor(context).Do({}, {"examples": [examples], "quarantine": [quarantine]}, properties)
+        Executor(context).Do({}, {"examples": [examples], "quarantine": [quarantine]}, dict(component.exec_properties))
         return Result(examples, quarantine)
 
     return run

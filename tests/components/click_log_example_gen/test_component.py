@@ -5,6 +5,7 @@ import os
 import pytest
 from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
+from tfx.orchestration.data_types import RuntimeParameter
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.orchestration.pipeline import Pipeline
 
@@ -47,7 +48,7 @@ def run(tmp_path):
             executions = handle.store.get_executions()
             done = [e for e in executions if e.last_known_state == metadata_store_pb2.Execution.COMPLETE]
             examples = handle.store.get_artifacts_by_type("Examples")[-1]
-            quarantine = handle.store.get_artifacts_by_type("Quarantine")[-1]
+            quarantine = handle.store.get_artifacts_by_type("components.Quarantine")[-1]
         return len(done), examples, read_summary(quarantine.uri)
 
     return run
@@ -82,7 +83,40 @@ def test_newest_span_and_cache(run, tmp_path):
     assert (done, summary["rows_read"]) == (5, 6)
 
 
-def test_the_path_is_needed(tmp_path):
-    (tmp_path / "schema.pbtxt").write_text(SHOP)
+def test_the_path_is_needed():
     with pytest.raises(ValueError, match=r"`data.path` must name the folder of the log"):
         ClickLogExampleGen(DataConfig(), "")
+
+
+@pytest.mark.parametrize(
+    ("span", "rows", "found"), [(None, 12, (10, 2)), (9, 6, (9, 1))], ids=["the newest", "the one asked for"]
+)
+def test_where_no_driver_ran_the_executor_finds_the_span(ingest, tmp_path, span, rows, found):
+    log = tmp_path / "log"
+    _log(log / "span-9" / "version-1" / "a.csv", 3)
+    _log(log / "span-10" / "version-1" / "a.csv", 5)
+    _log(log / "span-10" / "version-2" / "a.csv", 6)
+    prices = {"price": "visits"}  # the log has no prices of its own
+    result = ingest(files="span-{SPAN}/version-{VERSION}/*.csv", span=span, columns=prices)
+    assert result.summary["rows_read"] == rows
+    properties = {name: result.artifact.get_int_custom_property(name) for name in ("span", "version")}
+    assert tuple(properties.values()) == found
+    assert "num_files:1" in result.artifact.get_string_custom_property("input_fingerprint")
+
+
+def test_a_span_that_is_not_there(ingest, tmp_path):
+    _log(tmp_path / "log" / "2024-02-29" / "a.csv", 3)
+    with pytest.raises(ValueError, match="Cannot find matching for split log"):
+        ingest(files="{YYYY}-{MM}-{DD}/*.csv", span=19_781)  # the day before
+    result = ingest(files="{YYYY}-{MM}-{DD}/*.csv", span=19_782, columns={"price": "visits"})
+    assert result.summary["rows_read"] == 6
+
+
+def test_parameters_of_a_run_stand_in_for_the_configuration():
+    log, span = RuntimeParameter("log", str), RuntimeParameter("span", int)
+    data = DataConfig(path="/elsewhere", files="{SPAN}/*.csv", span=3)
+    properties = ClickLogExampleGen(data, SHOP, log=log, span=span).exec_properties
+    assert properties["input_base"] is log
+    assert properties["wanted_span"] is span
+    # Nothing is left that says otherwise.
+    assert "/elsewhere" not in properties["data"]

@@ -1,0 +1,62 @@
+"""In what orchestrators differ."""
+
+import dataclasses
+from typing import Literal
+
+from tfx.dsl.components.common.resolver import Resolver, ResolverStrategy
+from tfx.dsl.input_resolution.strategies.latest_artifact_strategy import LatestArtifactStrategy
+from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import LatestBlessedModelStrategy
+from tfx.orchestration.data_types import RuntimeParameter
+from tfx.types import BaseChannel, Channel, standard_artifacts
+
+from components.baseline import LastOtherBlessedModel
+from components.earlier_spans import LatestOfAnEarlierSpan
+
+
+@dataclasses.dataclass(frozen=True)
+class Orchestration:
+    """In what an orchestrator differs from TFX's own, whose ways are the defaults.
+
+    Attributes:
+      resolvers: how artifacts of earlier runs are found: by the project's strategies; by TFX's, the latest of all,
+        where others are not known; or not at all, and then a model is judged alone and starts from the beginning.
+      schema_file: where ImportSchemaGen finds the schema; `schema` of the configuration unless given.
+      log, span, epochs: are given when a run starts, in place of `data.path`, `data.span` and `train.epochs`.
+    """
+
+    resolvers: Literal["own", "tfx", "none"] = "own"
+    schema_file: str | None = None
+    log: RuntimeParameter | None = None
+    span: RuntimeParameter | None = None
+    epochs: RuntimeParameter | None = None
+
+    def baseline(self, candidate: BaseChannel) -> list[Resolver]:
+        """Finds the blessed model by which a new one is judged; [] if it is judged alone."""
+        return self._models("BaselineResolver", LastOtherBlessedModel, candidate=candidate)
+
+    def earlier_model(self, examples: BaseChannel) -> list[Resolver]:
+        """Finds the blessed model that a new one starts from."""
+        return self._models("EarlierModelResolver", LatestOfAnEarlierSpan, examples=examples)
+
+    def previous_statistics(self, examples: BaseChannel) -> list[Resolver]:
+        """Finds the statistics of the span before."""
+        found = {"statistics": Channel(type=standard_artifacts.ExampleStatistics)}
+        own = {"strategy_class": LatestOfAnEarlierSpan, "examples": examples, **found}
+        return self._resolver("PreviousStatisticsResolver", own, {"strategy_class": LatestArtifactStrategy, **found})
+
+    def _models(self, name: str, strategy: type[ResolverStrategy], **inputs: BaseChannel) -> list[Resolver]:
+        models = {
+            "model": Channel(type=standard_artifacts.Model),
+            "model_blessing": Channel(type=standard_artifacts.ModelBlessing),
+        }
+        own = {"strategy_class": strategy, **models, **inputs}
+        # TFX's own takes the models and the blessings, and nothing else.
+        return self._resolver(name, own, {"strategy_class": LatestBlessedModelStrategy, **models})
+
+    def _resolver(self, name: str, own: dict, tfx: dict) -> list[Resolver]:
+        if self.resolvers == "none":
+            return []
+        return [Resolver(**(own if self.resolvers == "own" else tfx)).with_id(name)]
+
+
+LOCAL = Orchestration()
