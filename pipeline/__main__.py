@@ -1,6 +1,7 @@
 """python -m pipeline <verb>: see `python -m pipeline --help`."""
 
 import contextlib
+import json
 import logging
 import os
 import pathlib
@@ -15,6 +16,8 @@ _VERBS = {
     "ablation": "train variants over several seeds on the same transformed requests and compare them",
     "score": "score a folder of raw requests with a pushed model, without a server",
     "serve": "serve the newest pushed model over gRPC and REST",
+    "compile": "write what an orchestrator needs to run the pipeline",
+    "component": "run one component of a pipeline, as the tasks of an orchestrator do",
     "simulate": "write the demo log",
 }
 _USAGE = """python -m pipeline <verb> [flags]
@@ -34,6 +37,12 @@ _USAGE = """python -m pipeline <verb> [flags]
   serve      {serve}
              --config=<yaml> [--runs=runs] [--backend=auto|tensorflow_model_server|docker|development]
              [--host=127.0.0.1] [--port=8500] [--rest_port=8501]
+  compile    {compile}
+             --target=airflow --out=<folder of DAGs>/<name>.aislerank.json, and
+             --config, --data, --set, --runs as of run. See docs/airflow.md
+  component  {component}
+             --id=Trainer --run_id=<the same for all components of a run> [--span=19723], and
+             --config, --data, --set, --runs as of run. Prints state, seconds and outputs as JSON.
   simulate   {simulate}
              --out=<folder> [--rows=1000000] [--seed=1] [--format=csv|parquet]
              [--nocategory_taste] [--noinheritance] [--nouser_taste]
@@ -79,7 +88,11 @@ _HOST = flags.DEFINE_string(
 )
 _PORT = flags.DEFINE_integer("port", 8500, "serve: gRPC's port.", lower_bound=0)
 _REST_PORT = flags.DEFINE_integer("rest_port", 8501, "serve: REST's port.", lower_bound=0)
-_OUT = flags.DEFINE_string("out", None, "simulate: the folder to write.")
+_TARGET = flags.DEFINE_enum("target", None, ["airflow"], "compile: for which orchestrator.")
+_ID = flags.DEFINE_string("id", None, "component: which, as Trainer; summary, after the last, writes summary.json.")
+_RUN_ID = flags.DEFINE_string("run_id", None, "component: the run; its components find each other's outputs by it.")
+_SPAN = flags.DEFINE_integer("span", None, "component: stands in for `data.span`.", lower_bound=0)
+_OUT = flags.DEFINE_string("out", None, "simulate: the folder to write. compile: the file to write.")
 _ROWS = flags.DEFINE_integer("rows", 1_000_000, "simulate: about how many impressions.", lower_bound=1)
 _SEED = flags.DEFINE_integer("seed", 1, "simulate: the seed.", lower_bound=0)
 _FORMAT = flags.DEFINE_enum("format", "csv", ["csv", "parquet"], "simulate: the files' format.")
@@ -240,6 +253,64 @@ def _serve() -> None:
         raise _Refused(f"{command[0]}: cannot be started: {error.strerror}") from error
 
 
+def _compile() -> None:
+    from pipeline.config import ConfigError, load_config
+
+    if not _OUT.value or not _TARGET.value:
+        raise _Refused("compile needs --target=airflow and --out=<file>")
+    try:
+        config, schema = load_config(_CONFIG.value, _SET.value, _DATA.value)
+        from pipeline.runners.airflow_spec import write_spec
+
+        spec = write_spec(config, schema, os.path.abspath(_RUNS.value), _flags_of_the_run(), _OUT.value)
+    except ConfigError as error:
+        raise _Refused(str(error)) from error
+    print(f"{_OUT.value}: {len(spec['tasks'])} tasks")
+
+
+def _flags_of_the_run() -> list[str]:
+    """The flags that say what is run, for another process: files by absolute path, but for those of the project."""
+    project = pathlib.Path(__file__).resolve().parent.parent
+
+    def place(path: str) -> str:
+        absolute = pathlib.Path(os.path.abspath(path))
+        return str(absolute.relative_to(project) if absolute.is_relative_to(project) else absolute)
+
+    data = _DATA.value if not _DATA.value or "://" in _DATA.value else place(_DATA.value)
+    return [
+        f"--config={place(_CONFIG.value)}",
+        f"--runs={place(_RUNS.value)}",
+        *([f"--data={data}"] if data else []),
+        *(f"--set={override}" for override in _SET.value),
+    ]
+
+
+def _component() -> None:
+    from pipeline.config import ConfigError, load_config
+
+    if not _ID.value or not _RUN_ID.value:
+        raise _Refused("component needs --id=<component> and --run_id=<run>")
+    span = [] if _SPAN.value is None else [f"data.span={_SPAN.value}"]
+    try:
+        config, schema = load_config(_CONFIG.value, [*_SET.value, *span], _DATA.value)
+    except ConfigError as error:
+        raise _Refused(str(error)) from error
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("aislerank").setLevel(logging.INFO)
+    from pipeline.runners.component import run_component
+
+    try:
+        result = run_component(config, schema, _RUNS.value, _ID.value, _RUN_ID.value)
+    except ValueError as error:  # of the flags: what a component raises is ComponentFailed
+        raise _Refused(str(error)) from error
+    except (RuntimeError, OSError) as error:
+        logging.getLogger(__name__).exception("the component failed")
+        print(error, file=sys.stderr)
+        sys.exit(1)
+    sys.stderr.flush()
+    print(json.dumps(result), flush=True)
+
+
 def _simulate() -> None:
     from pipeline.simulate import simulate
 
@@ -272,6 +343,8 @@ def _main(arguments: list[str]) -> None:
             "ablation": _ablation,
             "score": _score,
             "serve": _serve,
+            "compile": _compile,
+            "component": _component,
             "simulate": _simulate,
         }
         verbs[verb]()
