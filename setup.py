@@ -54,7 +54,6 @@ setuptools.setup(
         "uvloop>=0.21",
     ],
     extras_require={
-        "airflow": ["apache-airflow>=2.10,<2.11"],
         "kubeflow": ["kfp>=1.8.22,<2"],
         "dev": [
             "check-jsonschema>=0.29,<0.34",

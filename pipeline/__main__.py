@@ -9,6 +9,7 @@ import shlex
 import sys
 
 from absl import app, flags
+from absl import logging as absl_logging
 
 _VERBS = {
     "run": "ingest a log, train a ranker, evaluate it and push it if it is blessed",
@@ -260,6 +261,7 @@ def _compile() -> None:
         raise _Refused("compile needs --target=airflow and --out=<file>")
     try:
         config, schema = load_config(_CONFIG.value, _SET.value, _DATA.value)
+        absl_logging.set_verbosity(absl_logging.WARNING)
         from pipeline.runners.airflow_spec import write_spec
 
         spec = write_spec(config, schema, os.path.abspath(_RUNS.value), _flags_of_the_run(), _OUT.value)
@@ -295,7 +297,8 @@ def _component() -> None:
         config, schema = load_config(_CONFIG.value, [*_SET.value, *span], _DATA.value)
     except ConfigError as error:
         raise _Refused(str(error)) from error
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    # Both go where the orchestrator shows them: the project's progress, and of the libraries what is no small talk.
+    absl_logging.set_verbosity(absl_logging.WARNING)
     logging.getLogger("aislerank").setLevel(logging.INFO)
     from pipeline.runners.component import run_component
 

@@ -6,11 +6,12 @@ import os
 import pathlib
 import re
 import typing
+import zoneinfo
 from collections.abc import Iterable
 from typing import Literal
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from components.category_hierarchy_gen.config import HierarchyConfig
 from components.click_log_example_gen.config import DataConfig
@@ -72,6 +73,13 @@ class AirflowConfig(Section):
     pool: str = Field("default_pool", min_length=1, description="Airflow's pool of the tasks; must be there")
     pools: dict[str, str] = Field({}, description="task: its pool, where that is another, as {Trainer: gpu}")
     tags: list[str] = Field(["aislerank"], description="in Airflow's list of DAGs")
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_timezone(cls, timezone: str) -> str:
+        if timezone != "UTC" and timezone not in zoneinfo.available_timezones():
+            raise ValueError(f"must be a name as Europe/Berlin. Received: {timezone!r}")
+        return timezone
 
 
 class RunConfig(Section):

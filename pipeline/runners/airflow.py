@@ -69,8 +69,9 @@ class ComponentOperator(BaseOperator):
             command.append(f"--span={self.span}")
         # What leads Airflow's Python to its packages would lead the project's there, too.
         environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")}
+        quiet = {"PYTHONUNBUFFERED": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
         self._process = SubprocessHook()
-        result = self._process.run_command(command, environment | {"PYTHONUNBUFFERED": "1"}, cwd=project)
+        result = self._process.run_command(command, quiet | environment, cwd=project)
         if result.exit_code == _REFUSED:
             raise AirflowFailException(result.output)
         if result.exit_code:
