@@ -264,21 +264,26 @@ def _compile() -> None:
         absl_logging.set_verbosity(absl_logging.WARNING)
         from pipeline.runners.airflow_spec import write_spec
 
-        spec = write_spec(config, schema, os.path.abspath(_RUNS.value), _flags_of_the_run(), _OUT.value)
+        spec = write_spec(config, schema, os.path.abspath(_RUNS.value), _flags_of_the_run(config.data.path), _OUT.value)
     except ConfigError as error:
         raise _Refused(str(error)) from error
     print(f"{_OUT.value}: {len(spec['tasks'])} tasks")
 
 
-def _flags_of_the_run() -> list[str]:
-    """The flags that say what is run, for another process: files by absolute path, but for those of the project."""
+def _flags_of_the_run(data: str | None) -> list[str]:
+    """The flags that say what is run, for a process in the project's folder: other files by absolute path.
+
+    Args:
+      data: the log's folder, as `load_config` found it from this process' folder.
+    """
     project = pathlib.Path(__file__).resolve().parent.parent
 
     def place(path: str) -> str:
         absolute = pathlib.Path(os.path.abspath(path))
         return str(absolute.relative_to(project) if absolute.is_relative_to(project) else absolute)
 
-    data = _DATA.value if not _DATA.value or "://" in _DATA.value else place(_DATA.value)
+    if data and "://" not in data:
+        data = place(data)
     return [
         f"--config={place(_CONFIG.value)}",
         f"--runs={place(_RUNS.value)}",

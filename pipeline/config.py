@@ -72,6 +72,7 @@ class AirflowConfig(Section):
     )  # fmt: skip
     pool: str = Field("default_pool", min_length=1, description="Airflow's pool of the tasks; must be there")
     pools: dict[str, str] = Field({}, description="task: its pool, where that is another, as {Trainer: gpu}")
+    queue: str | None = Field(None, description="Airflow's queue of the tasks, whose workers have the project's folder")
     tags: list[str] = Field(["aislerank"], description="in Airflow's list of DAGs")
 
     @field_validator("timezone")

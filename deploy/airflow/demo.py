@@ -171,14 +171,16 @@ def query(sql: str) -> list[tuple]:
 def report(killed: int) -> list[str]:
     """Prints the table of all attempts, and gives what is not as it must be."""
     attempts = query(
-        "select r.run_type, date(r.execution_date), t.task_id, t.try_number, t.state, t.duration, t.start_date "
-        "from dag_run r join (select dag_id, run_id, task_id, try_number, state, duration, start_date "
-        "from task_instance union select dag_id, run_id, task_id, try_number, state, duration, start_date "
-        "from task_instance_history) t using (dag_id, run_id) order by r.execution_date, t.start_date, t.try_number"
+        "select r.run_type, date(r.execution_date), t.task_id, t.try_number, t.state, t.duration "
+        "from dag_run r join (select dag_id, run_id, task_id, try_number, state, duration, start_date, end_date "
+        "from task_instance union select dag_id, run_id, task_id, try_number, state, duration, start_date, end_date "
+        "from task_instance_history) t using (dag_id, run_id) order by r.execution_date, coalesce(t.start_date, t.end_date), t.try_number"
     )
     print(f"\n{'run':<10} {'day':<11} {'task':<21} {'try':>3}  {'state':<9} {'seconds':>8}")
-    for kind, day, task, number, state, seconds, _ in attempts:
-        print(f"{kind:<10} {day:<11} {task:<21} {number:>3}  {state or '-':<9} {seconds or 0:>8.1f}")
+    for kind, day, task, number, state, seconds in attempts:
+        # `dags test` counts no seconds.
+        counted = "-" if seconds is None else f"{seconds:.1f}"
+        print(f"{kind:<10} {day:<11} {task:<21} {number:>3}  {state or '-':<9} {counted:>8}")
     runs = query("select run_type, date(execution_date), state from dag_run order by execution_date")
     print()
     for kind, day, state in runs:
@@ -186,7 +188,7 @@ def report(killed: int) -> list[str]:
     failures = [f"the run of {day} ended as {state}" for _, day, state in runs if state != "success"]
     if [day for _, day, _ in runs] != [str(day) for day in DAYS]:
         failures.append(f"there must be a run for each of {', '.join(map(str, DAYS))}")
-    last = {(day, task): (number, state) for _, day, task, number, state, *_ in attempts}
+    last = {(day, task): (number, state) for _, day, task, number, state, _ in attempts}
     failures += [f"{task} of {day} is {state}" for (day, task), (_, state) in last.items() if state != "success"]
     if not killed:
         failures.append("no training was killed")

@@ -121,6 +121,7 @@ def make_dag(spec: dict) -> DAG:
             "retries": airflow["retries"],
             "retry_delay": datetime.timedelta(seconds=airflow["retry_seconds"]),
             "execution_timeout": datetime.timedelta(minutes=airflow["timeout_minutes"]),
+            **({"queue": airflow["queue"]} if airflow["queue"] else {}),
         },
     )
     operators = {

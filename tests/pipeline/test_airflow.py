@@ -123,6 +123,7 @@ for name, dag in bag.dags.items():
         "runs": [
             str(info.logical_date) for info in dag.iter_dagrun_infos_between(None, dag.end_date or dag.start_date)
         ],
+        "queues": sorted({task.queue for task in dag.tasks}),
         "span": dag.get_task("Trainer").span,
         "command": dag.get_task("Trainer").arguments,
     }
@@ -146,7 +147,7 @@ def test_airflow_makes_a_dag_of_each_description(tmp_path):
     folder.mkdir()
     home.mkdir()
     plain = compiled(folder, name="plain")
-    section = "{timezone: Asia/Shanghai, retries: 5, retry_seconds: 7, wait_for_day_before: [Trainer], pool: cpu, "
+    section = "{timezone: Asia/Shanghai, retries: 5, retry_seconds: 7, wait_for_day_before: [Trainer], pool: cpu, queue: big, "
     section += "pools: {Trainer: gpu}, end_date: 2024-01-02}"
     dated = compiled(folder, f"airflow={section}", "data.files=i-{YYYY}-{MM}-{DD}.csv", name="shanghai")
     (folder / "aislerank.py").symlink_to(DAG_FILE)
@@ -162,6 +163,7 @@ def test_airflow_makes_a_dag_of_each_description(tmp_path):
     assert {task for task, pool in dag["pools"].items() if pool == "gpu"} == {"Trainer"}
     assert set(dag["pools"].values()) == {"gpu", "cpu"}
     assert dag["waits"] == ["Trainer"]
+    assert dag["queues"] == ["big"]
     assert dag["retries"] == [[5, 7.0]]
     assert dag["spans"] == [19_723, 19_723, 19_724]  # in Shanghai the day ends at 16:00 UTC
     assert dag["runs"] == ["2023-12-31 16:00:00+00:00", "2024-01-01 16:00:00+00:00"]
