@@ -174,7 +174,8 @@ def report(killed: int) -> list[str]:
         "select r.run_type, date(r.execution_date), t.task_id, t.try_number, t.state, t.duration "
         "from dag_run r join (select dag_id, run_id, task_id, try_number, state, duration, start_date, end_date "
         "from task_instance union select dag_id, run_id, task_id, try_number, state, duration, start_date, end_date "
-        "from task_instance_history) t using (dag_id, run_id) order by r.execution_date, coalesce(t.start_date, t.end_date), t.try_number"
+        "from task_instance_history) t using (dag_id, run_id) "
+        "order by r.execution_date, coalesce(t.start_date, t.end_date), t.try_number"
     )
     print(f"\n{'run':<10} {'day':<11} {'task':<21} {'try':>3}  {'state':<9} {'seconds':>8}")
     for kind, day, task, number, state, seconds in attempts:

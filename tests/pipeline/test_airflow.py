@@ -147,8 +147,8 @@ def test_airflow_makes_a_dag_of_each_description(tmp_path):
     folder.mkdir()
     home.mkdir()
     plain = compiled(folder, name="plain")
-    section = "{timezone: Asia/Shanghai, retries: 5, retry_seconds: 7, wait_for_day_before: [Trainer], pool: cpu, queue: big, "
-    section += "pools: {Trainer: gpu}, end_date: 2024-01-02}"
+    section = "{timezone: Asia/Shanghai, retries: 5, retry_seconds: 7, wait_for_day_before: [Trainer], pool: cpu, "
+    section += "queue: big, pools: {Trainer: gpu}, end_date: 2024-01-02}"
     dated = compiled(folder, f"airflow={section}", "data.files=i-{YYYY}-{MM}-{DD}.csv", name="shanghai")
     (folder / "aislerank.py").symlink_to(DAG_FILE)
     found = airflow_sees(folder, home)
