@@ -56,6 +56,7 @@ def main() -> None:
     binaries = pathlib.Path(sys.argv[1]).absolute() / "bin"
     airflow = binaries / "airflow"
     ENVIRONMENT["PATH"] = f"{binaries}:{os.environ['PATH']}"  # the executor starts `airflow`
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the scheduler is ended with this
     shutil.rmtree(HOME, ignore_errors=True)
     (HOME / "dags").mkdir(parents=True)
     (HOME / "dags" / "aislerank.py").symlink_to(PROJECT / "pipeline" / "runners" / "airflow.py")
