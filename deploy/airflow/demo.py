@@ -144,7 +144,10 @@ def schedule(airflow: pathlib.Path) -> int:
         finally:
             if scheduler.poll() is None:
                 os.killpg(scheduler.pid, signal.SIGTERM)
-                scheduler.wait(60)
+                try:
+                    scheduler.wait(60)
+                except subprocess.TimeoutExpired:  # it waits for the task at work
+                    os.killpg(scheduler.pid, signal.SIGKILL)
     print(f"{'scheduler':<24} {time.monotonic() - began:6.1f} s", flush=True)
     return killed
 
