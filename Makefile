@@ -7,7 +7,7 @@ export PYTHON
 python := .venv/bin/python
 data := $(if $(DATA),--data $(DATA))
 
-.PHONY: help environment run tune ablation score serve kubeflow test fuzz bench lint format lock clean
+.PHONY: help environment run tune ablation score serve airflow kubeflow test fuzz bench lint format lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -30,6 +30,10 @@ serve: environment  ## serve the newest pushed model on ports 8500 (gRPC) and 85
 score: environment  ## score raw requests offline: CONFIG, INPUT=<folder> OUTPUT=<folder> ARGS="--version=<pushed version>"
 	@$(python) -m pipeline score --config $(CONFIG) $(data) --input "$(INPUT)" --output "$(OUTPUT)" $(ARGS)
 
+airflow: environment  ## three days under a real Airflow, in an environment of its own, with a training killed half-way
+	@bash deploy/environment.sh .venv-airflow requirements-airflow.lock alone
+	@$(python) deploy/airflow/demo.py .venv-airflow
+
 ROOT ?= gs://bucket/demo
 IMAGE ?= registry/aislerank:tag
 kubeflow: environment  ## compile the pipeline for Kubeflow: CONFIG, DATA=gs://.. ROOT=gs://.. IMAGE=<image> ARGS="--noresolvers"
@@ -51,9 +55,11 @@ lint: environment  ## ruff: lint and format, changes nothing
 format: environment  ## ruff: mend what can be mended
 	@$(python) -m ruff check --fix . ; $(python) -m ruff format .
 
-lock: environment  ## resolve setup.py into requirements.lock anew, keeping the pins that still fit
+lock: environment  ## resolve setup.py and requirements-airflow.in into their locks anew, keeping the pins that still fit
 	@.venv/bin/uv pip compile --quiet setup.py --extra dev --python-version 3.10 --no-header --no-emit-index-url \
 		-o requirements.lock
+	@.venv/bin/uv pip compile --quiet requirements-airflow.in --python-version 3.10 --no-header --no-emit-index-url \
+		-o requirements-airflow.lock
 
 clean:  ## remove the environment and all runs
-	rm -rf .venv runs
+	rm -rf .venv .venv-airflow runs

@@ -56,7 +56,6 @@ setuptools.setup(
         "uvloop>=0.21",
     ],
     extras_require={
-        "airflow": ["apache-airflow>=2.10,<2.11"],
         "dev": [
             "check-jsonschema>=0.29,<0.34",
             "dockerfile-parse>=2,<3",

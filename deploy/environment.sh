@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Makes a virtual environment from a lock file: deploy/environment.sh <folder> <lock>
+# Makes a virtual environment from a lock file: deploy/environment.sh <folder> <lock> [alone]
+# with the project in it, unless the last word is `alone`.
 # Does nothing when it is there and neither the lock nor setup.py has changed since.
 set -euo pipefail
-folder=$1 lock=$2
+folder=$1 lock=$2 alone=${3:-}
 cd "$(dirname "$0")/.."
 
 stamp="$folder/.made-from"
@@ -42,5 +43,5 @@ fi
 uv="$folder/bin/uv"
 # Byte-compiled now, or the first import of TFX takes 25 seconds.
 "$uv" pip install --quiet --python "$folder/bin/python" --compile-bytecode -r "$lock"
-"$uv" pip install --quiet --python "$folder/bin/python" --no-deps --no-build-isolation -e .
+[ "$alone" ] || "$uv" pip install --quiet --python "$folder/bin/python" --no-deps --no-build-isolation -e .
 echo "$wanted" > "$stamp"

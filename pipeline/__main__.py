@@ -1,6 +1,7 @@
 """python -m pipeline <verb>: see `python -m pipeline --help`."""
 
 import contextlib
+import json
 import logging
 import os
 import pathlib
@@ -8,6 +9,7 @@ import shlex
 import sys
 
 from absl import app, flags
+from absl import logging as absl_logging
 
 _VERBS = {
     "run": "ingest a log, train a ranker, evaluate it and push it if it is blessed",
@@ -15,7 +17,8 @@ _VERBS = {
     "ablation": "train variants over several seeds on the same transformed requests and compare them",
     "score": "score a folder of raw requests with a pushed model, without a server",
     "serve": "serve the newest pushed model over gRPC and REST",
-    "compile": "write the pipeline in the form that an orchestrator takes",
+    "compile": "write what an orchestrator needs to run the pipeline",
+    "component": "run one component of a pipeline, as the tasks of an orchestrator do",
     "simulate": "write the demo log",
 }
 _USAGE = """python -m pipeline <verb> [flags]
@@ -36,9 +39,14 @@ _USAGE = """python -m pipeline <verb> [flags]
              --config=<yaml> [--runs=runs] [--backend=auto|tensorflow_model_server|docker|development]
              [--host=127.0.0.1] [--port=8500] [--rest_port=8501]
   compile    {compile}
+             --target=airflow --out=<folder of DAGs>/<name>.aislerank.json, and
+             --config, --data, --set, --runs as of run. See docs/airflow.md
              --target=kubeflow --pipeline_root=gs://bucket/demo --image=<image> --out=<file.json|yaml>
              [--noresolvers] [--image_schema=<path or URI>] [--resources=Trainer=8:32,Transform=4:16],
-             and --config, --data, --set as of run
+             and --config, --data, --set as of run. See docs/kubeflow.md
+  component  {component}
+             --id=Trainer --run_id=<the same for all components of a run> [--span=19723], and
+             --config, --data, --set, --runs as of run. Prints state, seconds and outputs as JSON.
   simulate   {simulate}
              --out=<folder> [--rows=1000000] [--seed=1] [--format=csv|parquet]
              [--nocategory_taste] [--noinheritance] [--nouser_taste]
@@ -86,7 +94,7 @@ _HOST = flags.DEFINE_string(
 _PORT = flags.DEFINE_integer("port", 8500, "serve: gRPC's port.", lower_bound=0)
 _REST_PORT = flags.DEFINE_integer("rest_port", 8501, "serve: REST's port.", lower_bound=0)
 _OUT = flags.DEFINE_string("out", None, "simulate: the folder to write; compile: the file.")
-_TARGET = flags.DEFINE_enum("target", None, ["kubeflow"], "compile: the orchestrator.")
+_TARGET = flags.DEFINE_enum("target", None, ["airflow", "kubeflow"], "compile: for which orchestrator.")
 _PIPELINE_ROOT = flags.DEFINE_string(
     "pipeline_root", None, "compile, kubeflow: the bucket's folder for artifacts, checkpoints and the pushed models."
 )
@@ -103,6 +111,9 @@ _IMAGE_SCHEMA = flags.DEFINE_string(
 _RESOURCES = flags.DEFINE_list(
     "resources", [], "compile, kubeflow: processors and gigabytes of a component, as in Trainer=8:32; the cluster's."
 )
+_ID = flags.DEFINE_string("id", None, "component: which, as Trainer; summary, after the last, writes summary.json.")
+_RUN_ID = flags.DEFINE_string("run_id", None, "component: the run; its components find each other's outputs by it.")
+_SPAN = flags.DEFINE_integer("span", None, "component: stands in for `data.span`.", lower_bound=0)
 _ROWS = flags.DEFINE_integer("rows", 1_000_000, "simulate: about how many impressions.", lower_bound=1)
 _SEED = flags.DEFINE_integer("seed", 1, "simulate: the seed.", lower_bound=0)
 _FORMAT = flags.DEFINE_enum("format", "csv", ["csv", "parquet"], "simulate: the files' format.")
@@ -268,10 +279,9 @@ def _serve() -> None:
 
 
 def _compile() -> None:
-    if not _TARGET.value or not _OUT.value:
-        raise _Refused("compile needs --target=kubeflow and --out=<file>")
-    if _TARGET.value == "kubeflow":
-        _compile_for_kubeflow()
+    if not _OUT.value or not _TARGET.value:
+        raise _Refused("compile needs --target=airflow or --target=kubeflow, and --out=<file>")
+    {"airflow": _compile_for_airflow, "kubeflow": _compile_for_kubeflow}[_TARGET.value]()
 
 
 def _compile_for_kubeflow() -> None:
@@ -294,6 +304,69 @@ def _compile_for_kubeflow() -> None:
             out.print(kubeflow.table(job, path))
     except (ConfigError, OSError) as error:
         raise _Refused(str(error)) from error
+
+
+def _compile_for_airflow() -> None:
+    from pipeline.config import ConfigError, load_config
+
+    try:
+        config, schema = load_config(_CONFIG.value, _SET.value, _DATA.value)
+        absl_logging.set_verbosity(absl_logging.WARNING)
+        from pipeline.runners.airflow_spec import write_spec
+
+        spec = write_spec(config, schema, os.path.abspath(_RUNS.value), _flags_of_the_run(config.data.path), _OUT.value)
+    except ConfigError as error:
+        raise _Refused(str(error)) from error
+    print(f"{_OUT.value}: {len(spec['tasks'])} tasks")
+
+
+def _flags_of_the_run(data: str | None) -> list[str]:
+    """The flags that say what is run, for a process in the project's folder: other files by absolute path.
+
+    Args:
+      data: the log's folder, as `load_config` found it from this process' folder.
+    """
+    project = pathlib.Path(__file__).resolve().parent.parent
+
+    def place(path: str) -> str:
+        absolute = pathlib.Path(os.path.abspath(path))
+        return str(absolute.relative_to(project) if absolute.is_relative_to(project) else absolute)
+
+    if data and "://" not in data:
+        data = place(data)
+    return [
+        f"--config={place(_CONFIG.value)}",
+        f"--runs={place(_RUNS.value)}",
+        *([f"--data={data}"] if data else []),
+        *(f"--set={override}" for override in _SET.value),
+    ]
+
+
+def _component() -> None:
+    from pipeline.config import ConfigError, load_config
+
+    if not _ID.value or not _RUN_ID.value:
+        raise _Refused("component needs --id=<component> and --run_id=<run>")
+    span = [] if _SPAN.value is None else [f"data.span={_SPAN.value}"]
+    try:
+        config, schema = load_config(_CONFIG.value, [*_SET.value, *span], _DATA.value)
+    except ConfigError as error:
+        raise _Refused(str(error)) from error
+    # Both go where the orchestrator shows them: the project's progress, and of the libraries what is no small talk.
+    absl_logging.set_verbosity(absl_logging.WARNING)
+    logging.getLogger("aislerank").setLevel(logging.INFO)
+    from pipeline.runners.component import run_component
+
+    try:
+        result = run_component(config, schema, _RUNS.value, _ID.value, _RUN_ID.value)
+    except ValueError as error:  # of the flags: what a component raises is ComponentFailed
+        raise _Refused(str(error)) from error
+    except (RuntimeError, OSError) as error:
+        logging.getLogger(__name__).exception("the component failed")
+        print(error, file=sys.stderr)
+        sys.exit(1)
+    sys.stderr.flush()
+    print(json.dumps(result), flush=True)
 
 
 def _simulate() -> None:
@@ -335,6 +408,7 @@ def _main(arguments: list[str]) -> None:
             "score": _score,
             "serve": _serve,
             "compile": _compile,
+            "component": _component,
             "simulate": _simulate,
         }
         verbs[verb]()

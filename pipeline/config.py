@@ -1,15 +1,17 @@
 """A run's configuration: one YAML file, read into typed classes and checked before anything starts."""
 
+import datetime
 import difflib
 import os
 import pathlib
 import re
 import typing
+import zoneinfo
 from collections.abc import Iterable
 from typing import Literal
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from components.category_hierarchy_gen.config import HierarchyConfig
 from components.click_log_example_gen.config import DataConfig
@@ -58,6 +60,34 @@ class EvaluationConfig(Section):
     max_session_auc_drop: float = Field(0.005, ge=0, description="nor one that falls further below the last blessed")
 
 
+class AirflowConfig(Section):
+    """The DAG that `compile --target=airflow` describes; nothing else reads this."""
+
+    schedule: str = Field("@daily", min_length=1, description="cron expression or preset; one run a day of the log")
+    timezone: str = Field("UTC", description="in which a day of the log begins, as Asia/Shanghai")
+    start_date: datetime.date = Field(datetime.date(2024, 1, 1), description="the first day")
+    end_date: datetime.date | None = Field(None, description="the last day")
+    catchup: bool = Field(False, description="run all days since start_date, not the latest alone")
+    retries: int = Field(2, ge=0, description="of a task")
+    retry_seconds: int = Field(60, ge=0, description="between two attempts")
+    timeout_minutes: int = Field(24 * 60, ge=1, description="for an attempt of a task")
+    wait_for_day_before: list[str] = Field(
+        [], description="tasks that wait until they have succeeded the day before, as [Trainer]; a day that failed "
+        "then holds up all after it"
+    )  # fmt: skip
+    pool: str = Field("default_pool", min_length=1, description="Airflow's pool of the tasks; must be there")
+    pools: dict[str, str] = Field({}, description="task: its pool, where that is another, as {Trainer: gpu}")
+    queue: str | None = Field(None, description="Airflow's queue of the tasks, whose workers have the project's folder")
+    tags: list[str] = Field(["aislerank"], description="in Airflow's list of DAGs")
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_timezone(cls, timezone: str) -> str:
+        if timezone != "UTC" and timezone not in zoneinfo.available_timezones():
+            raise ValueError(f"must be a name as Europe/Berlin. Received: {timezone!r}")
+        return timezone
+
+
 class RunConfig(Section):
     """The whole of a run."""
 
@@ -71,6 +101,7 @@ class RunConfig(Section):
     train: TrainConfig = TrainConfig()
     tune: TuneConfig = TuneConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+    airflow: AirflowConfig = AirflowConfig()
     stop_after: Literal["validation", "transform", "tune", "push"] = Field(
         "push",
         description="validation: ingest and validate only; transform: all before the training; tune: the search, "

@@ -4,6 +4,8 @@ import dataclasses
 
 from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
+from tfx.orchestration.portable.mlmd import context_lib, execution_lib
+from tfx.proto.orchestration import pipeline_pb2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,3 +66,20 @@ def _properties(artifact: metadata_store_pb2.Artifact) -> dict[str, int | float 
         for name, value in artifact.custom_properties.items()
         if (kind := value.WhichOneof("value")) in ("int_value", "double_value", "string_value")
     }
+
+
+def find_execution(handle: metadata.Metadata, node: pipeline_pb2.PipelineNode) -> metadata_store_pb2.Execution | None:
+    """The newest execution of a node in the run whose id the compiled node holds; None before the first."""
+    contexts = context_lib.prepare_contexts(handle, node.contexts)
+    executions = execution_lib.get_executions_associated_with_all_contexts(handle, contexts)
+    return max(executions, key=lambda execution: execution.id, default=None)
+
+
+def read_finished_run(connection, node: pipeline_pb2.PipelineNode) -> NodeRun | None:
+    """What a node did in its run, seconds counted from its first attempt; None if it has not succeeded."""
+    with metadata.Metadata(connection) as handle:
+        execution = find_execution(handle, node)
+    if execution is None or not execution_lib.is_execution_successful(execution):
+        return None
+    milliseconds = execution.last_update_time_since_epoch - execution.create_time_since_epoch
+    return read_node_run(connection, node.node_info.id, execution.id, milliseconds / 1000)

@@ -50,7 +50,7 @@ def summarise(
     hierarchy = read_hierarchy(runs["CategoryHierarchyGen"].outputs["hierarchy"])
     summary = {
         "name": config.name,
-        "config": config.model_dump(by_alias=True),
+        "config": config.model_dump(mode="json", by_alias=True),
         "rows_read": ingestion["rows_read"],
         "rows_in_requests": ingestion["rows_in_requests"],
         "rows_quarantined": ingestion["rows_quarantined"],

@@ -79,7 +79,7 @@ def run(
         "settings": plan.settings,
         "among": plan.among,
         "held_out_leaves": [readable(hierarchy.levels[-1].keys[leaf - 1]) for leaf in log.held_out],
-        "config": config.model_dump(by_alias=True, exclude={"model", "train"}),
+        "config": config.model_dump(mode="json", by_alias=True, exclude={"model", "train"}),
         "configs": {
             member.label: {"model": member.model.model_dump(), "train": member.train.model_dump(exclude={"seed"})}
             for member in plan.members

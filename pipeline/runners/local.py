@@ -12,30 +12,23 @@ import hashlib
 import os
 import pathlib
 import shlex
-import time
 from collections.abc import Callable
 
 from tfx.dsl.compiler import constants
-from tfx.dsl.components.common.resolver import Resolver
-from tfx.orchestration import metadata
-from tfx.orchestration.local import runner_utils
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
-from tfx.orchestration.portable import launcher, runtime_parameter_utils
+from tfx.orchestration.pipeline import Pipeline
+from tfx.orchestration.portable import runtime_parameter_utils
 from tfx.proto.orchestration import pipeline_pb2
-from tfx.utils import name_utils
 
 from models.threads import use_cores
 from pipeline.config import RunConfig, SimulateConfig, load_config
 from pipeline.fingerprint import source_fingerprint
-from pipeline.lineage import NodeRun, read_node_run
+from pipeline.lineage import NodeRun
 from pipeline.pipeline import Places, create_pipeline
+from pipeline.runners.nodes import database, is_resolver, launch
 from pipeline.simulate import simulate
 from pipeline.summary import summarise
 from schemas.reader import LogSchema
-
-
-class ComponentFailed(RuntimeError):
-    """A component of the pipeline failed; the message names it, the cause is chained."""
 
 
 class LocalRunner(LocalDagRunner):
@@ -70,31 +63,12 @@ class LocalRunner(LocalDagRunner):
         runtime_parameter_utils.substitute_runtime_parameter(
             pipeline, {constants.PIPELINE_RUN_ID_PARAMETER_NAME: datetime.datetime.now().isoformat()}
         )
-        deployment = runner_utils.extract_local_deployment_config(pipeline)
-        connection = getattr(
-            deployment.metadata_connection_config,
-            deployment.metadata_connection_config.WhichOneof("connection_config"),
-        )
-        components = [node.pipeline_node.node_info.id for node in pipeline.nodes if not _is_resolver(node)]
+        components = [node.pipeline_node.node_info.id for node in pipeline.nodes if not is_resolver(node.pipeline_node)]
         for node in pipeline.nodes:
             name = node.pipeline_node.node_info.id
             if name in components:
                 self._on_start(name, components.index(name) + 1, len(components))
-            began = time.monotonic()
-            try:
-                execution = launcher.Launcher(
-                    pipeline_node=node.pipeline_node,
-                    mlmd_connection=metadata.Metadata(connection),
-                    pipeline_info=pipeline.pipeline_info,
-                    pipeline_runtime_spec=pipeline.runtime_spec,
-                    executor_spec=runner_utils.extract_executor_spec(deployment, name),
-                    custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, name),
-                ).launch()
-            except Exception as error:
-                raise ComponentFailed(f"{name} failed: {_root_cause(error)}") from error
-            run = read_node_run(connection, name, execution.execution_id, time.monotonic() - began)
-            if run.failed:
-                raise ComponentFailed(f"{name} failed: its inputs could not be resolved")
+            run = launch(pipeline, node.pipeline_node)
             if name in components:
                 self.node_runs.append(run)
                 self._on_finish(run)
@@ -128,36 +102,42 @@ def run_components(
       ComponentFailed: naming the component that failed.
     """
     use_cores()
-    folder = pathlib.Path(runs_folder).resolve() / config.name
-    folder.mkdir(parents=True, exist_ok=True)
-    if config.data.path is None:
-        log = _simulated_log(folder, config.simulate)
-        config = config.model_copy(update={"data": config.data.model_copy(update={"path": str(log)})})
-    config = config.model_copy(update={"log_schema": str(_schema_by_content(folder, config.log_schema))})
-    database = str(folder / "metadata.sqlite")
-    runner.run(
-        create_pipeline(
-            config,
-            schema,
-            Places.below(str(folder)),
-            metadata_connection_config=metadata.sqlite_metadata_connection_config(database),
-        )
-    )
+    folder, config = prepare(config, runs_folder)
+    runner.run(pipeline_in(folder, config, schema))
     return folder, config
 
 
-def _is_resolver(node: pipeline_pb2.Pipeline.PipelineOrNode) -> bool:
-    """Whether a node looks something up in ML Metadata and does no work that could be reused."""
-    return node.pipeline_node.node_info.type.name == name_utils.get_full_name(Resolver)
+def prepare(config: RunConfig, runs_folder: str, write_log: bool = True) -> tuple[pathlib.Path, RunConfig]:
+    """Makes a run's folder, with a copy of the schema and, where there is no log, a simulated one.
+
+    Args:
+      config: as `load_config` gives it.
+      runs_folder: holds a folder for each run.
+      write_log: False: name the simulated log, and leave the writing to whoever reads it.
+
+    Returns:
+      the run's folder, and the configuration with the paths of the log and of the schema that are to be read.
+    """
+    folder = pathlib.Path(runs_folder).resolve() / config.name
+    folder.mkdir(parents=True, exist_ok=True)
+    if config.data.path is None:
+        log = _simulated_log(folder, config.simulate, write_log)
+        config = config.model_copy(update={"data": config.data.model_copy(update={"path": str(log)})})
+    return folder, config.model_copy(update={"log_schema": str(_schema_by_content(folder, config.log_schema))})
 
 
-def _simulated_log(folder: pathlib.Path, config: SimulateConfig) -> pathlib.Path:
+def pipeline_in(folder: pathlib.Path, config: RunConfig, schema: LogSchema) -> Pipeline:
+    """The pipeline of what `prepare` gave, with all it keeps in the run's folder."""
+    return create_pipeline(config, schema, Places.below(str(folder)), metadata_connection_config=database(folder))
+
+
+def _simulated_log(folder: pathlib.Path, config: SimulateConfig, write: bool) -> pathlib.Path:
     """The folder of the simulated log, which is written only once: a newer file would be a new log to the cache."""
     code = source_fingerprint("pipeline.simulate")[:8]
     switches = {"category_taste", "inheritance", "user_taste"}
     off = [f"no_{name}" for name, on in config.model_dump(include=switches).items() if not on]
     log = folder / "-".join(["log", str(config.rows), str(config.seed), *off, code])
-    if not log.exists():
+    if write and not log.exists():
         unfinished = log.with_name(f"{log.name}.unfinished")
         simulate(unfinished, **config.model_dump())
         unfinished.rename(log)
@@ -169,15 +149,11 @@ def _schema_by_content(folder: pathlib.Path, schema: str) -> pathlib.Path:
     content = pathlib.Path(schema).read_bytes()
     copy = folder / "schemas" / f"{hashlib.sha256(content).hexdigest()[:16]}.pbtxt"
     copy.parent.mkdir(exist_ok=True)
-    copy.write_bytes(content)
+    # Whole at once: tasks of the same run may be at it together.
+    temporary = copy.with_suffix(f".{os.getpid()}.tmp")
+    temporary.write_bytes(content)
+    temporary.replace(copy)
     return copy
-
-
-def _root_cause(error: BaseException) -> BaseException:
-    """Beam and TFX wrap what a component raised; the innermost message is the one to read."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return error
 
 
 def main() -> None:

@@ -17,7 +17,8 @@ from components.click_log_example_gen.quarantine import read_summary
 from models.threads import use_cores
 from pipeline.fingerprint import source_fingerprint
 from pipeline.lineage import NodeRun
-from pipeline.runners.local import ComponentFailed, LocalRunner
+from pipeline.runners.local import LocalRunner
+from pipeline.runners.nodes import ComponentFailed
 from pipeline.scoring.job import SUMMARY, Job
 
 

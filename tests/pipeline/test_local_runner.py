@@ -1,6 +1,7 @@
 import pytest
 
-from pipeline.runners.local import _root_cause, _schema_by_content
+from pipeline.runners.local import _schema_by_content
+from pipeline.runners.nodes import root_cause
 
 
 def test_a_schema_that_was_edited_has_another_path(tmp_path):
@@ -26,4 +27,4 @@ def test_the_innermost_cause_is_what_the_user_reads():
 
     with pytest.raises(RuntimeError) as raised:
         fail()
-    assert str(_root_cause(raised.value)) == "price: 'cheap' is no number"
+    assert str(root_cause(raised.value)) == "price: 'cheap' is no number"

@@ -16,7 +16,8 @@ from components.bulk_scorer.scorer import SCORES, ShardScorer
 from components.click_log_example_gen.plan import check
 from components.click_log_example_gen.quarantine import read_rows
 from pipeline.config import load_config
-from pipeline.runners.local import ComponentFailed, LocalRunner
+from pipeline.runners.local import LocalRunner
+from pipeline.runners.nodes import ComponentFailed
 from pipeline.scoring import runner
 from pipeline.scoring.job import finished, plan
 from pipeline.scoring.requests import ScoringError, without_outcomes
