@@ -181,3 +181,21 @@ class TrainConfig(Section):
     clip_norm: float | None = Field(None, gt=0, description="global norm that gradients are cut to")
     validations_per_epoch: int = Field(2, ge=1, description="each also writes a checkpoint to resume from")
     patience: int = Field(3, ge=1, description="validations without a better session AUC before training stops")
+    strategy: Literal["default", "mirrored", "multi_worker"] = Field(
+        "default",
+        description="one process; mirrored: all GPUs of this machine; multi_worker: several processes, on this machine "
+        "or on those of TF_CONFIG, docs/training.md",
+    )
+    workers: int = Field(2, ge=2, description="processes that multi_worker starts on this machine without TF_CONFIG")
+    xla: bool = Field(
+        False, description="training compiles the experts, all of them computed whatever the dispatch; for GPUs"
+    )
+
+    @model_validator(mode="after")
+    def _something_for_each_worker(self):
+        if self.strategy == "multi_worker" and self.batch_requests < self.workers:
+            raise ValueError(
+                f"`batch_requests` is the batch of all workers and must be at least workers={self.workers}. "
+                f"Received: batch_requests={self.batch_requests}"
+            )
+        return self
