@@ -34,12 +34,13 @@ class Ranker(tfrs.Model):
       inputs: the transformed features that are read.
       config: variant, sizes and weights of the losses.
       seed: of the gate's noise, the choice of disagreeing experts and the masked behaviours.
+      xla: training compiles the experts, see `Experts`.
 
     Raises:
       ValueError: if the schema lacks what ``config`` asks for: a label, a history, a position.
     """
 
-    def __init__(self, schema: LogSchema, inputs: RankerInputs, config: ModelConfig, seed: int = 0):
+    def __init__(self, schema: LogSchema, inputs: RankerInputs, config: ModelConfig, seed: int = 0, xla: bool = False):
         super().__init__(name=config.variant)
         self.config = config
         self.labels = trained_labels(schema, config)
@@ -58,6 +59,7 @@ class Ranker(tfrs.Model):
             as_large_as=config.experts if config.variant == "dnn_wide" else 0,
             dispatch=config.dispatch,
             bfloat16=config.bfloat16,
+            xla=xla,
             name="experts",
         )
         self.gates = [self._gate(f"{label.name}_gates") for label in self.labels] if config.mixture else []

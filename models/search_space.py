@@ -12,7 +12,7 @@ from models.config import ModelConfig, TrainConfig, Variant
 from schemas.section import Section
 
 _SECTIONS = {"model": ModelConfig, "train": TrainConfig}
-# The variant and the tasks say what is compared, the best of many seeds is luck, and where it is trained changes nothing.
+# The variant and the tasks say what is compared, the best of many seeds is luck, and the devices change nothing.
 _NOT_TUNED = {
     "model.variant",
     "model.tasks",

@@ -25,7 +25,7 @@ RESULT_FILE = "training.json"
 
 
 def run_fn(fn_args) -> None:
-    """Trains the configured ranker and saves it with its signatures, in processes of their own if `train.strategy` says so.
+    """Trains the configured ranker and saves it with its signatures; in processes of their own for `multi_worker`.
 
     Args:
       fn_args: TFX's FnArgs. ``custom_config`` holds ``schema`` (text), ``model`` and ``train``
@@ -95,7 +95,7 @@ def new_ranker(schema: LogSchema, transform_graph: str, model: ModelConfig, trai
     )
     tf.keras.utils.set_random_seed(train.seed)
     with strategy_of(train).scope():
-        return Ranker(schema, inputs, model, train.seed)
+        return Ranker(schema, inputs, model, train.seed, train.xla)
 
 
 def training_key(fn_args, model: ModelConfig, train: TrainConfig) -> str:

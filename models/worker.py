@@ -25,14 +25,14 @@ def main() -> None:
         return
     _say_progress(int(os.environ[workers.PROGRESS]))
     threading.Thread(target=_end_with_the_starter, daemon=True).start()
+    with open(job, encoding="utf-8") as file:
+        values = json.load(file)
 
     import tensorflow as tf
 
     from models.trainer import train
 
     try:
-        with open(job, encoding="utf-8") as file:
-            values = json.load(file)
         train(types.SimpleNamespace(**values))
     except BaseException as error:
         traceback.print_exc()

@@ -115,8 +115,10 @@ def _local_cluster(workers: int) -> list[dict]:
 
 
 def _first_dead(workers: list["_Worker"]) -> "_Worker | None":
-    """Waits for the first worker that dies, or for all to finish. Of several that died, one that was killed comes first:
-    the others will have died of that."""
+    """Waits for the first worker that dies, or for all to finish.
+
+    Of several that died, one that was killed comes first, then one that failed: the others will have died of that.
+    """
     while True:
         codes = [worker.process.poll() for worker in workers]
         if any(codes):

@@ -15,8 +15,8 @@ class BatchNormalisation(tf.keras.layers.Layer):
         mean = sum(w x) / sum(w),  variance = sum(w (x - mean)^2) / sum(w),  y = (x - mean) / sqrt(variance + 0.001).
 
     With a request's number of items as its weight, the requests' part of the items' input is normalised as Keras'
-    BatchNormalization would normalise it repeated for the items. Serving uses moving statistics. Replicas share the sums,
-    so that the batch is that of all of them.
+    BatchNormalization would normalise it repeated for the items. Serving uses moving statistics. Replicas add up
+    their sums: the batch is that of all of them.
 
     Args:
       momentum: share of the moving statistics that a step keeps. Keras' 0.99 leaves those of a training of few steps

@@ -37,8 +37,8 @@ def auxiliary_losses(
       config: of the ranker.
       routing: of B requests.
       chosen_logits: of the active experts for T items, and of those to disagree with, [T, K + D]; read by Adv alone.
-      share: of this replica, if it is one of several: gives its parts of the losses, which add up to those of the batch.
-        The contrast alone is that of a replica's own requests with each other.
+      share: of this replica, if it is one of several: gives its parts of the losses, which add up to the batch's. The
+        contrast alone is that of a replica's own requests with each other.
     """
     losses = {}
     of_requests, of_items = (share.requests, share.items) if share else (1.0, 1.0)
