@@ -191,6 +191,11 @@ class TrainConfig(Section):
         False, description="training compiles the experts, all of them computed whatever the dispatch; for GPUs"
     )
 
+    @property
+    def in_one_process(self) -> "TrainConfig":
+        """The same training without workers, for the many small ones of a search or an ablation: a step is the same."""
+        return self.model_copy(update={"strategy": "default"}) if self.strategy == "multi_worker" else self
+
     @model_validator(mode="after")
     def _something_for_each_worker(self):
         if self.strategy == "multi_worker" and self.batch_requests < self.workers:

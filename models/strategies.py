@@ -24,6 +24,8 @@ def strategy_of(config: TrainConfig) -> tf.distribute.Strategy:
 @functools.cache
 def _strategy(name: str) -> tf.distribute.Strategy:
     if name == "multi_worker":
+        if task() is None:
+            raise ValueError("`train.strategy: multi_worker` needs processes that models/workers.py starts")
         return tf.distribute.MultiWorkerMirroredStrategy()
     if name == "mirrored":
         devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")

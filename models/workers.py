@@ -80,7 +80,7 @@ def supervise(job: str, clusters: int | list[dict]) -> None:
         # Ports of their own each time: those of the last attempt may not be free yet.
         configs = _local_cluster(clusters) if isinstance(clusters, int) else clusters
         with contextlib.ExitStack() as stack:
-            workers = [stack.enter_context(_Worker(job, config)) for config in configs]
+            workers = [stack.enter_context(_Worker(job, config, anew=not restart)) for config in configs]
             dead = _first_dead(workers)
         if dead is None:
             return
@@ -131,14 +131,21 @@ def _first_dead(workers: list["_Worker"]) -> "_Worker | None":
 
 
 class _Worker:
-    """A process that trains; the one that starts it shows the first one's progress, and takes it along when it dies."""
+    """A process that trains; the one that starts it shows the first one's progress, and takes it along when it dies.
 
-    def __init__(self, job: str, config: dict):
+    Args:
+      job: the file.
+      config: its TF_CONFIG.
+      anew: whether its log is that of a new training, not that of a restart.
+    """
+
+    def __init__(self, job: str, config: dict, anew: bool):
         task = config["task"]
         self.name = f"{task['type']} {task['index']}"
         self.log = pathlib.Path(job).parent / f"{task['type']}-{task['index']}.log"
         self._job, self._config = os.path.abspath(job), config
         self._shows = task["index"] == 0
+        self._mode = "wb" if anew else "ab"
 
     def __enter__(self):
         reader, writer = os.pipe()
@@ -149,7 +156,7 @@ class _Worker:
             "TF_CONFIG": json.dumps(self._config),
             PROGRESS: str(writer),
         }
-        with self.log.open("ab") as log:
+        with self.log.open(self._mode) as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "models.worker", self._job],
                 env=environment,
