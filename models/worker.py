@@ -37,8 +37,20 @@ def main() -> None:
     except BaseException as error:
         traceback.print_exc()
         sys.stderr.flush()
-        lost = isinstance(error, (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError))
-        os._exit(workers.LOST if lost else workers.FAILED)  # at its end TensorFlow would wait for the others
+        os._exit(
+            workers.LOST if isinstance(error, _of_a_lost_peer(tf.errors)) else workers.FAILED
+        )  # at its end TensorFlow would wait for the others
+
+
+def _of_a_lost_peer(errors) -> tuple:
+    """What TensorFlow raises, by turns, where one of the cluster is gone."""
+    return (
+        errors.UnavailableError,
+        errors.AbortedError,
+        errors.CancelledError,
+        errors.DeadlineExceededError,
+        errors.InternalError,
+    )
 
 
 def _say_progress(descriptor: int) -> None:

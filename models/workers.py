@@ -67,7 +67,7 @@ def train_on_workers(fn_args, workers: int) -> None:
 
 
 def supervise(job: str, clusters: int | list[dict]) -> None:
-    """Runs the workers of a job until all have finished.
+    """Runs the workers of a job until it is done.
 
     Args:
       job: the file.
@@ -115,18 +115,18 @@ def _local_cluster(workers: int) -> list[dict]:
 
 
 def _first_dead(workers: list["_Worker"]) -> "_Worker | None":
-    """Waits for the first worker that dies, or for all to finish.
+    """Waits for the first worker that dies, or for the first of the list to finish.
 
     Of several that died, one that was killed comes first, then one that failed: the others will have died of that.
     """
     while True:
         codes = [worker.process.poll() for worker in workers]
+        if codes[0] == 0:  # the chief, if it is here, ends last: it saves
+            return None
         if any(codes):
             time.sleep(_SECONDS_BETWEEN_LOOKS)  # for those that died of the same
             dead = [worker for worker in workers if worker.process.poll()]
             return min(dead, key=lambda worker: (worker.code > 0, worker.code != FAILED))
-        if all(code == 0 for code in codes):
-            return None
         time.sleep(_SECONDS_BETWEEN_LOOKS)
 
 
