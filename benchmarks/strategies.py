@@ -24,10 +24,10 @@ _SCHEMA = _ROOT / "schemas" / "demo.pbtxt"
 _STRATEGIES = {
     "one process": ({}, {}, 1),
     "two workers": ({}, {"strategy": "multi_worker", "workers": 2}, 1),
-    "mirrored, two devices": ({}, {"strategy": "mirrored"}, 2),
-    "one process, bfloat16": ({"bfloat16": True}, {}, 1),
-    "one process, dense dispatch": ({"dispatch": "dense"}, {}, 1),
-    "one process, XLA": ({}, {"xla": True}, 1),
+    "mirrored over two devices": ({}, {"strategy": "mirrored"}, 2),
+    "bfloat16": ({"bfloat16": True}, {}, 1),
+    "dense dispatch": ({"dispatch": "dense"}, {}, 1),
+    "XLA": ({}, {"xla": True}, 1),
 }
 _FIGURES = {
     "train_ranking_loss": "training loss",

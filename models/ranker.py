@@ -278,7 +278,7 @@ class Ranker(tfrs.Model):
             for name, loss in auxiliary_losses(config, routing, of_task, share).items():
                 terms[name] = terms.get(name, 0.0) + loss / len(routings)
         if training and config.sparse:
-            self._watch(routings[0].weights)
+            self._watch(routings[0].weights, share)
         return tf.stack(scores, axis=1), terms
 
     def _chosen(self, routing: Routing, seed: tf.Tensor | SharedSeed) -> tf.Tensor:
@@ -294,7 +294,8 @@ class Ranker(tfrs.Model):
             return gate(encoded.behaviours, encoded.present, categories, training=training, seed=seed)
         return Routing(gate(encoded.joined(), categories[0], encoded.request_of_item))
 
-    def _watch(self, weights: tf.Tensor) -> None:
+    def _watch(self, weights: tf.Tensor, share: Share | None) -> None:
         """Keeps the first task's gate entropy and its experts' shares for TensorBoard."""
         entropy = -tf.reduce_sum(tf.math.xlogy(weights, weights), axis=1, keepdims=True)
-        self.gate_means.update_state(tf.reduce_mean(tf.concat([entropy, weights], axis=1), axis=0))
+        means = tf.reduce_mean(tf.concat([entropy, weights], axis=1), axis=0)
+        self.gate_means.update_state(means * (replicas() * share.requests) if share else means)
