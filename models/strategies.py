@@ -8,6 +8,7 @@ import os
 import tensorflow as tf
 
 from models.config import TrainConfig
+from models.workers import PROGRESS
 
 progress = logging.getLogger("aislerank.progress")
 
@@ -44,7 +45,7 @@ def task() -> tuple[str, int] | None:
 def is_chief() -> bool:
     """Whether this process writes what a training leaves: the chief, the first worker where there is none, or alone."""
     mine = task()
-    if mine is None:
+    if mine is None or PROGRESS not in os.environ:  # whatever cluster TF_CONFIG tells of, it trains alone
         return True
     has_chief = "chief" in json.loads(os.environ["TF_CONFIG"])["cluster"]
     return mine == (("chief", 0) if has_chief else ("worker", 0))

@@ -37,9 +37,8 @@ def main() -> None:
     except BaseException as error:
         traceback.print_exc()
         sys.stderr.flush()
-        os._exit(
-            workers.LOST if isinstance(error, _of_a_lost_peer(tf.errors)) else workers.FAILED
-        )  # at its end TensorFlow would wait for the others
+        # Not by the usual way out, on which TensorFlow would wait for the others.
+        os._exit(workers.LOST if isinstance(error, _of_a_lost_peer(tf.errors)) else workers.FAILED)
 
 
 def _of_a_lost_peer(errors) -> tuple:
