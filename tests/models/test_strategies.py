@@ -75,6 +75,8 @@ def test_two_replicas_take_the_steps_of_one(small_log, tmp_path):
         one, two = (np.load(tmp_path / name / f"{place}.npz", allow_pickle=True) for name in ("default", "mirrored"))
         *weights, means = one.files
         for name in weights:
+            if one[name].size == 1:  # a shift of all scores, which no list-wise loss sees: its gradient is rounding
+                continue
             np.testing.assert_allclose(one[name], two[name], rtol=1e-3, atol=2e-5, err_msg=case)
         one, two = dict(one[means]), dict(two[means])
         assert one.keys() == two.keys()
