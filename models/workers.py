@@ -61,7 +61,7 @@ def train_on_workers(fn_args, workers: int) -> None:
     if "TF_CONFIG" in os.environ:
         progress.info("the other workers of the cluster are started with `python -m models.worker %s`", job)
     try:
-        supervise(str(job), workers)
+        supervise(str(job), [json.loads(os.environ["TF_CONFIG"])] if "TF_CONFIG" in os.environ else workers)
     finally:
         job.unlink()
 
