@@ -47,7 +47,7 @@ fuzz: environment  ## 24,000 malformed requests and a hundred version swaps agai
 	@$(python) -m pytest tests/serving --hypothesis-profile=thorough $(ARGS)
 
 bench: environment  ## every benchmark: tables here, JSON in runs/benchmarks; ARGS=--toy tries whether they run
-	@for name in train growth serve server ingest hierarchy pipeline; do $(python) -m benchmarks.$$name $(ARGS) || exit 1; done
+	@for name in train strategies growth serve server ingest hierarchy pipeline; do $(python) -m benchmarks.$$name $(ARGS) || exit 1; done
 
 lint: environment  ## ruff: lint and format, changes nothing
 	@$(python) -m ruff check . && $(python) -m ruff format --check .

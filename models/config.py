@@ -189,3 +189,26 @@ class TrainConfig(Section):
         "span of `data.window` alone; without such a model, and with false, on the whole window",
     )
     patience: int = Field(3, ge=1, description="validations without a better session AUC before training stops")
+    strategy: Literal["default", "mirrored", "multi_worker"] = Field(
+        "default",
+        description="one process; mirrored: all GPUs of this machine; multi_worker: several processes, on this machine "
+        "or on those of TF_CONFIG, docs/training.md",
+    )
+    workers: int = Field(2, ge=2, description="processes that multi_worker starts on this machine without TF_CONFIG")
+    xla: bool = Field(
+        False, description="training compiles the experts, all of them computed whatever the dispatch; for GPUs"
+    )
+
+    @property
+    def in_one_process(self) -> "TrainConfig":
+        """The same training without workers, for the many small ones of a search or an ablation: a step is the same."""
+        return self.model_copy(update={"strategy": "default"}) if self.strategy == "multi_worker" else self
+
+    @model_validator(mode="after")
+    def _something_for_each_worker(self):
+        if self.strategy == "multi_worker" and self.batch_requests < self.workers:
+            raise ValueError(
+                f"`batch_requests` is the batch of all workers and must be at least workers={self.workers}. "
+                f"Received: batch_requests={self.batch_requests}"
+            )
+        return self

@@ -18,6 +18,7 @@ from models.layers.routing import Routing
 from models.losses.auxiliary import auxiliary_losses, auxiliary_weights
 from models.losses.ranking import ranking_loss
 from models.metrics import ItemLogLoss, SessionAUC
+from models.replicas import Share, SharedSeed, fold_in, replicas, share_of
 from schemas.reader import LogSchema
 
 
@@ -33,12 +34,13 @@ class Ranker(tfrs.Model):
       inputs: the transformed features that are read.
       config: variant, sizes and weights of the losses.
       seed: of the gate's noise, the choice of disagreeing experts and the masked behaviours.
+      xla: training compiles the experts, see `Experts`.
 
     Raises:
       ValueError: if the schema lacks what ``config`` asks for: a label, a history, a position.
     """
 
-    def __init__(self, schema: LogSchema, inputs: RankerInputs, config: ModelConfig, seed: int = 0):
+    def __init__(self, schema: LogSchema, inputs: RankerInputs, config: ModelConfig, seed: int = 0, xla: bool = False):
         super().__init__(name="ranker")  # begins the names of its weights
         self.config = config
         self.labels = trained_labels(schema, config)
@@ -62,6 +64,7 @@ class Ranker(tfrs.Model):
             as_large_as=config.experts if config.variant == "dnn_wide" else 0,
             dispatch=config.dispatch,
             bfloat16=config.bfloat16,
+            xla=xla,
             name="experts",
         )
         self.gates = [self._gate(f"{label.name}_gates") for label in self.labels] if config.mixture else []
@@ -154,20 +157,43 @@ class Ranker(tfrs.Model):
             means |= {f"gate/utilisation/expert_{expert}": share for expert, share in enumerate(shares)}
         return means
 
+    def validation_means(self) -> dict[str, float]:
+        """The means of the last validation, by name; of replicas, all must ask."""
+        return {metric.name: float(metric.result()) for metric in (self.validation_loss, *self.validation_metrics)}
+
     def train_step(self, features: dict) -> dict[str, tf.Tensor]:
-        """One step of the optimizer. TensorFlow Recommenders' would compute the result of every metric each time."""
+        """One step of the optimizer; gives the step's loss and items, of a replica its part: Keras adds them up.
+
+        TensorFlow Recommenders' would compute the result of every metric each time.
+        """
         with tf.GradientTape() as tape:
             loss = self.compute_loss(features, training=True)
         self.optimizer.minimize(loss, self.trainable_variables, tape)
-        return {"total_loss": loss, "items": self.items.result()}
+        return {"total_loss": loss, "items": tf.size(features[self.inputs.any_item_feature].flat_values)}
+
+    def test_step(self, features: dict) -> dict:
+        """Validates a batch; the figures are those of `validation_means`."""
+        # A replica whose requests are through is fed a batch of none while others go on.
+        requests = features[self.inputs.any_item_feature].nrows()
+        tf.cond(requests > 0, lambda: self.compute_loss(features), lambda: 0.0)
+        return {}
 
     def compute_loss(self, features: dict, training: bool = False) -> tf.Tensor:
-        """The objective J of a batch; updates the metrics on the way."""
-        seed = tf.stack([self.seed, tf.cast(self.optimizer.iterations, tf.int32)]) if training else None
-        logits, terms = self._score(features, training, seed)
-        losses = {"ranking_loss": tf.reduce_mean(self._ranking_losses(features, logits)), **terms}
+        """The objective J of a batch; updates the metrics on the way.
+
+        Of a replica that trains it is the part of its requests in that of the whole batch: the parts add up.
+        """
+        seed = share = None
         if training:
-            self.loss_means.update_state(tf.stack([losses[name] for name in self.loss_names]))
+            seed = tf.stack([self.seed, tf.cast(self.optimizer.iterations, tf.int32)])
+            lists = features[self.inputs.any_item_feature]
+            if share := share_of(tf.cast(lists.nrows(), tf.int32), tf.size(lists.flat_values)):
+                seed = SharedSeed(seed, share)
+        logits, terms = self._score(features, training, seed, share=share)
+        losses = {"ranking_loss": tf.reduce_mean(self._ranking_losses(features, logits, share)), **terms}
+        if training:
+            # The metrics take the mean over steps and replicas, and these hold parts.
+            self.loss_means.update_state(replicas() * tf.stack([losses[name] for name in self.loss_names]))
             self.items.update_state(tf.shape(logits)[0])
         else:
             self.validation_loss.update_state(losses["ranking_loss"])
@@ -177,13 +203,15 @@ class Ranker(tfrs.Model):
                 metric.update_state(labels.to_tensor(-1), labels.with_flat_values(scores).to_tensor(-1.0))
         return tf.add_n([self.auxiliary_weights.get(name, 1.0) * loss for name, loss in losses.items()])
 
-    def _ranking_losses(self, features: dict, logits: tf.Tensor) -> list[tf.Tensor]:
+    def _ranking_losses(self, features: dict, logits: tf.Tensor, share: Share | None) -> list[tf.Tensor]:
         weights = features[self.weight.name].flat_values if self.weight else None
         losses = []
         for label, scores in zip(self.labels, tf.unstack(logits, axis=1), strict=True):
             grades = features[label.name]
             losses.append(
-                ranking_loss(self.config.loss, grades.flat_values, scores, grades.row_lengths(), weights, label.gains)
+                ranking_loss(
+                    self.config.loss, grades.flat_values, scores, grades.row_lengths(), weights, label.gains, share
+                )
             )
         return losses
 
@@ -193,14 +221,20 @@ class Ranker(tfrs.Model):
         return tf.linalg.matvec(tf.sigmoid(logits), weights / tf.reduce_sum(weights))
 
     def _score(
-        self, features: dict, training: bool, seed: tf.Tensor | None, gates: list | None = None, one_request=False
+        self,
+        features: dict,
+        training: bool,
+        seed: tf.Tensor | SharedSeed | None,
+        gates: list | None = None,
+        one_request: bool = False,
+        share: Share | None = None,
     ) -> tuple[tf.Tensor, dict]:
         """Logits [T, tasks], and the auxiliary losses by name, computed in training only."""
         encoded = self.encoder(features, training=training)
         if not self.gates:
             logits, terms = self.experts(encoded.parts, encoded.lengths, training=training)[:, 0], {}
         else:
-            logits, terms = self._mixed(features, encoded, training, seed, gates or self.gates, one_request)
+            logits, terms = self._mixed(features, encoded, training, seed, gates or self.gates, one_request, share)
         if training:
             for task, tower in enumerate(self.position_towers):
                 offset = tower(features[self.position.name].flat_values)
@@ -210,7 +244,14 @@ class Ranker(tfrs.Model):
         return logits, terms
 
     def _mixed(
-        self, features: dict, encoded: EncodedRequests, training: bool, seed, gates: list, one_request: bool
+        self,
+        features: dict,
+        encoded: EncodedRequests,
+        training: bool,
+        seed,
+        gates: list,
+        one_request: bool,
+        share: Share | None,
     ) -> tuple[tf.Tensor, dict]:
         """The mixture of experts of each task."""
         config = self.config
@@ -218,7 +259,7 @@ class Ranker(tfrs.Model):
         routings, chosen = [], []
         for task, gate in enumerate(gates):
             # A seed for each draw: with one seed, a draw would follow the other.
-            draws = None if seed is None else [_fold_in(seed, 2 * task), _fold_in(seed, 2 * task + 1)]
+            draws = None if seed is None else [fold_in(seed, 2 * task), fold_in(seed, 2 * task + 1)]
             routing = self._routing(gate, encoded, categories, training, draws and draws[0])
             routings.append(routing)
             chosen.append(self._chosen(routing, draws[1]) if training and config.adversarial else routing.experts)
@@ -239,13 +280,13 @@ class Ranker(tfrs.Model):
                 continue
             if config.adversarial and not config.sparse:
                 of_task = tf.gather(of_task, tf.gather(chosen[task], encoded.request_of_item), batch_dims=1)
-            for name, loss in auxiliary_losses(config, routing, of_task).items():
+            for name, loss in auxiliary_losses(config, routing, of_task, share).items():
                 terms[name] = terms.get(name, 0.0) + loss / len(routings)
         if training and config.sparse:
-            self._watch(routings[0].weights)
+            self._watch(routings[0].weights, share)
         return tf.stack(scores, axis=1), terms
 
-    def _chosen(self, routing: Routing, seed: tf.Tensor) -> tf.Tensor:
+    def _chosen(self, routing: Routing, seed: tf.Tensor | SharedSeed) -> tf.Tensor:
         """The active experts, and those that they are to disagree with: [B, K + D] int32."""
         preference = routing.gate if routing.logits is None else routing.logits.noisy
         disagreeing = pick_disagreeing(preference, routing.active, self.config.disagreeing, self.config.adv_pick, seed)
@@ -258,11 +299,8 @@ class Ranker(tfrs.Model):
             return gate(encoded.behaviours, encoded.present, categories, training=training, seed=seed)
         return Routing(gate(encoded.joined(), categories[0], encoded.request_of_item))
 
-    def _watch(self, weights: tf.Tensor) -> None:
+    def _watch(self, weights: tf.Tensor, share: Share | None) -> None:
         """Keeps the first task's gate entropy and its experts' shares for TensorBoard."""
         entropy = -tf.reduce_sum(tf.math.xlogy(weights, weights), axis=1, keepdims=True)
-        self.gate_means.update_state(tf.reduce_mean(tf.concat([entropy, weights], axis=1), axis=0))
-
-
-def _fold_in(seed: tf.Tensor, number: int) -> tf.Tensor:
-    return tf.random.experimental.stateless_fold_in(seed, number)
+        means = tf.reduce_mean(tf.concat([entropy, weights], axis=1), axis=0)
+        self.gate_means.update_state(means * (replicas() * share.requests) if share else means)

@@ -20,6 +20,8 @@ def read_requests(
     repeat: int | None = 1,
     skip_batches: int = 0,
     deal_by: str | None = None,
+    pieces: int = 1,
+    shard: tuple[int, int, int] = (0, 1, 1),
     prepare: Callable[[dict], dict] | None = None,
 ) -> tf.data.Dataset:
     """Batches of parsed requests from gzipped TFRecord files, those of one pattern after those of the one before.
@@ -35,15 +37,21 @@ def read_requests(
       shuffle_requests: size of the shuffle buffer; 1 keeps the order of the files.
       seed: of the shuffle; each repetition has an order of its own.
       repeat: how many times over; None for without end.
-      skip_batches: how many batches to leave out at the beginning.
+      skip_batches: how many batches, of whatever pieces, to leave out at the beginning.
       deal_by: a list feature. Batches then hold about the same number of its values, and ``batch_requests`` requests in
         the mean: the requests of eight batches are dealt anew, in their order, so that each batch has an eighth of
         their items or, where a list is longer than that, at least a request.
+      pieces: each batch comes in that many, dealt about the same number of items likewise. Joined, they are the batches
+        of one piece, unless a list is longer than a piece. More than 1 need ``deal_by``.
+      shard: (first, count, of): of every ``of`` pieces that follow each other only ``count``, from the one numbered
+        ``first`` on; the others are not parsed.
       prepare: applied to each batch, say to leave some of its requests out.
 
     Returns:
       a dataset of dictionaries: [B] tensors for requests, ragged [B, n] tensors for lists.
     """
+    if pieces > 1 and deal_by is None:
+        raise ValueError(f"`pieces` need a list feature to `deal_by`. Received: pieces={pieces}")
     parts = [_records(sorted(paths)) for pattern in files if (paths := tf.io.gfile.glob(pattern))]
     if not parts:
         raise ValueError(f"no file of requests matches {', '.join(files)}")
@@ -59,9 +67,13 @@ def read_requests(
         records = (
             dataset.skip(hands * _BATCHES_DEALT * batch_requests)
             .batch(_BATCHES_DEALT * batch_requests)
-            .flat_map(lambda records: _dealt(records, {deal_by: feature_spec[deal_by]}, batch_requests))
-            .skip(left)
+            .flat_map(lambda records: _dealt(records, {deal_by: feature_spec[deal_by]}, batch_requests, pieces))
+            .skip(left * pieces)
         )
+    first, count, of = shard
+    if count < of:
+        records = records.enumerate().filter(lambda number, _: (number % of >= first) & (number % of < first + count))
+        records = records.map(lambda _, piece: piece)
 
     def parse(records):
         batch = tf.io.parse_example(records, feature_spec)
@@ -87,15 +99,18 @@ def _records(paths: list[str]) -> tf.data.Dataset:
     )
 
 
-def _dealt(records: tf.Tensor, spec: dict[str, tf.io.RaggedFeature], batch_requests: int) -> tf.data.Dataset:
-    """Batches of records with about the same number of items, see `read_requests`; ``spec`` is that of one list."""
+def _dealt(
+    records: tf.Tensor, spec: dict[str, tf.io.RaggedFeature], batch_requests: int, pieces: int
+) -> tf.data.Dataset:
+    """Pieces of batches of about the same number of items, see `read_requests`; ``spec`` is that of one list."""
     [lists] = tf.io.parse_example(records, spec).values()
-    starts = tf.cast(tf.cumsum(lists.row_lengths(), exclusive=True), tf.float64)
+    starts = tf.cumsum(tf.cast(lists.row_lengths(), tf.int64), exclusive=True)
     requests = tf.size(records)
-    batches = -(-requests // batch_requests)
+    batches = tf.minimum(-(-requests // batch_requests) * pieces, requests)
     number = tf.range(batches)
-    share = tf.cast(tf.size(lists.flat_values), tf.float64) / tf.cast(batches, tf.float64)
-    first = tf.searchsorted(starts, tf.cast(number, tf.float64) * share)
+    # In whole numbers: the first piece of a batch begins where the batch of one piece does.
+    items = tf.size(lists.flat_values, tf.int64)
+    first = tf.searchsorted(starts * tf.cast(batches, tf.int64), tf.cast(number, tf.int64) * items)
     # Every batch gets a request: `first` must grow by 1 at least, and leave one for each batch that is to come.
     before = number[tf.newaxis] <= number[:, tf.newaxis]
     first = tf.reduce_max(tf.where(before, first - number, 0), axis=1)

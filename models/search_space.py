@@ -12,8 +12,16 @@ from models.config import ModelConfig, TrainConfig, Variant
 from schemas.section import Section
 
 _SECTIONS = {"model": ModelConfig, "train": TrainConfig}
-# The variant and the tasks say what is compared, and the best of many seeds is luck.
-_NOT_TUNED = {"model.variant", "model.tasks", "model.score_weights", "train.seed"}
+# The variant and the tasks say what is compared, the best of many seeds is luck, and the devices change nothing.
+_NOT_TUNED = {
+    "model.variant",
+    "model.tasks",
+    "model.score_weights",
+    "train.seed",
+    "train.strategy",
+    "train.workers",
+    "train.xla",
+}
 # By which variants a key is read, whatever the values of other keys; one that is not named here is always read.
 _VARIANTS = typing.get_args(Variant)
 _MIXTURES = [variant for variant in _VARIANTS if variant.endswith("moe")]

@@ -14,16 +14,19 @@ from models.export import ServedRanker
 from models.features import ranker_inputs
 from models.hierarchy import hierarchy_folder, read_hierarchy
 from models.ranker import Ranker
+from models.requests import read_requests
 from models.search_space import decode, with_values
+from models.strategies import is_chief, strategy_of
 from models.threads import use_cores
-from models.training import TrainingResult, fit, progress
+from models.training import TrainingResult, fit, progress, with_weights_of
+from models.workers import train_on_workers
 from schemas.reader import LogSchema, parse_schema
 
 RESULT_FILE = "training.json"
 
 
 def run_fn(fn_args) -> None:
-    """Trains the configured ranker and saves it with its signatures.
+    """Trains the configured ranker and saves it with its signatures; in processes of their own for `multi_worker`.
 
     Args:
       fn_args: TFX's FnArgs. ``custom_config`` holds ``schema`` (text), ``model`` and ``train``
@@ -33,12 +36,19 @@ def run_fn(fn_args) -> None:
         weights the ranker takes over (models/warm_start.py); it is trained on the newest span alone then.
         Writes `RESULT_FILE` and TensorBoard's logs to ``model_run_dir``.
     """
+    _, train_config, _ = _configuration(fn_args)
+    if train_config.strategy == "multi_worker":
+        train_on_workers(fn_args, train_config.workers)
+    else:
+        train(fn_args)
+
+
+def train(fn_args) -> None:
+    """`run_fn` in this process; of the workers of a cluster, all call it and the chief saves."""
     use_cores()
+    model_config, train_config, tuned = _configuration(fn_args)
+    strategy_of(train_config)  # before TensorFlow computes anything
     custom = fn_args.custom_config
-    tuned = decode((fn_args.hyperparameters or {}).get("values", {}))
-    model_config, train_config = with_values(
-        ModelConfig.model_validate(custom["model"]), TrainConfig.model_validate(custom["train"]), tuned
-    )
     schema = parse_schema(custom["schema"])
     transform_output = tft.TFTransformOutput(fn_args.transform_graph_path)
     checkpoints = os.path.join(custom["checkpoints"], training_key(fn_args, model_config, train_config))
@@ -63,6 +73,14 @@ def run_fn(fn_args) -> None:
         log_dir=fn_args.model_run_dir,
         start=start if earlier else None,
     )
+    if not is_chief():
+        return
+    if train_config.strategy != "default":
+        # What is served has the variables of one device; those of several would ask the other workers on the way.
+        alone = train_config.model_copy(update={"strategy": "default"})
+        [batch] = read_requests(fn_args.eval_files, transform_output.transformed_feature_spec(), 1).take(1)
+        plain = new_ranker(schema, fn_args.transform_graph_path, model_config, alone)
+        ranker = with_weights_of(ranker, plain, batch)
     ServedRanker(ranker, transform_output, hierarchy, schema).save(fn_args.serving_model_dir)
     rows = warm_start.rows_of(ranker, schema, transform_output, hierarchy)
     warm_start.save(ranker, rows, warm_start.weights_path(fn_args.serving_model_dir))
@@ -86,6 +104,14 @@ def _split(files: str) -> str:
     return os.path.basename(os.path.dirname(files)).removeprefix("Split-")
 
 
+def _configuration(fn_args) -> tuple[ModelConfig, TrainConfig, dict]:
+    """Both sections, and the values in them that a search has found."""
+    custom = fn_args.custom_config
+    tuned = decode((fn_args.hyperparameters or {}).get("values", {}))
+    model, train = ModelConfig.model_validate(custom["model"]), TrainConfig.model_validate(custom["train"])
+    return *with_values(model, train, tuned), tuned
+
+
 def new_ranker(schema: LogSchema, transform_graph: str, model: ModelConfig, train: TrainConfig) -> Ranker:
     """An untrained ranker; sets the process' random seed to that of ``train``, from which its weights follow.
 
@@ -98,7 +124,8 @@ def new_ranker(schema: LogSchema, transform_graph: str, model: ModelConfig, trai
         schema, tft.TFTransformOutput(transform_graph), read_hierarchy(hierarchy_folder(transform_graph))
     )
     tf.keras.utils.set_random_seed(train.seed)
-    return Ranker(schema, inputs, model, train.seed)
+    with strategy_of(train).scope():
+        return Ranker(schema, inputs, model, train.seed, train.xla)
 
 
 def training_key(fn_args, model: ModelConfig, train: TrainConfig) -> str:

@@ -4,6 +4,7 @@ import dataclasses
 import logging
 import math
 import os
+import tempfile
 import time
 from collections.abc import Callable
 
@@ -13,6 +14,7 @@ from models.config import TrainConfig
 from models.optimizers import make_optimizer
 from models.ranker import Ranker
 from models.requests import count_requests, read_requests
+from models.strategies import is_chief
 
 progress = logging.getLogger("aislerank.progress")
 
@@ -53,8 +55,10 @@ def fit(
 ) -> TrainingResult:
     """Trains ``ranker`` in place and leaves it with the weights of its best validation.
 
+    Of several workers, all call it alike; the chief alone writes, and is left with the best weights.
+
     Args:
-      ranker: not yet compiled.
+      ranker: not yet compiled, made in the scope of the strategy that it is to be trained by.
       train_files, valid_files: glob patterns of transformed requests.
       feature_spec: to parse them.
       config: see `TrainConfig`.
@@ -64,37 +68,50 @@ def fit(
       start: called with the ranker when its variables are made, to set them to other values than the random ones.
     """
     started = time.monotonic()
-    requests = count_requests(train_files)
-    for split, files, count in (("train", train_files, requests), ("valid", valid_files, count_requests(valid_files))):
+    requests, to_validate = count_requests(train_files), count_requests(valid_files)
+    for split, files, count in (("train", train_files, requests), ("valid", valid_files, to_validate)):
         if not count:
             raise ValueError(f"the split {split} has no request ({', '.join(files)}); see `data.split`")
     stretches = config.epochs * config.validations_per_epoch
     steps_per_stretch = max(1, requests * config.epochs // config.batch_requests // stretches)
     total_steps = stretches * steps_per_stretch
-    ranker.compile(optimizer=make_optimizer(config, total_steps))
+    strategy = ranker.distribute_strategy
+    replicas = strategy.num_replicas_in_sync
+    if config.batch_requests < replicas:
+        raise ValueError(
+            f"`train.batch_requests` must be at least 1 for each of the {replicas} replicas of "
+            f"`train.strategy: {config.strategy}`. Received: {config.batch_requests}"
+        )
+    with strategy.scope():
+        ranker.compile(optimizer=make_optimizer(config, total_steps))
     feature_spec = {name: spec for name, spec in feature_spec.items() if name in ranker.features}
-    valid = read_requests(valid_files, feature_spec, config.batch_requests, prepare=prepare)
-    _create_variables(ranker, valid)
+
+    def batches_of(files, shard, **options):
+        return read_requests(files, feature_spec, config.batch_requests, shard=shard, prepare=prepare, **options)
+
+    _create_variables(ranker, batches_of(valid_files, (0, 1, 1)))
     if start:
         start(ranker)
-
     state = _TrainingState(ranker, checkpoint_dir, config.patience)
     first_step = state.restore()
     if first_step:
         progress.info("resuming from step %d of %d", first_step, total_steps)
     report = _Report(log_dir, total_steps)
     if not state.stopped and first_step < total_steps:
-        train = read_requests(
-            train_files,
-            feature_spec,
-            config.batch_requests,
-            shuffle_requests=config.shuffle_requests,
-            seed=config.seed,
-            repeat=None,
-            skip_batches=first_step,
-            deal_by=ranker.labels[0].name,
-            prepare=prepare,
+        train = _for_all(
+            strategy,
+            lambda shard: batches_of(
+                train_files,
+                shard,
+                shuffle_requests=config.shuffle_requests,
+                seed=config.seed,
+                repeat=None,
+                skip_batches=first_step,
+                deal_by=ranker.labels[0].name,
+                pieces=replicas,
+            ).apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)),
         )
+        valid = _for_all(strategy, lambda shard: batches_of(valid_files, shard))
         # To Keras an epoch is the stretch between two validations.
         ranker.fit(
             train,
@@ -102,11 +119,14 @@ def fit(
             initial_epoch=first_step // steps_per_stretch,
             epochs=stretches,
             validation_data=valid,
+            # Of a stream for several, Keras wants to be told.
+            validation_steps=math.ceil(to_validate / config.batch_requests / replicas) if replicas > 1 else None,
             verbose=0,
             callbacks=[report, state],
         )
     steps = int(ranker.optimizer.iterations.numpy())
-    state.restore_best()
+    if is_chief():
+        state.restore_best()
     return TrainingResult(
         steps=steps,
         requests=requests,
@@ -118,11 +138,38 @@ def fit(
     )
 
 
+def _for_all(strategy: tf.distribute.Strategy, read: Callable[[tuple[int, int, int]], tf.data.Dataset]):
+    """What ``read`` gives for the shard of this process, dealt in turn to its replicas."""
+    replicas = strategy.num_replicas_in_sync
+    if replicas == 1:
+        return read((0, 1, 1))
+
+    def shard(context):
+        of_a_process = replicas // context.num_input_pipelines
+        return read((context.input_pipeline_id * of_a_process, of_a_process, replicas))
+
+    return strategy.distribute_datasets_from_function(shard)
+
+
 def _create_variables(ranker: Ranker, batches: tf.data.Dataset) -> None:
     """Calls the ranker once, so that all variables are there before a checkpoint is restored."""
-    for batch in batches.take(1):
-        ranker(batch)
-    ranker.optimizer.build(ranker.trainable_variables)
+    with ranker.distribute_strategy.scope():
+        for batch in batches.take(1):
+            ranker(batch)
+        ranker.optimizer.build(ranker.trainable_variables)
+
+
+def with_weights_of(trained: Ranker, ranker: Ranker, batch: dict) -> Ranker:
+    """``ranker``, a new one like ``trained``, with its weights, whatever strategy it was trained by; of some batch."""
+    ranker(batch)  # makes the variables
+    for weight, other in zip(_weights(ranker), _weights(trained), strict=True):
+        weight.assign(other.numpy())
+    return ranker
+
+
+def _weights(ranker: Ranker) -> list[tf.Variable]:
+    of_metrics = {id(variable) for metric in ranker.metrics for variable in metric.variables}
+    return [variable for variable in ranker.variables if id(variable) not in of_metrics]
 
 
 class _TrainingState(tf.keras.callbacks.Callback):
@@ -148,9 +195,13 @@ class _TrainingState(tf.keras.callbacks.Callback):
             stopped=self._stopped,
         )
         weights = tf.train.Checkpoint(ranker=ranker)
+        # All workers must write at the same time, since metrics are added up on the way; those of the chief are read.
+        self._others = None if is_chief() else tempfile.TemporaryDirectory()
+        written = self._others.name if self._others else folder
+        self._folder, self._whole = folder, whole
         # Two are kept: a process that is killed while it writes one still leaves the other whole.
-        self._last = tf.train.CheckpointManager(whole, os.path.join(folder, "last"), max_to_keep=2)
-        self._best = tf.train.CheckpointManager(weights, os.path.join(folder, "best"), max_to_keep=2)
+        self._last = tf.train.CheckpointManager(whole, os.path.join(written, "last"), max_to_keep=2)
+        self._best = tf.train.CheckpointManager(weights, os.path.join(written, "best"), max_to_keep=2)
 
     @property
     def stopped(self) -> bool:
@@ -159,7 +210,8 @@ class _TrainingState(tf.keras.callbacks.Callback):
 
     def restore(self) -> int:
         """Restores the last checkpoint if there is one, and returns its step."""
-        self._last.restore_or_initialize()
+        if last := tf.train.latest_checkpoint(os.path.join(self._folder, "last")):
+            self._whole.restore(last)
         return int(self._optimizer.iterations.numpy())
 
     def restore_best(self) -> None:
@@ -168,7 +220,7 @@ class _TrainingState(tf.keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Judges a validation and writes a checkpoint."""
-        session_auc, step = float(logs["val_session_auc"]), int(self._optimizer.iterations.numpy())
+        session_auc, step = self.model.validation_means()["session_auc"], int(self._optimizer.iterations.numpy())
         best = float(self.best.numpy())
         if math.isnan(session_auc):
             progress.warning("no request of the validation split has a click and a non-click: no early stopping")
@@ -197,7 +249,10 @@ class _Report(tf.keras.callbacks.Callback):
         self._supports_tf_logs = True  # or Keras waits for the numbers of every single step
         self._total_steps = total_steps
         self._writers = {
-            split: tf.summary.create_file_writer(os.path.join(log_dir, split)) for split in ("train", "valid")
+            split: tf.summary.create_file_writer(os.path.join(log_dir, split))
+            if is_chief()
+            else tf.summary.create_noop_writer()
+            for split in ("train", "valid")
         }
         self._items = self._seconds = self._next_line = 0.0
         self._began = None
@@ -229,7 +284,7 @@ class _Report(tf.keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Writes the validation."""
-        values = {name: float(logs[f"val_{name}"]) for name in ("ranking_loss", "session_auc", "log_loss")}
+        values = self.model.validation_means()
         step = int(self.model.optimizer.iterations.numpy())
         with self._writers["valid"].as_default(step):
             tf.summary.scalar("loss/ranking_loss", values["ranking_loss"])

@@ -48,7 +48,8 @@ def tuner_fn(fn_args) -> TunerFnResult:
     use_cores()
     custom = fn_args.custom_config
     tune = TuneConfig.model_validate(custom["tune"])
-    model, train = ModelConfig.model_validate(custom["model"]), TrainConfig.model_validate(custom["train"])
+    model = ModelConfig.model_validate(custom["model"])
+    train = TrainConfig.model_validate(custom["train"]).in_one_process
     if tune.epochs:
         train = train.model_copy(update={"epochs": tune.epochs})
 

@@ -8,6 +8,7 @@ from models.layers.category_gates import CategoryGates
 from models.layers.gates import top_k_gate
 from models.layers.request_encoder import known_embedding
 from models.layers.routing import Routing
+from models.replicas import draw
 
 
 class BehaviourGates(tf.keras.layers.Layer):
@@ -85,7 +86,7 @@ class BehaviourGates(tf.keras.layers.Layer):
         if self.form != "topk":
             weights = tf.nn.softmax(whole) if self.form == "softmax" else whole
         if training and self.mask:
-            kept = tf.random.stateless_uniform(tf.shape(present), seed) >= self.mask
+            kept = draw(tf.random.stateless_uniform, tf.shape(present), seed) >= self.mask
             masked = gate(present & kept)
         if self.form != "linear":
             # A shift of all logits changes no weight, and must change no contrast.

@@ -4,6 +4,8 @@ from typing import Literal, NamedTuple
 
 import tensorflow as tf
 
+from models.replicas import draw
+
 
 class GateLogits(NamedTuple):
     """What a gate says of each expert, before the top k are chosen.
@@ -55,7 +57,7 @@ class Gate(tf.keras.layers.Layer):
         Args:
           category: embeddings v of the requests' categories, [B, E] float32.
           training: whether to draw noise.
-          seed: [2] int32, needed where noise is drawn.
+          seed: [2] int32 or a `SharedSeed`, needed where noise is drawn.
 
         Raises:
           ValueError: noise is to be drawn and ``seed`` is None.
@@ -66,7 +68,7 @@ class Gate(tf.keras.layers.Layer):
         if seed is None:
             raise ValueError("`seed` must be given to a noisy gate in training. Received: seed=None")
         noise_scale = tf.math.softplus(tf.matmul(category, self.noise_kernel))
-        noise = tf.random.stateless_normal(tf.shape(clean), seed, dtype=clean.dtype)
+        noise = draw(tf.random.stateless_normal, tf.shape(clean), seed)
         return GateLogits(clean, clean + noise * noise_scale, noise_scale)
 
     def get_config(self):
@@ -127,7 +129,7 @@ def pick_disagreeing(
       active: which experts score the request, [B, N] bool; at least ``count`` of a row must be False.
       count: D, how many are picked of each row.
       pick: "random", uniformly without replacement [A], or "lowest", those with the smallest logits [C].
-      seed: [2] int32, needed for "random".
+      seed: [2] int32 or a `SharedSeed`, needed for "random".
 
     Returns:
       [B, D] int32, distinct indices in a row, none of them active.
@@ -141,7 +143,7 @@ def pick_disagreeing(
     if pick == "random":
         if seed is None:
             raise ValueError("`seed` must be given to pick at random. Received: seed=None")
-        preference = tf.random.stateless_uniform(tf.shape(logits), seed)
+        preference = draw(tf.random.stateless_uniform, tf.shape(logits), seed)
     elif pick == "lowest":
         preference = -tf.cast(logits, tf.float32)
     else:

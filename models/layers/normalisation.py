@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from models.replicas import replicas, total
+
 _EPSILON = 1e-3
 
 
@@ -13,7 +15,8 @@ class BatchNormalisation(tf.keras.layers.Layer):
         mean = sum(w x) / sum(w),  variance = sum(w (x - mean)^2) / sum(w),  y = (x - mean) / sqrt(variance + 0.001).
 
     With a request's number of items as its weight, the requests' part of the items' input is normalised as Keras'
-    BatchNormalization would normalise it repeated for the items. Serving uses moving statistics.
+    BatchNormalization would normalise it repeated for the items. Serving uses moving statistics. Replicas add up
+    their sums: the batch is that of all of them.
 
     Args:
       momentum: share of the moving statistics that a step keeps. Keras' 0.99 leaves those of a training of few steps
@@ -42,10 +45,27 @@ class BatchNormalisation(tf.keras.layers.Layer):
         if not training:
             return (x - self.moving_mean) * tf.math.rsqrt(self.moving_variance + _EPSILON)
         weights = tf.cast(weights, x.dtype)
-        weights = tf.math.divide_no_nan(weights, tf.reduce_sum(weights))
-        mean = tf.linalg.matvec(x, weights, transpose_a=True)
-        centred = x - mean
-        variance = tf.linalg.matvec(tf.square(centred), weights, transpose_a=True)
+        if replicas() > 1:
+            mean, variance = self._moments_of_all(x, weights)
+            centred = x - mean
+        else:
+            weights = tf.math.divide_no_nan(weights, tf.reduce_sum(weights))
+            mean = tf.linalg.matvec(x, weights, transpose_a=True)
+            centred = x - mean
+            variance = tf.linalg.matvec(tf.square(centred), weights, transpose_a=True)
         for moving, of_batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
             moving.assign_sub((1.0 - self.momentum) * (moving - of_batch))
         return centred * tf.math.rsqrt(variance + _EPSILON)
+
+    def _moments_of_all(self, x, weights) -> tuple[tf.Tensor, tf.Tensor]:
+        """Mean and variance of the replicas' rows, by sums that are exchanged once."""
+        # About the moving mean, which all of them know: sums of squares far from the mean would cancel.
+        shifted = x - self.moving_mean
+        sums = [
+            tf.linalg.matvec(shifted, weights, transpose_a=True),
+            tf.linalg.matvec(tf.square(shifted), weights, transpose_a=True),
+        ]
+        size = x.shape[-1]
+        sums = total(tf.concat([*sums, tf.reduce_sum(weights, keepdims=True)], axis=0))
+        mean, square = tf.split(tf.math.divide_no_nan(sums[:-1], sums[-1]), [size, size])
+        return mean + self.moving_mean, tf.maximum(square - tf.square(mean), 0.0)

@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from models.replicas import replicas, total
+
 
 class PositionTower(tf.keras.layers.Layer):
     """A logit for each position, added to an item's in training and replaced by its mean elsewhere [D].
@@ -26,5 +28,9 @@ class PositionTower(tf.keras.layers.Layer):
         """The logits of positions, [T] int64 from 1 -> [T] float32; moves the mean."""
         logits = tf.gather(self.table, tf.clip_by_value(positions, 1, self.positions) - 1)
         mean = tf.stop_gradient(tf.reduce_mean(logits))
+        if replicas() > 1:
+            count = tf.cast(tf.size(logits), tf.float32)
+            of_all = total(tf.stack([mean * count, count]))
+            mean = of_all[0] / of_all[1]
         self.mean.assign(self.momentum * self.mean + (1.0 - self.momentum) * mean)
         return logits

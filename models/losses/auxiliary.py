@@ -8,6 +8,7 @@ from models.losses.adversarial import adversarial_disagreement
 from models.losses.contrastive import contrastive
 from models.losses.hierarchical_soft_constraint import hierarchical_soft_constraint
 from models.losses.load_balance import load_balance
+from models.replicas import Share
 
 
 def auxiliary_weights(config: ModelConfig) -> dict[str, float]:
@@ -27,30 +28,37 @@ def auxiliary_weights(config: ModelConfig) -> dict[str, float]:
     return weights
 
 
-def auxiliary_losses(config: ModelConfig, routing: Routing, chosen_logits: tf.Tensor) -> dict[str, tf.Tensor]:
+def auxiliary_losses(
+    config: ModelConfig, routing: Routing, chosen_logits: tf.Tensor, share: Share | None = None
+) -> dict[str, tf.Tensor]:
     """The auxiliary losses of one gate, float32 scalars, under the names of `auxiliary_weights`.
 
     Args:
       config: of the ranker.
       routing: of B requests.
       chosen_logits: of the active experts for T items, and of those to disagree with, [T, K + D]; read by Adv alone.
+      share: of this replica, if it is one of several: gives its parts of the losses, which add up to the batch's. The
+        contrast alone is that of a replica's own requests with each other.
     """
     losses = {}
+    of_requests, of_items = (share.requests, share.items) if share else (1.0, 1.0)
     if config.constrained:
-        losses["hierarchical_soft_constraint"] = hierarchical_soft_constraint(
+        constraint = hierarchical_soft_constraint(
             routing.level_logits,
             routing.active,
             over=config.hsc_over,
             space=config.hsc_space,
             stop_parent_gradient=config.hsc_stop_parent_gradient,
         )
+        losses["hierarchical_soft_constraint"] = of_requests * constraint
     if config.adversarial:
         active, disagreeing = tf.split(chosen_logits, [config.top_k, config.disagreeing], axis=1)
-        losses["adversarial_disagreement"] = adversarial_disagreement(active, disagreeing, config.adv_space)
+        losses["adversarial_disagreement"] = of_items * adversarial_disagreement(active, disagreeing, config.adv_space)
     if config.balanced:
         losses["load_balance"] = load_balance(routing.weights, routing.logits, config.top_k)
     if config.contrastive:
-        losses["contrastive"] = contrastive(
+        contrast = contrastive(
             routing.gate, routing.masked_gate, routing.has_behaviours, config.contrastive_temperature
         )
+        losses["contrastive"] = of_requests * contrast
     return losses

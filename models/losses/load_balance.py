@@ -5,23 +5,25 @@ import math
 import tensorflow as tf
 
 from models.layers.gates import GateLogits, top_k_gate
+from models.replicas import replicas, total
 
 
 def load_balance(weights: tf.Tensor, gate_logits: GateLogits | None, k: int) -> tf.Tensor:
     """CV^2(importance) + CV^2(load), a float32 scalar [C; Shazeer et al. 2017, eqs. 6-11].
 
-    A gate without noise has no load that a gradient could lower; of AW-MoE's the importance counts alone.
+    A gate without noise has no load that a gradient could lower; of AW-MoE's the importance counts alone. The batch is
+    that of all replicas, and each has an equal part of the loss.
 
     Args:
       weights: of the experts, from `top_k_gate`, [B, N].
       gate_logits: what the gate said, each [B, N]; None for AW-MoE's.
       k: how many experts are active.
     """
-    if gate_logits is None:
-        return squared_coefficient_of_variation(importance(weights))
-    return squared_coefficient_of_variation(importance(weights)) + squared_coefficient_of_variation(
-        load(gate_logits, k)
-    )
+    used = [importance(weights)]
+    if gate_logits is not None:
+        used.append(load(gate_logits, k))
+    used = tf.unstack(total(tf.stack(used)))
+    return tf.add_n([squared_coefficient_of_variation(of_batch) for of_batch in used]) / replicas()
 
 
 def squared_coefficient_of_variation(x: tf.Tensor) -> tf.Tensor:

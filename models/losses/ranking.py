@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import tensorflow as tf
 import tensorflow_ranking as tfr
 
+from models.replicas import Share, total
+
 _LIST_LOSSES = {
     "pairwise_logistic": tfr.keras.losses.PairwiseLogisticLoss,
     "softmax": tfr.keras.losses.SoftmaxLoss,
@@ -19,6 +21,7 @@ def ranking_loss(
     row_lengths: tf.Tensor,
     weights: tf.Tensor | None = None,
     gains: Sequence[float] | None = None,
+    share: Share | None = None,
 ) -> tf.Tensor:
     """The loss of a batch of requests, their items in one flat tensor after another.
 
@@ -44,6 +47,7 @@ def ranking_loss(
       row_lengths: the requests' numbers of items, [B], T in total.
       weights: [T] float32, or None for equal ones.
       gains: the gain of each grade 0, 1, ..
+      share: of this replica, if it is one of several: gives its part of the loss, which add up to that of the batch.
 
     Returns:
       A float32 scalar.
@@ -54,10 +58,12 @@ def ranking_loss(
     scores = tf.cast(scores, tf.float32)
     if weights is not None:
         weights = tf.cast(weights, tf.float32)
-        weights = tf.math.divide_no_nan(weights, tf.reduce_mean(weights))
+        mean = tf.reduce_mean(weights)
+        weights = tf.math.divide_no_nan(weights, total(mean * share.items) if share else mean)
     if name == "cross_entropy":
         losses = tf.nn.sigmoid_cross_entropy_with_logits(tf.cast(grades > 0, tf.float32), scores)
-        return tf.reduce_mean(losses if weights is None else weights * losses)
+        loss = tf.reduce_mean(losses if weights is None else weights * losses)
+        return share.items * loss if share else loss
     if name not in _LIST_LOSSES:
         raise ValueError(f"`name` must be one of cross_entropy, {', '.join(_LIST_LOSSES)}. Received: name={name!r}")
 
@@ -73,8 +79,9 @@ def ranking_loss(
     # TF-Ranking gives padding the logit -23, which counts for nothing only where the list's own are far above.
     highest = tf.repeat(tf.reduce_max(by_request(tf.stop_gradient(scores)), axis=1), row_lengths)
     loss = _LIST_LOSSES[name](reduction=tf.keras.losses.Reduction.SUM, ragged=True)
-    total = loss(by_request(relevance), by_request(scores - highest), None if weights is None else by_request(weights))
+    summed = loss(by_request(relevance), by_request(scores - highest), None if weights is None else by_request(weights))
     if name == "pairwise_logistic":
-        return total / tf.cast(tf.size(scores), tf.float32)
+        loss = summed / tf.cast(tf.size(scores), tf.float32)
+        return share.items * loss if share else loss
     relevant = tf.math.count_nonzero(tf.reduce_max(by_request(relevance), axis=1) > 0.0, dtype=tf.float32)
-    return tf.math.divide_no_nan(total, relevant)
+    return tf.math.divide_no_nan(summed, total(relevant) if share else relevant)

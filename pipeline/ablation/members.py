@@ -131,6 +131,7 @@ class Member:
     """
 
     def __init__(self, parent: pathlib.Path, log: TransformedLog, model: ModelConfig, train: TrainConfig, code: str):
+        train = train.in_one_process
         self._log, self._model, self._train = log, model, train
         key = json.dumps([log.identity(), model.model_dump(), train.model_dump(), code], sort_keys=True)
         name = f"{model.variant}-seed-{train.seed}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"

@@ -66,6 +66,23 @@ def test_batches_are_dealt_about_the_same_number_of_items(tmp_path, lengths):
         assert rest == [batch["request"].numpy().tolist() for batch in batches[skipped:]]
 
 
+def test_pieces_of_several_readers_make_up_the_batches_of_one(tmp_path):
+    lengths = np.random.default_rng(1).integers(1, 30, 200).tolist()
+    files = _write(tmp_path / "requests.gz", lengths)
+
+    def read(**options):
+        batches = read_requests(files, SPEC, 8, deal_by="click", shuffle_requests=50, seed=3, skip_batches=3, **options)
+        return [(batch["request"].numpy().tolist(), len(batch["click"].flat_values)) for batch in batches]
+
+    whole = read()[:20]  # the last hand is of fewer than eight batches, whose pieces are cut by themselves
+    readers = [read(pieces=4, shard=shard) for shard in [(0, 1, 4), (1, 2, 4), (3, 1, 4)]]
+    for place, (requests, items) in enumerate(whole):
+        first, others, last = readers
+        pieces = [first[place], others[2 * place], others[2 * place + 1], last[place]]
+        assert [request for piece, _ in pieces for request in piece] == requests
+        assert max(count for _, count in pieces) <= items / 4 + 30
+
+
 def test_requests_are_counted(tmp_path):
     assert count_requests(_write(tmp_path / "requests.gz", [1] * 9)) == 9
 

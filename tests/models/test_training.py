@@ -13,10 +13,12 @@ class Killed(Exception):
     pass
 
 
-def _fit(small_log, folder, config=TRAIN):
+MODEL = ModelConfig(experts=3, top_k=1, hidden=[8], embedding_size=4)
+
+
+def _fit(small_log, folder, config=TRAIN, model=MODEL):
     tf.keras.utils.set_random_seed(config.seed)
-    model = ModelConfig(experts=3, top_k=1, hidden=[8], embedding_size=4)
-    ranker = Ranker(small_log.schema, small_log.inputs, model, config.seed)
+    ranker = Ranker(small_log.schema, small_log.inputs, model, config.seed, config.xla)
     result = training.fit(
         ranker,
         small_log.train_files,
@@ -73,3 +75,12 @@ def test_it_stops_early_keeps_the_best_and_is_not_trained_further(small_log, tmp
     assert (again.resumed_from_step, again.steps, again.best_step) == (result.steps, result.steps, result.best_step)
     for variable, other in zip(first.trainable_variables, second.trainable_variables, strict=True):
         np.testing.assert_array_equal(variable, other)
+
+
+@pytest.mark.parametrize("switches", [{"xla": True}, {"bfloat16": True}, {"xla": True, "bfloat16": True}], ids=str)
+def test_it_learns_as_much_under_xla_and_in_bfloat16(small_log, undisturbed, tmp_path, switches):
+    config = TRAIN.model_copy(update={"xla": switches.get("xla", False)})
+    model = MODEL.model_copy(update={"bfloat16": switches.get("bfloat16", False)})
+    _, result = _fit(small_log, tmp_path, config, model)
+    assert result.steps == 36
+    assert result.session_auc == pytest.approx(undisturbed[1].session_auc, abs=0.05)

@@ -110,6 +110,25 @@ def test_dense_dispatch_is_compiled_by_xla():
     np.testing.assert_allclose(compiled(*x), expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("tasks", [1, 2])
+def test_training_under_xla_has_the_value_and_the_gradient_of_training_without(tasks):
+    plain, compiled = Experts(4, hidden=(8, 4), tasks=tasks), Experts(4, hidden=(8, 4), tasks=tasks, xla=True)
+    for lengths in ([2, 0, 3], [150, 120]):  # of one size and of another
+        x, chosen = random_inputs(lengths)[:2], tf.constant([[2, 0], [1, 2], [0, 1]])[: len(lengths)]
+        lengths = tf.constant(lengths, tf.int64)
+        plain(x, lengths), compiled(x, lengths)
+        for one, other in zip(plain.weights, compiled.weights, strict=True):
+            other.assign(one)
+        found = []
+        for experts in (plain, compiled):
+            with tf.GradientTape() as tape:
+                logits = experts(x, lengths, chosen, training=True)
+                loss = tf.reduce_sum(tf.sin(logits))
+            found.append([logits, *tape.gradient(loss, experts.trainable_weights)])
+        for one, other in zip(*found, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+
+
 def test_bfloat16_is_for_training_only_and_near_float32():
     experts = Experts(2, hidden=(64, 32), bfloat16=True)
     x, lengths = random_inputs([20, 30], item_size=12, request_size=8)[:2], [20, 30]
