@@ -17,6 +17,7 @@ from components.baseline import LastOtherBlessedModel
 from components.category_hierarchy_gen.component import CategoryHierarchyGen
 from components.click_log_example_gen.component import ClickLogExampleGen
 from components.transform.component import Transform
+from pipeline.beam import beam_arguments
 from pipeline.config import MODEL, RunConfig
 from pipeline.evaluation import evaluation_config
 from pipeline.fingerprint import source_fingerprint
@@ -63,8 +64,7 @@ def create_pipeline(config: RunConfig, schema: LogSchema, places: Places, **pipe
         pipeline_root=places.artifacts,
         components=components,
         enable_cache=True,
-        # No arguments for Beam: its default is right for one machine (rows have been lost in its multi-process mode),
-        # and with any, TFX packs its own source for other machines, before each component and for seconds.
+        beam_pipeline_args=beam_arguments(config.beam, places.artifacts),
         **pipeline_arguments,
     )
 
