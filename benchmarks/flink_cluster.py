@@ -77,6 +77,15 @@ class Cluster:
         """As `beam.flink.master` takes it."""
         return f"localhost:{self._rest}"
 
+    def start_job_server(self) -> str:
+        """Starts Beam's job server, one for all jobs; returns what `beam.job_endpoint` takes."""
+        port = _free_port()
+        options = ["--flink-master", f"http://{self.address}", "--artifacts-dir", str(self._folder / "artifacts")]
+        options += ["--job-port", str(port), "--artifact-port", "0", "--expansion-port", "0"]
+        self._spawn("job-server", ["java", "-Xmx1g", "-jar", str(self._jar), *options])
+        self._wait("the job server", lambda: _listens(port))
+        return f"localhost:{port}"
+
     def __enter__(self):
         (self._folder / "conf").mkdir(parents=True)
         (self._folder / "conf" / "flink-conf.yaml").write_text("")
@@ -107,8 +116,10 @@ class Cluster:
                 "taskmanager.memory.task.heap.size": "768m",
                 "taskmanager.memory.task.off-heap.size": "128m",
                 "taskmanager.memory.managed.size": f"{256 * slots}m",
-                "taskmanager.memory.network.min": "512m",
-                "taskmanager.memory.network.max": "512m",
+                "taskmanager.memory.network.min": "256m",
+                "taskmanager.memory.network.max": "256m",
+                # Sorted shuffles take 512 buffers each, and Transform has dozens.
+                "taskmanager.network.sort-shuffle.min-parallelism": 64,
             },
         )
         self._wait("the task manager", lambda: self.get("overview")["slots-total"] == before + slots)
@@ -130,15 +141,19 @@ class Cluster:
             "rest.address": "localhost",
             "rest.port": self._rest,
             "io.tmp.dirs": self._folder / "tmp",
-            "heartbeat.timeout": 20_000,
-            "heartbeat.interval": 5_000,
+            # Of a batch job, Flink looks at this one only, not at the restart options that Beam hands over.
+            "restart-strategy.type": "fixed-delay",
+            "restart-strategy.fixed-delay.attempts": 3,
+            "restart-strategy.fixed-delay.delay": "5 s",
         }
         (self._folder / "tmp").mkdir(exist_ok=True)
         opens = [f"--add-opens=java.base/java.{name}=ALL-UNNAMED" for name in _OPENS]
         command = ["java", *java, *opens, "-cp", str(self._jar), main, "--configDir", str(self._folder / "conf")]
         command += [f"-D{key}={value}" for key, value in settings.items()]
-        log = self._folder / f"{main.rpartition('.')[2]}-{len(self._processes)}.log"
-        with log.open("wb") as file:
+        return self._spawn(main.rpartition(".")[2], command)
+
+    def _spawn(self, name: str, command: list[str]) -> subprocess.Popen:
+        with (self._folder / f"{name}-{len(self._processes)}.log").open("wb") as file:
             # A group of its own: what interrupts the benchmark must not reach it before the benchmark ends it.
             process = subprocess.Popen(command, stdout=file, stderr=file, start_new_session=True)
         self._processes.append(process)
@@ -166,3 +181,8 @@ def _free_port() -> int:
     with socket.socket() as found:
         found.bind(("localhost", 0))
         return found.getsockname()[1]
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as connection:
+        return connection.connect_ex(("localhost", port)) == 0

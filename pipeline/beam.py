@@ -24,10 +24,10 @@ class FlinkConfig(Section):
         None, description="path or URL of Beam's job server; unless given, Beam fetches the version's from Maven Central"
     )
     execution_mode: Literal["PIPELINED", "PIPELINED_FORCED", "BATCH", "BATCH_FORCED"] = Field(
-        "BATCH_FORCED", description="BATCH: stages wait on disk for each other, and what was lost is computed again"
+        "BATCH_FORCED",
+        description="BATCH: stages wait on disk for each other, and what was lost is computed again, if the cluster's "
+        "own `restart-strategy.type` says so",
     )
-    retries: int = Field(3, ge=0, description="how often a job goes on after a task manager was lost")
-    retry_seconds: float = Field(10.0, ge=0, description="from the loss to the next try")
 
 
 class SparkConfig(Section):
@@ -145,8 +145,6 @@ def _own_arguments(beam: BeamConfig) -> list[str]:
             "flink_job_server_jar": None if beam.job_endpoint else beam.flink.job_server_jar,
             "parallelism": beam.parallelism,
             "execution_mode_for_batch": beam.flink.execution_mode,
-            "number_of_execution_retries": beam.flink.retries,
-            "execution_retry_delay": int(beam.flink.retry_seconds * 1000),
         }
     if beam.runner == "spark":
         arguments |= {
