@@ -54,13 +54,18 @@ class _Killer(threading.Thread):
     def run(self) -> None:
         waiting = dict(_KILLED_IN)
         while waiting and not self.done.wait(0.5):
-            jobs = sorted((self._cluster.get("jobs/overview") or {"jobs": []})["jobs"], key=lambda job: job["start-time"])
+            jobs = sorted(
+                (self._cluster.get("jobs/overview") or {"jobs": []})["jobs"], key=lambda job: job["start-time"]
+            )
             for place, job in enumerate(jobs[self._before :]):
                 tasks = job["tasks"]
                 if place in waiting and job["state"] == "RUNNING" and tasks["finished"] and tasks["running"]:
                     kill(self._task_managers.pop(0))
                     name = waiting.pop(place)
-                    print(f"killed a task manager in {name}: {tasks['finished']} of {tasks['total']} tasks done", flush=True)
+                    print(
+                        f"killed a task manager in {name}: {tasks['finished']} of {tasks['total']} tasks done",
+                        flush=True,
+                    )
                     self.killed.append({"component": name, "job": job["jid"], "tasks": tasks})
                     self._task_managers.append(self._cluster.start_task_manager(1))
 

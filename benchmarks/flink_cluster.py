@@ -47,7 +47,9 @@ def fetch_jars(folder: str | os.PathLike) -> pathlib.Path:
     if fetched.returncode:
         raise RuntimeError(f"Maven could not fetch the jars of {POM}:\n{fetched.stdout}{fetched.stderr}")
     with zipfile.ZipFile(jar, "w") as file:
-        file.writestr("META-INF/MANIFEST.MF", _manifest(sorted(path.name for path in folder.glob("*.jar") if path != jar)))
+        file.writestr(
+            "META-INF/MANIFEST.MF", _manifest(sorted(path.name for path in folder.glob("*.jar") if path != jar))
+        )
     stamp.write_text(wanted)
     return jar
 

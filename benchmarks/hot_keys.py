@@ -93,7 +93,14 @@ def main(_) -> None:
         + [int(run["peak_mib"])]
         for run in runs
     ]
-    header = ["log", "rows", "in requests", "cut by max_items", *(f"seconds, {name}" for name in components), "peak MiB"]
+    header = [
+        "log",
+        "rows",
+        "in requests",
+        "cut by max_items",
+        *(f"seconds, {name}" for name in components),
+        "peak MiB",
+    ]
     print(f"{machine()['cpu']}, {machine()['cores']} cores\n\n{markdown_table(header, table)}")
     write(_OUT.value, {"runs": runs})
 

@@ -21,7 +21,8 @@ class FlinkConfig(Section):
     master: str = Field("[local]", description="host:port of the job manager's REST; [local]: Flink in the job server")
     version: Literal["1.17", "1.18", "1.19"] = Field("1.19", description="of the cluster")
     job_server_jar: str | None = Field(
-        None, description="path or URL of Beam's job server; unless given, Beam fetches the version's from Maven Central"
+        None,
+        description="path or URL of Beam's job server; unless given, Beam fetches the version's from Maven Central",
     )
     execution_mode: Literal["PIPELINED", "PIPELINED_FORCED", "BATCH", "BATCH_FORCED"] = Field(
         "BATCH_FORCED",

@@ -35,9 +35,9 @@ def summarise(
     """Reads the artifacts of a finished run and writes ``summary.json`` into its folder.
 
     Keys: ``name``, ``config``, ``rows_read``, ``rows_in_requests``, ``rows_quarantined``, ``items_cut`` (by
-    `data.max_items`), ``quarantine`` (by reason), ``requests`` and ``items`` by split, ``categories`` by level, ``metrics`` (overall),
-    ``metrics_by_top_category`` and ``metrics_by`` slice, ``blessed``, ``pushed_model`` (folder, or None),
-    ``training``, ``seconds`` and ``cached`` by component, ``train_items_per_second``. A run that stops
+    `data.max_items`), ``quarantine`` (by reason), ``requests`` and ``items`` by split, ``categories`` by level,
+    ``metrics`` (overall), ``metrics_by_top_category`` and ``metrics_by`` slice, ``blessed``, ``pushed_model`` (folder,
+    or None), ``training``, ``seconds`` and ``cached`` by component, ``train_items_per_second``. A run that stops
     before training has none of those of a model; ``oracle_session_auc`` stands there for a simulated log,
     ``trials`` after a search for hyperparameters.
 
