@@ -90,8 +90,10 @@ def _numeric(inputs: dict, features: list[Feature]) -> dict:
         tf.math.log1p(tf.maximum(column, 0.0)) if feature.log_scale else column
         for feature, column in zip(features, given, strict=True)
     ]
-    # One analyzer for all of them: each costs Transform a second. It leaves out what is not finite.
-    scaled = tft.scale_to_z_score(tf.stack(columns, axis=1), elementwise=True)
+    # One analyzer for all of them: each costs Transform a second. It leaves out what is not finite. In float64 the
+    # order in which Beam adds up, which differs from engine to engine, does not show.
+    scaled = tft.scale_to_z_score(tf.cast(tf.stack(columns, axis=1), tf.float64), elementwise=True)
+    scaled = tf.cast(scaled, tf.float32)
     outputs = {}
     for place, feature in enumerate(features):
         missing = ~tf.math.is_finite(given[place])
