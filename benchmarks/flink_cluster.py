@@ -143,10 +143,11 @@ class Cluster:
             "rest.address": "localhost",
             "rest.port": self._rest,
             "io.tmp.dirs": self._folder / "tmp",
-            # Of a batch job, Flink looks at this one only, not at the restart options that Beam hands over.
+            # Of a batch job, Flink looks at this one only, not at the restart options that Beam hands over. A lost
+            # machine counts as often as independent tasks were at work on it.
             "restart-strategy.type": "fixed-delay",
-            "restart-strategy.fixed-delay.attempts": 3,
-            "restart-strategy.fixed-delay.delay": "5 s",
+            "restart-strategy.fixed-delay.attempts": 100,
+            "restart-strategy.fixed-delay.delay": "2 s",
         }
         (self._folder / "tmp").mkdir(exist_ok=True)
         opens = [f"--add-opens=java.base/java.{name}=ALL-UNNAMED" for name in _OPENS]
