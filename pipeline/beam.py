@@ -50,7 +50,7 @@ class DataflowConfig(Section):
 class BeamConfig(Section):
     """The engine under ingestion, statistics, hierarchy, Transform and Evaluator; docs/beam.md."""
 
-    runner: Literal["direct", "flink", "prism", "spark", "dataflow"] = Field(
+    runner: Literal["direct", "flink", "spark", "dataflow"] = Field(
         "direct", description="direct: in this process; spark and dataflow: not tried"
     )
     parallelism: int | None = Field(None, ge=1, description="slots or workers that a job takes; the cluster's default")
