@@ -70,13 +70,12 @@ class _Killer(threading.Thread):
                     self._task_managers.append(self._cluster.start_task_manager(1))
 
     def outcome(self) -> list[dict]:
-        """What became of the jobs: state, and how many failures Flink noted."""
+        """What became of the jobs: state, and how many failures Flink noted (its history shows the last 16)."""
         found = []
         for killed in self.killed:
             job = self._cluster.get(f"jobs/{killed['job']}")
             history = self._cluster.get(f"jobs/{killed['job']}/exceptions")["exceptionHistory"]["entries"]
-            failures = [entry["exceptionName"].rpartition(".")[2] for entry in history]
-            found.append(killed | {"state": job["state"], "failures": failures})
+            found.append(killed | {"state": job["state"], "failures": len(history)})
         return found
 
 
@@ -109,7 +108,7 @@ def _on_flink(log: pathlib.Path, direct: dict, result: dict) -> None:
         result["killed"] = killer.outcome()
         result["outputs_killed"] = compare(runs / "direct" / "artifacts", runs / "killed" / "artifacts")
         for killed in result["killed"]:
-            print(f"{killed['component']}: {killed['state']} after {', '.join(killed['failures']) or 'no failure'}")
+            print(f"{killed['component']}: {killed['state']} after {killed['failures']} or more failures of tasks")
         _print_outputs("Flink, with task managers killed", result["outputs_killed"])
 
 

@@ -144,7 +144,7 @@ class Cluster:
             "rest.port": self._rest,
             "io.tmp.dirs": self._folder / "tmp",
             # Of a batch job, Flink looks at this one only, not at the restart options that Beam hands over. A lost
-            # machine counts as often as independent tasks were at work on it.
+            # machine counts as often as tasks fail with it, until Flink misses its heartbeat.
             "restart-strategy.type": "fixed-delay",
             "restart-strategy.fixed-delay.attempts": 100,
             "restart-strategy.fixed-delay.delay": "2 s",
