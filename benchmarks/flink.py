@@ -137,8 +137,12 @@ def main(_) -> None:
     result["seconds"] = time.monotonic() - began
     write(_OUT.value, result)
     outputs = result["outputs"] + result.get("outputs_killed", [])
-    if wrong := [found["output"] for found in outputs if found["equal"].startswith("no")]:
-        print(f"outputs differ: {', '.join(wrong)}", file=sys.stderr)
+    wrong = [f"{found['output']} differ" for found in outputs if found["equal"].startswith("no")]
+    if _LOSE.value:
+        killed_in = {killed["component"] for killed in result["killed"]}
+        wrong += [f"no task manager was killed in {name}" for name in _KILLED_IN.values() if name not in killed_in]
+    if wrong:
+        print("; ".join(wrong), file=sys.stderr)
         sys.exit(1)
 
 

@@ -103,7 +103,7 @@ class Cluster:
 
     def start_task_manager(self, slots: int) -> subprocess.Popen:
         """Starts one and waits until its slots can be had."""
-        before = self.get("overview")["slots-total"]
+        before = self._task_managers()
         process = self._start(
             _TASK_MANAGER,
             "-Xmx1g",
@@ -124,7 +124,7 @@ class Cluster:
                 "taskmanager.network.sort-shuffle.min-parallelism": 64,
             },
         )
-        self._wait("the task manager", lambda: self.get("overview")["slots-total"] == before + slots)
+        self._wait("the task manager", lambda: self._task_managers() - before)
         return process
 
     def get(self, path: str) -> dict | None:
@@ -134,6 +134,10 @@ class Cluster:
                 return json.load(answer)
         except OSError:
             return None
+
+    def _task_managers(self) -> set[str]:
+        """The names of those that are registered, lost ones among them until their heartbeat is missed."""
+        return {found["id"] for found in self.get("taskmanagers")["taskmanagers"]}
 
     def _start(self, main: str, *java: str, **settings) -> subprocess.Popen:
         settings |= {
