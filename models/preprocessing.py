@@ -85,13 +85,14 @@ def _numeric(inputs: dict, features: list[Feature]) -> dict:
     """The scaled values of numeric features of one scope, and where they are missing."""
     if not features:
         return {}
-    given = [tf.cast(_flat(inputs[feature.name]), tf.float32) for feature in features]
+    # In float64, the order and the batches in which Beam adds up do not show, which differ from engine to engine.
+    given = [tf.cast(_flat(inputs[feature.name]), tf.float64) for feature in features]
     columns = [
         tf.math.log1p(tf.maximum(column, 0.0)) if feature.log_scale else column
         for feature, column in zip(features, given, strict=True)
     ]
     # One analyzer for all of them: each costs Transform a second. It leaves out what is not finite.
-    scaled = tft.scale_to_z_score(tf.stack(columns, axis=1), elementwise=True)
+    scaled = tf.cast(tft.scale_to_z_score(tf.stack(columns, axis=1), elementwise=True), tf.float32)
     outputs = {}
     for place, feature in enumerate(features):
         missing = ~tf.math.is_finite(given[place])

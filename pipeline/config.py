@@ -19,6 +19,7 @@ from components.click_log_example_gen.plan import check as check_data
 from models.config import ModelConfig, TrainConfig
 from models.labels import check_features, trained_labels
 from models.search_space import TuneConfig, searched
+from pipeline.beam import BeamConfig
 from schemas.reader import LogSchema, SchemaError, read_schema
 from schemas.section import Section
 
@@ -102,6 +103,7 @@ class RunConfig(Section):
     tune: TuneConfig = TuneConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     airflow: AirflowConfig = AirflowConfig()
+    beam: BeamConfig = BeamConfig()
     stop_after: Literal["validation", "transform", "tune", "push"] = Field(
         "push",
         description="validation: ingest and validate only; transform: all before the training; tune: the search, "

@@ -16,6 +16,7 @@ from components.click_log_example_gen.component import ClickLogExampleGen
 from components.trainer.component import Trainer
 from components.transform.component import Transform
 from models.config import EARLIER
+from pipeline.beam import beam_arguments
 from pipeline.config import MODEL, RunConfig
 from pipeline.evaluation import evaluation_config
 from pipeline.fingerprint import source_fingerprint
@@ -73,8 +74,7 @@ def create_pipeline(
         pipeline_root=places.artifacts,
         components=components,
         enable_cache=True,
-        # No arguments for Beam: its default is right for one machine (rows have been lost in its multi-process mode),
-        # and with any, TFX packs its own source for other machines, before each component and for seconds.
+        beam_pipeline_args=beam_arguments(config.beam, places.artifacts),
         **pipeline_arguments,
     )
 

@@ -35,10 +35,10 @@ def summarise(
 ) -> dict:
     """Reads the artifacts of a finished run and writes ``summary.json`` into its folder.
 
-    Keys: ``name``, ``config``, ``rows_read``, ``rows_in_requests``, ``rows_quarantined``, ``quarantine``
-    (by reason), ``requests`` and ``items`` by split, ``categories`` by level, ``metrics`` (overall),
-    ``metrics_by_top_category`` and ``metrics_by`` slice, ``blessed``, ``pushed_model`` (folder, or None),
-    ``training``, ``seconds`` and ``cached`` by component, ``train_items_per_second``. A run that stops
+    Keys: ``name``, ``config``, ``rows_read``, ``rows_in_requests``, ``rows_quarantined``, ``items_cut`` (by
+    `data.max_items`), ``quarantine`` (by reason), ``requests`` and ``items`` by split, ``categories`` by level,
+    ``metrics`` (overall), ``metrics_by_top_category`` and ``metrics_by`` slice, ``blessed``, ``pushed_model`` (folder,
+    or None), ``training``, ``seconds`` and ``cached`` by component, ``train_items_per_second``. A run that stops
     before training has none of those of a model; ``oracle_session_auc`` stands there for a simulated log,
     ``trials`` after a search for hyperparameters.
 
@@ -54,6 +54,7 @@ def summarise(
         "rows_read": ingestion["rows_read"],
         "rows_in_requests": ingestion["rows_in_requests"],
         "rows_quarantined": ingestion["rows_quarantined"],
+        "items_cut": ingestion["items_cut"],
         "quarantine": ingestion["reasons"],
         "requests": ingestion["requests"],
         "items": ingestion["items"],
@@ -114,6 +115,8 @@ def table(summary: dict) -> RenderableType:
     head.add_column(justify="right")
     head.add_row("rows read", f"{summary['rows_read']:,}")
     head.add_row("rows in the quarantine", f"{summary['rows_quarantined']:,}")
+    if summary["items_cut"]:
+        head.add_row("cut by max_items", f"{summary['items_cut']:,}")
     for split, requests in summary["requests"].items():
         head.add_row(f"{split}: requests / items", f"{requests:,} / {summary['items'][split]:,}")
     head.add_row("categories", " > ".join(f"{count:,}" for count in summary["categories"].values()))

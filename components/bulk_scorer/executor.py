@@ -12,7 +12,7 @@ from tfx.dsl.components.base import base_beam_executor
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 
-from components.bulk_scorer.scorer import SIGNATURE, Shard, ShardScorer
+from components.bulk_scorer.scorer import SIGNATURE, UNFINISHED, Shard, ShardScorer
 from schemas.reader import LogSchema, parse_schema
 
 SUMMARY = "_summary.json"  # whoever reads a folder of Parquet leaves out names that begin with an underscore
@@ -67,6 +67,9 @@ class Executor(base_beam_executor.BaseBeamExecutor):
                 | "Add" >> beam.CombineGlobally(_add)
                 | "WriteSummary" >> beam.Map(_write_json, {"model_version": version}, os.path.join(folder, SUMMARY))
             )
+        for name in fileio.listdir(folder):
+            if name.endswith(UNFINISHED):  # of an attempt that died with its worker
+                fileio.remove(os.path.join(folder, name))
 
 
 def check_model(folder: str, schema: LogSchema) -> None:

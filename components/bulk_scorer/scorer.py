@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 import logging
 import os
+import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -35,6 +36,7 @@ SCORES = pa.schema(
 REQUESTS_A_CALL = 1024
 ITEMS_A_CALL = 16_384
 _ROWS_A_GROUP = 1 << 19
+UNFINISHED = ".unfinished"  # how the name of a file ends that is being written
 
 _log = logging.getLogger("aislerank.progress")
 
@@ -78,7 +80,8 @@ class ShardScorer(ModelHandler[Shard, dict, Any]):
 
     def _score(self, shard: Shard, signature) -> dict[str, int]:
         name = os.path.basename(shard.scores)
-        unfinished = os.path.join(os.path.dirname(shard.scores), f".{name}.unfinished")
+        # A name of its own: an attempt that was given up may still be writing.
+        unfinished = os.path.join(os.path.dirname(shard.scores), f".{name}.{uuid.uuid4().hex}{UNFINISHED}")
         requests = items = 0
         with FileSystems.create(unfinished) as file, pa.parquet.ParquetWriter(file, SCORES) as writer:
             waiting: list[pa.Table] = []

@@ -123,10 +123,11 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         examples_utils.set_payload_format(examples, example_gen_pb2.FORMAT_TF_EXAMPLE)
         examples_utils.set_file_format(examples, "tfrecords_gzip")
         _log.info(
-            "%d rows read, %d in requests, %d quarantined, in %.1f s",
+            "%d rows read, %d in requests, %d quarantined%s, in %.1f s",
             summary["rows_read"],
             summary["rows_in_requests"],
             summary["rows_quarantined"],
+            f", {summary['items_cut']} items cut by max_items" if summary["items_cut"] else "",
             summary["seconds"],
         )
 

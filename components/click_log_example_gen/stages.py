@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import dataclasses
+import itertools
 import json
 import logging
 import os
@@ -17,6 +18,7 @@ import tensorflow as tf
 from apache_beam.pvalue import TaggedOutput
 from tfx.dsl.io import fileio
 
+from components.click_log_example_gen.capping import cut_rows, last_events, too_many_items
 from components.click_log_example_gen.columns import codes_of, filled, lists_of, mask_of, one_array
 from components.click_log_example_gen.encode import encode_examples
 from components.click_log_example_gen.formats import LINE
@@ -32,6 +34,8 @@ from components.click_log_example_gen.splits import add_counts, count_times, has
 
 REQUESTS, EVENTS = "requests", "events"
 _SLICE = 4096  # requests that are encoded at once
+_FAULTS = 65536  # rows at fault that are written at once
+_BUILT = 64  # parts in which the names of all requests are compared
 _COMPRESSION = 1  # of the TFRecords' gzip: level 6 takes three times as long for a file 7 % smaller
 
 _log = logging.getLogger("aislerank.progress")
@@ -118,8 +122,10 @@ class _Stage(beam.DoFn):
         """Builds requests and sends them where they are finished: to the user's partition, if histories are built."""
         plan, partitions = self._job.plan, self._job.partitions
         if isinstance(rows, pa.Table):
-            ids = one_array(rows[plan.schema.request_id.name]).unique()
-            yield TaggedOutput("built", hash_of(ids, "partition"))
+            hashes = hash_of(one_array(rows[plan.schema.request_id.name]).unique(), "partition")
+            part = hashes % np.uint64(_BUILT)
+            for i in np.unique(part).tolist():
+                yield TaggedOutput("built", (i, hashes[part == i]))
         lookups = [lookup for lookup in self._job.lookups if not is_history_join(plan, lookup.match)]
         requests, events, faults, cut = build_requests(plan, rows, lookups)
         yield from self._faults(faults, spill)
@@ -132,8 +138,22 @@ class _Stage(beam.DoFn):
         for part, table in _parts(requests, requests[key], partitions):
             yield TaggedOutput(REQUESTS, (part, (REQUESTS, spill.write(table))))
         if events is not None:
-            for part, table in _parts(events, events["@user"], partitions):
-                yield TaggedOutput(REQUESTS, (part, (EVENTS, spill.write(table))))
+            yield from self._events(events, spill)
+
+    def _events(self, events: pa.Table, spill: Spill) -> Iterator[TaggedOutput]:
+        events = last_events(events, self._job.plan.data.history.length)
+        for part, table in _parts(events, events["@user"], self._job.partitions):
+            yield TaggedOutput(REQUESTS, (part, (EVENTS, spill.write(table))))
+
+    def _capped(self, rows: pa.Table, spill: Spill) -> Iterator[TaggedOutput]:
+        """Quarantines rows of requests that have far too many; what they did is part of histories all the same."""
+        plan = self._job.plan
+        yield from self._faults(too_many_items(plan, rows[FILE].to_numpy(), rows[LINE].to_numpy()), spill)
+        if plan.data.too_many_items == "truncate":
+            yield TaggedOutput("report", {"items_cut": len(rows)})
+        if plan.built_histories:
+            lookups = [lookup for lookup in self._job.lookups if not is_history_join(plan, lookup.match)]
+            yield from self._events(build_requests(plan, rows, lookups)[1], spill)
 
 
 class ReadImpressions(_Stage):
@@ -152,8 +172,12 @@ class ReadImpressions(_Stage):
             for read, rows, faults in read_rows(source, self._job.plan):
                 yield TaggedOutput("report", {"rows_read": read})
                 yield from self._faults(faults, spill)
+                if last is not None:
+                    rows = pa.concat_tables([last, rows]).combine_chunks()
+                rows, cut = cut_rows(self._job.plan, rows)
+                if cut is not None:
+                    yield from self._capped(cut, spill)
                 if direct and len(rows):
-                    rows = rows if last is None else pa.concat_tables([last, rows]).combine_chunks()
                     starts, grouped = self._runs(rows)
                     if begun and not grouped:
                         yield TaggedOutput("report", {"scattered": 1})
@@ -182,7 +206,7 @@ class ReadImpressions(_Stage):
 class BuildRequests(_Stage):
     """(partition, places of rows) -> nothing; outputs `requests`, `faults`, `report`, `times`, `built`.
 
-    `requests` are (partition, (REQUESTS or EVENTS, place of a table)), `built` the hashes of the requests' names.
+    `requests` are (partition, (REQUESTS or EVENTS, place of a table)), `built` (part, hashes of the requests' names).
     """
 
     def process(self, element: tuple[int, Iterable[Piece]]) -> Iterator[Any]:
@@ -287,20 +311,35 @@ class WriteQuarantine(_Stage):
         index, pieces = element
         source = self._job.sources[index]
         _log.info("writing the quarantine of %s", source.name)
-        faults = pa.concat_tables(read_pieces(pieces))
+        # The same few words over and over: as dictionaries, millions of them fit.
+        faults = pa.concat_tables(_with_dictionaries(table) for table in read_pieces(pieces)).unify_dictionaries()
         path = os.path.join(self._job.quarantine, f"rows-{index:05d}.jsonl.gz")
-        reasons = write_faults(source, faults, path)
+        unfinished = os.path.join(self._job.staging, uuid.uuid4().hex)
+        reasons = write_faults(source, faults, unfinished)
+        fileio.rename(unfinished, path, overwrite=True)
         rows = sum(found["rows"] for name, found in reasons.items() if REASONS[name] != "note")
         yield {"rows_quarantined": rows, "reasons": reasons}
 
 
 def write_faults(source: Source, faults: pa.Table, path: str) -> dict:
     """Writes the rows of ``faults``, all of one file, with their raw text; returns the reasons' counts."""
-    faults = faults.sort_by("line") if len(faults) else faults
-    lines = faults["line"].to_numpy()
-    reasons, details = faults["reason"].to_pylist(), faults["detail"].to_pylist()
-    raw = raw_rows(source, lines)
-    return write_rows(path, source.name, zip(raw, lines.tolist(), reasons, details, strict=True))
+    faults = faults.combine_chunks().sort_by("line") if len(faults) else faults
+
+    def rows() -> Iterator[tuple[bytes, int, str, str]]:
+        raw = raw_rows(source, faults["line"].to_numpy())
+        for start in range(0, len(faults), _FAULTS):
+            few = faults.slice(start, _FAULTS)
+            columns = [few[name].to_pylist() for name in ("line", "reason", "detail")]
+            yield from zip(itertools.islice(raw, len(few)), *columns, strict=True)
+
+    return write_rows(path, source.name, rows())
+
+
+def _with_dictionaries(faults: pa.Table) -> pa.Table:
+    for i, name in enumerate(faults.column_names):
+        if pa.types.is_string(faults[name].type):
+            faults = faults.set_column(i, name, faults[name].dictionary_encode())
+    return faults
 
 
 def build(pipeline: beam.Pipeline, job: Job) -> None:
@@ -314,7 +353,7 @@ def build(pipeline: beam.Pipeline, job: Job) -> None:
         made = {name: (read[name], built[name]) | f"All[{name}]" >> beam.Flatten() for name in outputs}
     else:
         made = sources | "ReadRequests" >> beam.ParDo(ReadRequests(job)).with_outputs(*outputs)
-    again = made["built"] | "Built" >> beam.CombineGlobally(_joined) | "BuiltTwice" >> beam.Map(_count_repeated)
+    again = made["built"] | "Built" >> beam.CombinePerKey(_joined) | "BuiltTwice" >> beam.MapTuple(_count_repeated)
     counts = {}
     if job.plan.data.split.by == "time":
         counts["counts"] = beam.pvalue.AsSingleton(made["times"] | "CountTimes" >> beam.CombineGlobally(add_counts))
@@ -332,7 +371,7 @@ def _joined(hashes: Iterable[np.ndarray]) -> np.ndarray:
     return np.concatenate([np.zeros(0, np.uint64), *hashes])
 
 
-def _count_repeated(hashes: np.ndarray) -> dict:
+def _count_repeated(_: int, hashes: np.ndarray) -> dict:
     """How many requests were built in more than one place."""
     return {"scattered": len(hashes) - len(np.unique(hashes))}
 

@@ -8,6 +8,7 @@ import pathlib
 
 from components.click_log_example_gen.config import DataConfig
 from components.click_log_example_gen.plan import Plan
+from pipeline.beam import BeamConfig
 from pipeline.config import MODEL, RunConfig
 from pipeline.scoring.requests import ScoringError, log_files, table_files, with_input, without_outcomes
 from schemas.reader import LogSchema
@@ -30,6 +31,7 @@ class Job:
       work: the folder for what is not finished, and for the quarantine.
       built_histories: the histories that training built of clicks, and that the log must bring.
       made_of: what the scores follow from: the input, its files and settings as hashes, the model's version.
+      beam: on which engine the stages run, which the scores do not follow from.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Job:
     work: pathlib.Path
     built_histories: tuple[str, ...]
     made_of: dict[str, str | int]
+    beam: BeamConfig
 
     @property
     def version(self) -> int:
@@ -87,7 +90,7 @@ def plan(
     }
     work = run / "scoring" / f"{target.name}-{_hash([str(target)])[:8]}"
     built = tuple(Plan(config.data, schema).built_histories)
-    return Job(config.name, data, text, model, target, work, built, made_of)
+    return Job(config.name, data, text, model, target, work, built, made_of, config.beam)
 
 
 def finished(job: Job, overwrite: bool) -> dict | None:

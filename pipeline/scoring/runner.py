@@ -15,6 +15,7 @@ from components.bulk_scorer.component import BulkScorer
 from components.click_log_example_gen.component import ClickLogExampleGen
 from components.click_log_example_gen.quarantine import read_summary
 from models.threads import use_cores
+from pipeline.beam import beam_arguments
 from pipeline.fingerprint import source_fingerprint
 from pipeline.lineage import NodeRun
 from pipeline.runners.local import LocalRunner
@@ -82,6 +83,7 @@ def _run_components(job: Job, unfinished: pathlib.Path, runner: LocalRunner) -> 
                 pipeline_root=str(unfinished / "artifacts"),
                 components=[example_gen, scorer],
                 enable_cache=True,
+                beam_pipeline_args=beam_arguments(job.beam, str(unfinished)),
                 metadata_connection_config=metadata.sqlite_metadata_connection_config(
                     str(unfinished / "metadata.sqlite")
                 ),

@@ -26,6 +26,7 @@ class Killed(BaseException):
 def _search(small_log, folder, tune=TUNE):
     """Searches as TFX's executor does: each trial's values and score, and the best values as the Trainer gets them."""
     fn_args = types.SimpleNamespace(
+        base_model=None,
         train_files=small_log.train_files,
         eval_files=small_log.valid_files,
         transform_graph_path=small_log.transform_graph,
