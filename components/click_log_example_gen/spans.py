@@ -4,6 +4,7 @@ import dataclasses
 import logging
 from typing import Any
 
+import numpy as np
 from tfx.components.example_gen import driver, input_processor, utils
 from tfx.proto import example_gen_pb2, range_config_pb2
 from tfx.utils import proto_utils
@@ -47,7 +48,13 @@ def resolve(folder: str, pattern: str, span: int = NEWEST) -> Resolved:
     static = range_config_pb2.StaticRange(start_span_number=span, end_span_number=span)
     wanted = None if span == NEWEST else range_config_pb2.RangeConfig(static_range=static)
     processor = input_processor.FileBasedInputProcessor(folder, [split], wanted)
-    found, version = processor.resolve_span_and_version()
+    try:
+        found, version = processor.resolve_span_and_version()
+    except ValueError as error:
+        if not str(error).startswith("Cannot find matching"):
+            raise
+        of_span = "" if span == NEWEST else f" of span {span} ({np.datetime64(span, 'D')}, if it is a day)"
+        raise ValueError(f"`data.files`: there is no file {pattern!r}{of_span} in {folder!r}") from None
     filled = processor.get_pattern_for_span_version(pattern, found, version)
     return Resolved(filled, found, version, processor.get_input_fingerprint(found, version))
 

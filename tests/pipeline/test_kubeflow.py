@@ -241,7 +241,7 @@ def test_the_command_refuses(compile_verb, tmp_path, capfd):
     assert "--data" in capfd.readouterr().err
     with pytest.raises(SystemExit):
         compile_verb(out=None)
-    assert "compile needs --target=kubeflow and --out=<file>" in capfd.readouterr().err
+    assert "compile needs --target=airflow or --target=kubeflow, and --out=<file>" in capfd.readouterr().err
 
 
 def test_vertex_ai_s_client_takes_it(job, tmp_path):
