@@ -47,7 +47,9 @@ _NEW_CATEGORIES = flags.DEFINE_float("new_categories", 0.3, "Share of the sub-ca
 _SEEDS = flags.DEFINE_list("seeds", ["1", "2", "3"], "Of the trainings.")
 _LOG_SEED = flags.DEFINE_integer("log_seed", 1, "Of the shop.")
 _SET = flags.DEFINE_multi_string("set", [], "Overrides a key of the configuration, as in train.epochs=1.")
-_WARM = flags.DEFINE_multi_string("warm", [], "The same for the warm-started trainings alone, keys of `train`.")
+_WARM = flags.DEFINE_multi_string(
+    "warm", [], "For the warm-started trainings alone, a key of `train` and its value in JSON: epochs=2."
+)
 _FOLDER = flags.DEFINE_string("folder", "runs/benchmarks/days", "Where logs and runs go; the runs are removed.")
 _OUT = flags.DEFINE_string("out", "runs/benchmarks/days.json", "The figures.")
 _TOY = flags.DEFINE_bool("toy", False, "Three small days and one seed: does it run at all?")
@@ -131,7 +133,7 @@ def _judge(model: Model, day: Day, label: str) -> float:
 def _run(config: RunConfig, schema: LogSchema, window: int, days: int, seeds: list[int]) -> dict:
     folder = pathlib.Path(_FOLDER.value).resolve()
     label = schema.labels[0].name
-    warm = {key: json.loads(value) if value[0] in "0123456789.{" else value for key, value in map(_pair, _WARM.value)}
+    warm = {key: json.loads(value) for key, _, value in (one.partition("=") for one in _WARM.value)}
     first = _FIRST_SPAN + window - 1
     auc = {kind: {seed: [] for seed in seeds} for kind in ("scratch", "warm", "never")}
     seconds = {kind: {seed: [] for seed in seeds} for kind in ("scratch", "warm")}
@@ -144,16 +146,11 @@ def _run(config: RunConfig, schema: LogSchema, window: int, days: int, seeds: li
             models["scratch", seed], took = _train(config, schema, day, own, None, of_day / "scratch")
             if not number:
                 models["warm", seed] = models["never", seed] = models["scratch", seed]
-                continue_from = None
-            else:
-                seconds["scratch"][seed].append(took)
-                continue_from = models["warm", seed]
-            if continue_from:
-                updated = own.model_copy(update=warm)
-                models["warm", seed], took = _train(config, schema, day, updated, continue_from, of_day / "warm")
-                seconds["warm"][seed].append(took)
-        if number == days:
-            break
+                continue
+            seconds["scratch"][seed].append(took)
+            own, earlier = own.model_copy(update=warm), models["warm", seed]
+            models["warm", seed], took = _train(config, schema, day, own, earlier, of_day / "warm")
+            seconds["warm"][seed].append(took)
         day = _ingest(config, schema, first + number + 1)
         if not number:
             continue  # all three are the same model on this day
@@ -161,11 +158,6 @@ def _run(config: RunConfig, schema: LogSchema, window: int, days: int, seeds: li
             auc[kind][seed].append(_judge(model, day, label))
         logging.info("day %d: %s", number, {kind: auc[kind][seeds[0]][-1] for kind in auc})
     return {"session_auc": auc, "seconds": seconds}
-
-
-def _pair(text: str) -> tuple[str, str]:
-    key, _, value = text.partition("=")
-    return key, value
 
 
 def _difference(auc: dict, kind: str) -> tuple[float, float]:
