@@ -189,15 +189,19 @@ def report(killed: int) -> list[str]:
         failures.append("no training was killed")
     elif last.get((str(DAYS[1]), "Trainer"), (0,))[0] < 2:
         failures.append(f"the training of {DAYS[1]} was not tried again")
-    for day, resumed, steps in trainings():
-        print(f"training of {day}: {steps} steps, resumed from step {resumed}")
+    for day, resumed, steps, warm in trainings():
+        print(
+            f"training of {day}: {steps} steps, resumed from step {resumed}, {'warm' if warm else 'from the beginning'}"
+        )
+        if warm != (day != str(DAYS[0])):
+            failures.append(f"the training of {day} must start from the day before, if there is one")
         if (resumed > 0) != (day == str(DAYS[1])):
             failures.append(f"the training of {day} resumed from step {resumed}")
     return failures
 
 
-def trainings() -> list[tuple[str, int, int]]:
-    """Day, the step from which it was resumed, and the number of steps of each training."""
+def trainings() -> list[tuple[str, int, int, bool]]:
+    """Of each training: day, the step from which it was resumed, number of steps, whether it began with old weights."""
     rows = query(
         "select date(r.execution_date), x.value from xcom x join dag_run r using (dag_id, run_id) "
         "where x.task_id = 'Trainer' and x.key = 'return_value' order by r.execution_date"
@@ -206,7 +210,7 @@ def trainings() -> list[tuple[str, int, int]]:
     for day, value in rows:
         folder = pathlib.Path(json.loads(value)["outputs"]["model_run"])
         result = json.loads((folder / "training.json").read_text(encoding="utf-8"))
-        results.append((day, result["resumed_from_step"], result["steps"]))
+        results.append((day, result["resumed_from_step"], result["steps"], bool(result["warm_start"])))
     return results
 
 
