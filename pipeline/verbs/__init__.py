@@ -1,0 +1,1 @@
+"""The verbs of `python -m pipeline`: one module each, with its flags."""

@@ -1,0 +1,55 @@
+"""ablation: train variants over several seeds on the same transformed requests and compare them."""
+
+from absl import flags
+
+from pipeline.verbs.common import CONFIG, DATA, RUNS, SET, Refused, screen
+
+_VARIANTS = flags.DEFINE_string(
+    "variants",
+    "dnn,moe,adv_moe,hsc_moe,adv_hsc_moe",
+    "ablation: names of `model.variant`, or label=variant;key=value;.. with keys of the section model, or train.<key>.",
+)
+_SEEDS = flags.DEFINE_string("seeds", "1,2,3", "ablation: the seeds that each variant is trained with.")
+_BASELINES = flags.DEFINE_list(
+    "baselines", [], "ablation: labels of the variants that all are compared with; dnn and moe unless named."
+)
+_AMONG = flags.DEFINE_string(
+    "among", None, "ablation: <item feature>=<request feature>: judge among the candidates in which they are equal."
+)
+_HELD_OUT_LEAVES = flags.DEFINE_float(
+    "held_out_leaves",
+    0.0,
+    "ablation: hide this share of the leaf categories from the training, and judge on their requests, leaf unknown.",
+    lower_bound=0.0,
+    upper_bound=0.9,
+)
+
+
+def ablation() -> None:
+    """Compares variants over seeds."""
+    from pipeline.ablation.plan import read_plan
+    from pipeline.config import ConfigError
+
+    try:
+        plan = read_plan(
+            _VARIANTS.value,
+            _SEEDS.value,
+            CONFIG.value,
+            SET.value,
+            DATA.value,
+            _BASELINES.value,
+            _AMONG.value,
+            _HELD_OUT_LEAVES.value,
+        )
+    except ConfigError as error:
+        raise Refused(str(error)) from error
+    with screen(plan.config.name) as (out, display, _):
+        from pipeline.ablation import report, runner
+        from pipeline.runners import local
+
+        components = local.LocalRunner(display.component_started, display.component_finished)
+        folder, result = runner.run(
+            plan, RUNS.value, components, on_start=display.component_started, on_finish=display.finished
+        )
+        out.print(report.screen(result), highlight=False)
+        out.print(f"{folder}/{report.REPORT_FILE}", markup=False, highlight=False)

@@ -1,0 +1,45 @@
+"""run and tune: the pipeline, or the search for hyperparameters alone."""
+
+import shlex
+
+from pipeline.verbs.common import CONFIG, DATA, RUNS, SET, Refused, screen
+
+
+def run(*overrides: str) -> None:
+    """Runs the pipeline, with some keys of the configuration set after those of the command line."""
+    # TensorFlow and TFX are imported by the verbs that need them only, and after their noise is sent to a file.
+    from pipeline.config import ConfigError, load_config
+
+    try:
+        config, schema = load_config(CONFIG.value, [*SET.value, *overrides], DATA.value)
+    except ConfigError as error:
+        raise Refused(str(error)) from error
+    # Before the run: given arguments for Beam, TFX parses the command line again, which appends to repeated flags.
+    command = _command_to_train()
+    with screen(config.name) as (out, display, folder):
+        from pipeline.runners import local
+        from pipeline.summary import table
+
+        runner = local.LocalRunner(display.component_started, display.component_finished)
+        summary = local.run(config, schema, RUNS.value, runner)
+        if summary["cached"] and all(summary["cached"].values()):
+            out.print("Nothing changed since the last run: everything was reused.")
+        out.print(table(summary))
+        out.print(f"{folder}/summary.json", markup=False, highlight=False)
+        if config.stop_after == "tune":
+            out.print(f"{folder}/hyperparameters.yaml", markup=False, highlight=False)
+            out.print("The best is trained, evaluated and pushed by", markup=False, highlight=False)
+            out.print(f"    {command}", markup=False, highlight=False, soft_wrap=True)
+
+
+def tune() -> None:
+    """Runs it up to the search, and no further."""
+    run("tune.enabled=true", "stop_after=tune")
+
+
+def _command_to_train() -> str:
+    """The run that takes the Tuner's outputs from the cache: the same settings, and the search."""
+    sets = [f"--set={override}" for override in (*SET.value, "tune.enabled=true")]
+    runs = [] if RUNS.value == RUNS.default else [f"--runs={RUNS.value}"]
+    variables = [f"CONFIG={CONFIG.value}"] + ([f"DATA={DATA.value}"] if DATA.value else [])
+    return f'make run {shlex.join(variables)} ARGS="{shlex.join([*runs, *sets])}"'

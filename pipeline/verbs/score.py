@@ -1,0 +1,38 @@
+"""score: score a folder of raw requests with a pushed model, without a server."""
+
+from absl import flags
+
+from pipeline.verbs.common import CONFIG, DATA, RUNS, SET, Refused, screen
+
+_INPUT = flags.DEFINE_string("input", None, "score: the folder of the raw requests, in the form that `data` describes.")
+_OUTPUT = flags.DEFINE_string("output", None, "score: the folder to write the scores to.")
+_VERSION = flags.DEFINE_integer("version", None, "score: the pushed version to score with; the newest unless given.")
+_OVERWRITE = flags.DEFINE_bool("overwrite", False, "score: replace other scores that stand in the output folder.")
+
+
+def score() -> None:
+    """Scores a folder of requests."""
+    from pipeline.config import ConfigError, load_config
+    from pipeline.scoring.job import finished, plan
+    from pipeline.scoring.requests import ScoringError
+
+    try:
+        config, schema = load_config(CONFIG.value, SET.value, DATA.value, needs_log=False)
+        job = plan(config, schema, RUNS.value, _INPUT.value, _OUTPUT.value, _VERSION.value)
+        summary = finished(job, _OVERWRITE.value)
+    except (ConfigError, ScoringError) as error:
+        raise Refused(str(error)) from error
+    with screen(config.name) as (out, display, _):
+        from pipeline.scoring.report import table
+
+        if summary:
+            out.print("The same requests are scored with this model already: nothing to do.")
+        else:
+            from pipeline.runners import local
+            from pipeline.scoring import runner
+
+            summary = runner.run(job, local.LocalRunner(display.component_started, display.component_finished))
+        out.print(table(summary))
+        out.print(str(job.output), markup=False, highlight=False, soft_wrap=True)
+        if summary["quarantine_folder"]:
+            out.print(summary["quarantine_folder"], markup=False, highlight=False, soft_wrap=True)
