@@ -186,7 +186,7 @@ class TrainConfig(Section):
     warm_start: bool = Field(
         False,
         description="start from the last blessed model of an older span, by name and token, and train on the newest "
-        "span of `data.window` alone; without such a model, and with false, on the whole window",
+        "span of `data.window` alone; without such a model, and with false, on the whole window; docs/day-after-day.md",
     )
     patience: int = Field(3, ge=1, description="validations without a better session AUC before training stops")
     strategy: Literal["default", "mirrored", "multi_worker"] = Field(

@@ -64,7 +64,7 @@ def train(fn_args) -> None:
 
     result = fit(
         ranker,
-        # What is older has been learnt.
+        # Of what is older, the other has learnt.
         [files for files in fn_args.train_files if not (earlier and _split(files) == EARLIER)],
         fn_args.eval_files,
         transform_output.transformed_feature_spec(),

@@ -58,10 +58,10 @@ def train_on_workers(fn_args, workers: int) -> None:
     unfinished = job.with_suffix(".unfinished")
     unfinished.write_text(json.dumps(values), encoding="utf-8")
     unfinished.rename(job)
-    if "TF_CONFIG" in os.environ:
+    if os.environ.get("TF_CONFIG"):
         progress.info("the other workers of the cluster are started with `python -m models.worker %s`", job)
     try:
-        supervise(str(job), [json.loads(os.environ["TF_CONFIG"])] if "TF_CONFIG" in os.environ else workers)
+        supervise(str(job), [json.loads(os.environ["TF_CONFIG"])] if os.environ.get("TF_CONFIG") else workers)
     finally:
         job.unlink()
 

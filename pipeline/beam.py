@@ -93,6 +93,10 @@ class BeamConfig(Section):
         return self
 
 
+class BeamError(RuntimeError):
+    """A configuration that cannot be run where it is to be."""
+
+
 def beam_arguments(beam: BeamConfig, artifacts: str) -> list[str]:
     """What Beam is to be told: none for the direct runner, whose defaults are right for one machine.
 
@@ -101,10 +105,10 @@ def beam_arguments(beam: BeamConfig, artifacts: str) -> list[str]:
       artifacts: where components write, which all workers must see.
 
     Raises:
-      ValueError: if the workers cannot see ``artifacts``.
+      BeamError: if the workers cannot see ``artifacts``.
     """
     if beam.runner == "dataflow" and "://" not in artifacts:
-        raise ValueError(f"`beam.runner: dataflow` needs artifacts in a bucket of gs://. Received: {artifacts}")
+        raise BeamError(f"`beam.runner: dataflow` needs artifacts in a bucket of gs://. Received: {artifacts}")
     more = []
     for name, value in beam.options.items():
         if isinstance(value, list):

@@ -288,6 +288,18 @@ def _check_against_schema(config: RunConfig, schema: LogSchema, path) -> None:
             f"{path}: `data.split.{key}` must name the splits {', '.join(sorted(needed))}. "
             f"Received: {', '.join(sorted(names)) or 'none'}"
         )
+    folder = config.validation.serving_log
+    if folder and not schema.has_skew_comparator:
+        raise ConfigError(
+            f"{path}: `validation.serving_log` is given, and no feature of {config.log_schema} has a skew_comparator"
+        )
+    if folder and (config.data.tables or config.data.history.build):
+        raise ConfigError(
+            f"{path}: `validation.serving_log` needs rows that hold all features: neither `data.tables` nor "
+            "`data.history.build` is made up for what was served"
+        )
+    if folder and "://" not in folder and not os.path.isdir(folder):
+        raise ConfigError(f"{path}: `validation.serving_log` must be a folder. Received: {folder!r}")
     depth = len(schema.categories)
     for level in config.evaluation.slice_levels:
         if not 1 <= level <= depth:

@@ -4,7 +4,6 @@ import dataclasses
 from typing import Literal
 
 from tfx.dsl.components.common.resolver import Resolver, ResolverStrategy
-from tfx.dsl.input_resolution.strategies.latest_artifact_strategy import LatestArtifactStrategy
 from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import LatestBlessedModelStrategy
 from tfx.orchestration.data_types import RuntimeParameter
 from tfx.types import BaseChannel, Channel, standard_artifacts
@@ -39,24 +38,24 @@ class Orchestration:
         return self._models("EarlierModelResolver", LatestOfAnEarlierSpan, examples=examples)
 
     def previous_statistics(self, examples: BaseChannel) -> list[Resolver]:
-        """Finds the statistics of the span before."""
-        found = {"statistics": Channel(type=standard_artifacts.ExampleStatistics)}
-        own = {"strategy_class": LatestOfAnEarlierSpan, "examples": examples, **found}
-        return self._resolver("PreviousStatisticsResolver", own, {"strategy_class": LatestArtifactStrategy, **found})
+        """Finds the statistics of the span before; [] with TFX's strategies, which cannot tell those of other logs."""
+        if self.resolvers != "own":
+            return []
+        statistics = Channel(type=standard_artifacts.ExampleStatistics)
+        found = Resolver(strategy_class=LatestOfAnEarlierSpan, examples=examples, statistics=statistics)
+        return [found.with_id("PreviousStatisticsResolver")]
 
     def _models(self, name: str, strategy: type[ResolverStrategy], **inputs: BaseChannel) -> list[Resolver]:
         models = {
             "model": Channel(type=standard_artifacts.Model),
             "model_blessing": Channel(type=standard_artifacts.ModelBlessing),
         }
-        own = {"strategy_class": strategy, **models, **inputs}
-        # TFX's own takes the models and the blessings, and nothing else.
-        return self._resolver(name, own, {"strategy_class": LatestBlessedModelStrategy, **models})
-
-    def _resolver(self, name: str, own: dict, tfx: dict) -> list[Resolver]:
         if self.resolvers == "none":
             return []
-        return [Resolver(**(own if self.resolvers == "own" else tfx)).with_id(name)]
+        if self.resolvers == "own":
+            return [Resolver(strategy_class=strategy, **models, **inputs).with_id(name)]
+        # It takes the models and the blessings, and nothing else.
+        return [Resolver(strategy_class=LatestBlessedModelStrategy, **models).with_id(name)]
 
 
 LOCAL = Orchestration()

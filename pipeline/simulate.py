@@ -92,6 +92,8 @@ def simulate(
     for name, value in (("drift", drift), ("new_categories", new_categories)):
         if not 0 <= value <= 1 or (value and days is None):
             raise ValueError(f"`{name}` must be in [0, 1], and 0 without `days`. Received: {name}={value}, days={days}")
+    if drift and not category_taste:
+        raise ValueError("`drift` turns each shelf's taste by itself: it needs `category_taste`")
     begin = time.monotonic()
     out = pathlib.Path(out)
     out.mkdir(parents=True, exist_ok=True)

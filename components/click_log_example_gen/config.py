@@ -1,5 +1,6 @@
 """Configuration of ingestion: the section `data` of a run's YAML file."""
 
+import re
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -95,3 +96,8 @@ class DataConfig(Section):
         "quarantine", description="merge keeps the highest grade and the first row's features (event logs)"
     )
     max_bad_fraction: float = Field(0.05, ge=0, le=1, description="more malformed rows than this fail the run")
+
+    @property
+    def has_spans(self) -> bool:
+        """Whether the files are named by spans."""
+        return bool(re.search(r"{SPAN(:\d+)?}|{DD}", self.files))

@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import math
-import re
 from collections.abc import Mapping
 
 from components.click_log_example_gen.config import DataConfig, Table
@@ -261,7 +260,7 @@ def _check_split(data: DataConfig, schema: LogSchema) -> None:
     elif abs(sum(split.fractions.values()) - 1.0) > 1e-6 or min(split.fractions.values(), default=0.0) <= 0.0:
         raise ValueError(f"`data.split.fractions` must be above 0 and sum to 1. Received: {split.fractions}")
     if data.window > 1:
-        if not re.search(r"{SPAN(:\d+)?}|{DD}", data.files):
+        if not data.has_spans:
             raise ValueError(
                 "`data.window` needs spans to count: {SPAN}, or {YYYY}, {MM} and {DD}, in `data.files`. "
                 f"Received: window={data.window}, files={data.files!r}"

@@ -241,7 +241,7 @@ def check_files(plan: Plan, folder: str, globs: list[str]) -> tuple[list[Source]
       ValueError: as `find_sources`, `check_columns`; if a file belongs to two spans.
     """
     data, sources = plan.data, []
-    for place, pattern in enumerate(globs):
+    for place, pattern in reversed(list(enumerate(globs))):  # files in order of time
         for source in find_sources(folder, pattern, data.format):
             if any(source.path == other.path for other in sources):
                 raise ValueError(

@@ -16,6 +16,10 @@ NEWEST = -1  # in place of a span's number
 _progress = logging.getLogger("aislerank.progress")
 
 
+class NoSuchSpan(ValueError):
+    """No file has the name of a span; the message says which, and where it was looked for."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Resolved:
     """The files of one span.
@@ -24,7 +28,7 @@ class Resolved:
       pattern: the glob under the log's folder, with nothing left to fill in.
       span: its number; 0 if the pattern has no span.
       version: its number; None if the pattern has no version.
-      fingerprint: of the files, by name, size and time.
+      fingerprint: of the files, by their number, size and time to the second.
     """
 
     pattern: str
@@ -42,7 +46,8 @@ def resolve(folder: str, pattern: str, span: int = NEWEST) -> Resolved:
       span: its number; of a date, its days since 1970.
 
     Raises:
-      ValueError: if no file has such a name, or a span is asked for and the pattern has none.
+      NoSuchSpan: if no file has such a name.
+      ValueError: if a span is asked for and the pattern has none.
     """
     split = example_gen_pb2.Input.Split(name="log", pattern=pattern)
     static = range_config_pb2.StaticRange(start_span_number=span, end_span_number=span)
@@ -54,7 +59,7 @@ def resolve(folder: str, pattern: str, span: int = NEWEST) -> Resolved:
         if not str(error).startswith("Cannot find matching"):
             raise
         of_span = "" if span == NEWEST else f" of span {span} ({np.datetime64(span, 'D')}, if it is a day)"
-        raise ValueError(f"`data.files`: there is no file {pattern!r}{of_span} in {folder!r}") from None
+        raise NoSuchSpan(f"`data.files`: there is no file {pattern!r}{of_span} in {folder!r}") from None
     filled = processor.get_pattern_for_span_version(pattern, found, version)
     return Resolved(filled, found, version, processor.get_input_fingerprint(found, version))
 
@@ -67,13 +72,13 @@ def resolve_window(folder: str, pattern: str, span: int = NEWEST, window: int = 
       window: how many spans to go back, that one included.
 
     Raises:
-      ValueError: as `resolve`, of the newest span.
+      NoSuchSpan, ValueError: as `resolve`, of the newest span.
     """
     found = [resolve(folder, pattern, span)]
-    for number in range(found[0].span - 1, found[0].span - window, -1):
+    for number in range(found[0].span - 1, max(found[0].span - window, -1), -1):
         try:
             found.append(resolve(folder, pattern, number))
-        except ValueError:  # no file has such a name
+        except NoSuchSpan:
             continue
     if len(found) < window:
         _progress.warning("of the window of %d spans up to %d there are %d", window, found[0].span, len(found))
@@ -91,6 +96,8 @@ def resolve_properties(properties: dict[str, Any]) -> dict[str, Any]:
     found = resolve_window(properties["input_base"], config.splits[0].pattern, properties["wanted_span"], window)
     splits = [example_gen_pb2.Input.Split(name=f"span-{one.span}", pattern=one.pattern) for one in found]
     return properties | {
+        # However it was asked for: the newest span, asked for by its number the next day, is in the cache.
+        "wanted_span": found[0].span,
         "input_config": proto_utils.proto_to_json(example_gen_pb2.Input(splits=splits)),
         utils.SPAN_PROPERTY_NAME: found[0].span,
         utils.VERSION_PROPERTY_NAME: found[0].version,

@@ -148,10 +148,13 @@ def kill_training() -> int:
     # The file `checkpoint` is written last: before it is there, a checkpoint does not count.
     if not list(run_folder.glob("checkpoints/*/last/checkpoint")):
         return 0
-    process = int((run_folder / "locks" / "Trainer").read_text(encoding="utf-8"))
-    if b"--id=Trainer" not in pathlib.Path(f"/proc/{process}/cmdline").read_bytes():
+    try:
+        process = int((run_folder / "locks" / "Trainer").read_text(encoding="utf-8"))
+        if b"--id=Trainer" not in pathlib.Path(f"/proc/{process}/cmdline").read_bytes():
+            return 0
+        os.kill(process, signal.SIGKILL)
+    except (OSError, ValueError):  # it has just ended, or begun
         return 0
-    os.kill(process, signal.SIGKILL)
     print(f"killed the training (process {process}) after its first checkpoint", flush=True)
     return process
 

@@ -21,7 +21,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from models.config import ModelConfig, TrainConfig
+from models.config import EARLIER, ModelConfig, TrainConfig
 from models.features import id_name
 from models.hierarchy import CategoryHierarchy, read_hierarchy
 from models.ranker import Ranker
@@ -154,7 +154,7 @@ class Member:
         spec = transform_output.transformed_feature_spec()
         result = fit(
             ranker,
-            self._log.files("train"),
+            [*self._log.files(EARLIER), *self._log.files("train")],  # a log without a window has none of the former
             self._log.files("valid"),
             spec,
             self._train,

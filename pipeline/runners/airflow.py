@@ -110,7 +110,8 @@ def make_dag(spec: dict) -> DAG:
         description=f"Aislerank: from a click log to a pushed ranker ({spec['name']})",
         schedule=airflow["schedule"],
         start_date=midnight(airflow["start_date"]),
-        end_date=midnight(airflow["end_date"]),
+        # To its last moment: a schedule need not be at midnight.
+        end_date=airflow["end_date"] and midnight(airflow["end_date"]).add(days=1, microseconds=-1),
         catchup=airflow["catchup"],
         max_active_runs=1,  # a day starts from the model of the day before, and is compared with it
         tags=airflow["tags"],

@@ -12,7 +12,6 @@ from schemas.reader import LogSchema
 
 SUFFIX = ".aislerank.json"
 PROJECT = pathlib.Path(__file__).resolve().parents[2]
-_DATED = ("{SPAN", "{YYYY")
 
 
 def write_spec(config: RunConfig, schema: LogSchema, runs_folder: str, flags: list[str], out: str) -> dict:
@@ -46,7 +45,7 @@ def write_spec(config: RunConfig, schema: LogSchema, runs_folder: str, flags: li
         "project": str(PROJECT),
         "python": sys.executable,
         "arguments": ["-m", "pipeline", "component", *flags],
-        "dated": any(mark in config.data.files for mark in _DATED),
+        "dated": config.data.has_spans,
         "airflow": config.airflow.model_dump(mode="json"),
         "tasks": tasks,
     }

@@ -162,6 +162,10 @@ def _check(config: RunConfig, target: Target) -> None:
             "`data.path` is missing: a log is simulated on one's own machine only. Name the folder that the cluster "
             "reads with --data (DATA= in make), as in gs://bucket/log"
         )
+    if config.train.warm_start and not target.resolvers:
+        raise ConfigError(
+            "`train.warm_start` needs a resolver, which --noresolvers leaves out. Take one of the two out"
+        )
     for flag, value in (("pipeline_root", target.pipeline_root), ("image", target.image)):
         if not value:
             raise ConfigError(f"--{flag} is missing")

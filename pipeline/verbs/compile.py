@@ -52,7 +52,7 @@ def _compile_for_kubeflow() -> None:
             job = kubeflow.compile_job(config, schema, target)
             kubeflow.write_job(job, path)
             out.print(kubeflow.table(job, path))
-    except (ConfigError, OSError) as error:
+    except (ConfigError, RuntimeError, OSError) as error:
         raise Refused(str(error)) from error
 
 
@@ -65,7 +65,7 @@ def _compile_for_airflow() -> None:
         from pipeline.runners.airflow_spec import write_spec
 
         spec = write_spec(config, schema, os.path.abspath(RUNS.value), _flags_of_the_run(config.data.path), OUT.value)
-    except ConfigError as error:
+    except (ConfigError, RuntimeError) as error:
         raise Refused(str(error)) from error
     print(f"{OUT.value}: {len(spec['tasks'])} tasks")
 

@@ -50,7 +50,8 @@ def fitted(log: dict, folder, strategy: str) -> None:
         logs = f"{folder}/{place}"
         fit(ranker, log["train"], log["valid"], feature_spec, train, f"{logs}/checkpoints", logs)
         weights = [variable.numpy() for variable in ranker.trainable_variables]
-        moving = [variable.numpy() for variable in ranker.encoder.non_trainable_variables]
+        layers = (ranker.encoder, *ranker.position_towers)
+        moving = [variable.numpy() for layer in layers for variable in layer.non_trainable_variables]
         np.savez(f"{folder}/{place}.npz", *weights, *moving, np.array(sorted(scalars(logs).items()), object))
 
 

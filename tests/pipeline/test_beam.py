@@ -4,7 +4,7 @@ import pytest
 from apache_beam.options.pipeline_options import FlinkRunnerOptions, PipelineOptions, PortableOptions
 from tfx.utils import dependency_utils
 
-from pipeline.beam import BeamConfig, beam_arguments
+from pipeline.beam import BeamConfig, BeamError, beam_arguments
 from pipeline.config import ConfigError, load_config
 
 DEMO = pathlib.Path(__file__).resolve().parents[2] / "pipeline" / "configs" / "demo.yaml"
@@ -55,7 +55,7 @@ def test_tfx_packs_no_source(beam, monkeypatch):
 def test_dataflow_needs_a_bucket():
     dataflow = {"project": "p", "region": "r"}
     beam = {"runner": "dataflow", "temporary": "gs://b/t", "image": "i", "dataflow": dataflow}
-    with pytest.raises(ValueError, match=r"needs artifacts in a bucket of gs://. Received: /artifacts"):
+    with pytest.raises(BeamError, match=r"needs artifacts in a bucket of gs://. Received: /artifacts"):
         _arguments(**beam)
     arguments = beam_arguments(BeamConfig.model_validate(beam), "gs://b/artifacts")
     assert {"--runner=DataflowRunner", "--region=r", "--sdk_container_image=i"} <= set(arguments)

@@ -123,6 +123,8 @@ def test_what_reads_from_outside_is_never_answered_from_the_cache(job):
 def test_the_baseline_is_the_last_blessed_model_or_none(job):
     evaluator = job["pipelineSpec"]["root"]["dag"]["tasks"]["Evaluator"]["inputs"]["artifacts"]
     assert evaluator["baseline_model"]["taskOutputArtifact"]["producerTask"] == "BaselineResolver-model-resolver"
+    with pytest.raises(ConfigError, match="warm_start"):
+        compiled(EVERYTHING, resolvers=False)
     alone = compiled(resolvers=False)["pipelineSpec"]
     assert not any("resolver" in executor for executor in alone["deploymentSpec"]["executors"].values())
     assert set(alone["root"]["dag"]["tasks"]["Evaluator"]["inputs"]["artifacts"]) == {"examples", "model"}
@@ -132,7 +134,7 @@ def test_a_warm_start_and_what_the_log_is_compared_with(job, tmp_path):
     trainer = job["pipelineSpec"]["root"]["dag"]["tasks"]["Trainer"]["inputs"]["artifacts"]
     assert trainer["base_model"]["taskOutputArtifact"]["producerTask"] == "EarlierModelResolver-model-resolver"
     text = (kubeflow._PROJECT / "schemas" / "demo.pbtxt").read_text()
-    comparator = "drift_comparator { infinity_norm { threshold: 0.1 } }"
+    comparator = "skew_comparator { infinity_norm { threshold: 0.1 } }"
     (tmp_path / "shop.pbtxt").write_text(text.replace('name: "brand"', f'name: "brand" {comparator}'))
     settings = [f"schema={tmp_path}/shop.pbtxt", "validation.serving_log=gs://bucket/served"]
     tasks = compiled(settings, schema_file="gs://bucket/shop.pbtxt")["pipelineSpec"]["root"]["dag"]["tasks"]
@@ -140,7 +142,6 @@ def test_a_warm_start_and_what_the_log_is_compared_with(job, tmp_path):
     sources = {key: compared[key]["taskOutputArtifact"]["producerTask"] for key in compared if "statistics" in key}
     assert sources == {
         "statistics": "StatisticsGen",
-        "previous_statistics": "PreviousStatisticsResolver",
         "serving_statistics": "ServingStatisticsGen",
     }
     assert not tasks["ServingLogExampleGen"].get("cachingOptions", {}).get("enableCache")

@@ -79,6 +79,7 @@ def test_newest_span_and_cache(run, tmp_path):
     _log(log / "span-11" / "version-1" / "a.csv", 6)
     done, _, summary = run(pattern, code="2")
     assert (done, summary["rows_read"]) == (4, 12)  # there is a newer span
+    assert run(pattern, code="2", span=11)[0] == 4  # the newest, by its number
     done, _, summary = run(pattern, code="2", span=9)
     assert (done, summary["rows_read"]) == (5, 6)
 

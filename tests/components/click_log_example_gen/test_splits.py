@@ -88,12 +88,18 @@ def test_a_window_s_older_spans_are_a_split_of_their_own(ingest, tmp_path, by):
     options = {"files": "log-{SPAN:3}.csv", "split": {"by": by, "fractions": {"train": 0.6, "test": 0.4}}}
     alone, window = ingest(**options), ingest(**options, window=4)
     assert alone.requests.keys() == {"train", "test"}
-    assert window.summary["files"] == ["log-005.csv", "log-004.csv", "log-002.csv"]
+    assert window.summary["files"] == ["log-002.csv", "log-004.csv", "log-005.csv"]
     assert {name: window.bytes[name] for name in alone.bytes} == alone.bytes
     days = collections.Counter(r["timestamp"][0] // 86_400 for r in window.requests["earlier"])
     assert days == {4: 10, 2: 10}
     of_another_day = ingest(**options, window=2, span=2)
     assert {len(requests) for requests in (of_another_day.requests["earlier"],)} == {10}
+
+
+def test_a_window_ends_with_the_first_span(ingest, tmp_path):
+    _write_days(tmp_path / "log", [0, 1, 9])
+    result = ingest(files="log-{SPAN:3}.csv", window=3, span=1)
+    assert result.summary["files"] == ["log-000.csv", "log-001.csv"]
 
 
 @pytest.mark.parametrize(
