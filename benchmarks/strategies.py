@@ -92,7 +92,8 @@ def _command(fn_args: dict, folder: pathlib.Path, model: dict, train: dict, devi
         "checkpoints": f"{folder}/checkpoints",
         "code": "",
     }
-    outputs = {"serving_model_dir": f"{folder}/model", "model_run_dir": f"{folder}/run", "hyperparameters": None}
+    outputs = {"serving_model_dir": f"{folder}/model", "model_run_dir": f"{folder}/run"}
+    outputs |= {"hyperparameters": None, "base_model": None}
     settings = {"fn_args": fn_args | outputs | {"custom_config": custom}, "devices": devices}
     return [sys.executable, "-m", "benchmarks.programs.strategy", json.dumps(settings)]
 
