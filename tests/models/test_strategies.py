@@ -59,8 +59,9 @@ def scalars(folder: str) -> dict[str, float]:
     """What TensorBoard shows of the last step."""
     found = {}
     for split in ("train", "valid"):
-        [file] = tf.io.gfile.glob(f"{folder}/{split}/*")[-1:]
-        for event in tf.compat.v1.train.summary_iterator(file):
+        files = tf.io.gfile.glob(f"{folder}/{split}/*")  # one for each time that it was started, in any order
+        events = [event for file in files for event in tf.compat.v1.train.summary_iterator(file)]
+        for event in sorted(events, key=lambda event: event.step):
             found |= {f"{split} {value.tag}": float(tf.make_ndarray(value.tensor)) for value in event.summary.value}
     return found
 
