@@ -148,10 +148,12 @@ class Cluster:
             "rest.port": self._rest,
             "io.tmp.dirs": self._folder / "tmp",
             # Of a batch job, Flink looks at this one only, not at the restart options that Beam hands over. A lost
-            # machine counts as often as tasks fail with it, until Flink misses its heartbeat.
-            "restart-strategy.type": "fixed-delay",
-            "restart-strategy.fixed-delay.attempts": 100,
-            "restart-strategy.fixed-delay.delay": "2 s",
+            # machine makes hundreds of tasks fail until Flink misses its heartbeat: this strategy counts those that
+            # fail within one delay as one, where fixed-delay counts each.
+            "restart-strategy.type": "exponential-delay",
+            "restart-strategy.exponential-delay.initial-backoff": "2 s",
+            "restart-strategy.exponential-delay.max-backoff": "10 s",
+            "restart-strategy.exponential-delay.attempts-before-reset-backoff": 30,
         }
         (self._folder / "tmp").mkdir(exist_ok=True)
         opens = [f"--add-opens=java.base/java.{name}=ALL-UNNAMED" for name in _OPENS]
