@@ -35,7 +35,7 @@ from models.requests import read_requests
 from models.trainer import new_ranker
 from models.training import fit
 from pipeline.config import RunConfig, load_config
-from pipeline.runners.local import LocalRunner, run_components
+from pipeline.runners.local import LocalRunner, alone_in, run_components
 from pipeline.simulate import simulate
 from schemas.reader import LogSchema
 
@@ -82,7 +82,8 @@ class Model(NamedTuple):
 def _ingest(config: RunConfig, schema: LogSchema, span: int) -> Day:
     config = config.model_copy(update={"data": config.data.model_copy(update={"span": span})})
     runner = LocalRunner()
-    run_components(config, schema, _FOLDER.value, runner)
+    with alone_in(config, _FOLDER.value):
+        run_components(config, schema, _FOLDER.value, runner)
     outputs = {name: uri for run in runner.node_runs for name, uri in run.outputs.items()}
     return Day(outputs["examples"], outputs["transform_graph"], outputs["transformed_examples"])
 

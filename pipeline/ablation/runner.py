@@ -51,7 +51,13 @@ def run(
     Raises:
       ComponentFailed, MemberFailed: naming the component or member.
       MembersDiffer: if the members' test requests are not the same.
+      Busy: if another process is at work in the run's folder.
     """
+    with local.alone_in(plan.config, runs_folder):
+        return _run(plan, runs_folder, runner, on_start, on_finish)
+
+
+def _run(plan: Plan, runs_folder: str, runner: local.LocalRunner, on_start, on_finish) -> tuple[pathlib.Path, dict]:
     run_folder, config = local.run_components(plan.config, plan.schema, runs_folder, runner)
     log, examples = _transformed_log(plan, runner.node_runs)
     hierarchy = read_hierarchy(log.hierarchy)

@@ -3,32 +3,25 @@
 The components of a run find each other's outputs in ML Metadata by the id of the run.
 """
 
-import contextlib
-import fcntl
-import logging
-import os
 import pathlib
-from collections.abc import Iterator
 
 from tfx.dsl.compiler import compiler, constants
-from tfx.dsl.io import fileio
 from tfx.orchestration import metadata
-from tfx.orchestration.portable import outputs_utils, runtime_parameter_utils
+from tfx.orchestration.portable import runtime_parameter_utils
 from tfx.orchestration.portable.mlmd import execution_lib
 from tfx.proto.orchestration import pipeline_pb2
 
 from models.threads import use_cores
 from pipeline.config import RunConfig
 from pipeline.lineage import find_execution, read_finished_run
+from pipeline.locks import alone, run_lock
 from pipeline.runners.local import pipeline_in, prepare
-from pipeline.runners.nodes import ComponentFailed, connection_of, is_resolver, launch
+from pipeline.runners.nodes import ComponentFailed, connection_of, discard_outputs, is_resolver, launch
 from pipeline.summary import summarise
 from schemas.reader import LogSchema
 
 SUMMARY = "summary"  # the task after the last component, which is none itself
 _INGESTION = "ClickLogExampleGen"
-
-_progress = logging.getLogger("aislerank.progress")
 
 
 def compile_run(folder: pathlib.Path, config: RunConfig, schema: LogSchema, run_id: str) -> pipeline_pb2.Pipeline:
@@ -43,6 +36,8 @@ def run_component(config: RunConfig, schema: LogSchema, runs_folder: str, name: 
 
     May be called again for the same component and run. What succeeded is not done again; what an attempt that was
     killed left behind is removed before the next begins, except for the training's checkpoints, from which it goes on.
+    Other components of the run may be at work in other processes. If this one is, its end is waited for: a worker of
+    the orchestrator can die and its task be tried again while the process that it started lives on.
 
     Args:
       config, schema: as `load_config` gives them.
@@ -55,11 +50,16 @@ def run_component(config: RunConfig, schema: LogSchema, runs_folder: str, name: 
 
     Raises:
       ValueError: if the configuration's pipeline has no such component.
+      Busy: if `python -m pipeline run` is at work in the same folder.
       ComponentFailed: naming the component and the cause.
     """
     use_cores()
     simulated = config.data.path is None
-    with _alone(pathlib.Path(runs_folder) / config.name, name):
+    folder = pathlib.Path(runs_folder).resolve() / config.name
+    with (
+        alone(run_lock(folder), folder, shared=True),
+        alone(folder / "locks" / name, name, wait=True),
+    ):
         folder, config = prepare(config, runs_folder, write_log=name == _INGESTION)
         compiled = compile_run(folder, config, schema, run_id)
         if name == SUMMARY:
@@ -90,40 +90,10 @@ def _summarise(
     return {"component": SUMMARY, "state": "complete", "outputs": {"summary": str(folder / "summary.json")}}
 
 
-@contextlib.contextmanager
-def _alone(folder: pathlib.Path, name: str) -> Iterator[None]:
-    """Waits until no other process is at this component.
-
-    An orchestrator's worker can die and its task be tried again while the process that it started lives on: the second
-    attempt would take away the files from under the first.
-    """
-    path = folder / "locks" / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "a+", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            _progress.warning("the process %s is at %s already; waiting for its end", file.read(), name)
-            fcntl.flock(file, fcntl.LOCK_EX)
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield
-
-
 def _discard_unfinished(compiled: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode) -> None:
     """Removes what an earlier attempt in this run wrote: TFX gives the next the same folders and leaves them as they
     are, so shards of both would be read together."""
     with metadata.Metadata(connection_of(compiled)) as handle:
         execution = find_execution(handle, node)
-    if execution is None or is_resolver(node) or execution_lib.is_execution_successful(execution):
-        return
-    places = outputs_utils.OutputsResolver(node, compiled.pipeline_info, compiled.runtime_spec)
-    folders = [
-        artifact.uri for artifacts in places.generate_output_artifacts(execution.id).values() for artifact in artifacts
-    ]
-    for uri in (*folders, os.path.dirname(places.get_executor_output_uri(execution.id))):
-        if fileio.exists(uri):
-            _progress.warning("an earlier attempt did not finish: removing %s", uri)
-            fileio.rmtree(uri)
+    if execution is not None and not is_resolver(node) and not execution_lib.is_execution_successful(execution):
+        discard_outputs(compiled, node, execution.id)

@@ -7,6 +7,7 @@ TFX's command line runs this file as it stands and passes no flags on, so it rea
     tfx run create --engine=local --pipeline_name=amazon
 """
 
+import contextlib
 import datetime
 import hashlib
 import os
@@ -24,8 +25,9 @@ from models.threads import use_cores
 from pipeline.config import RunConfig, SimulateConfig, load_config
 from pipeline.fingerprint import source_fingerprint
 from pipeline.lineage import NodeRun
+from pipeline.locks import alone, run_lock
 from pipeline.pipeline import Places, create_pipeline
-from pipeline.runners.nodes import database, is_resolver, launch
+from pipeline.runners.nodes import database, discard_killed, is_resolver, launch
 from pipeline.simulate import simulate
 from pipeline.summary import summarise
 from schemas.reader import LogSchema
@@ -53,7 +55,7 @@ class LocalRunner(LocalDagRunner):
         """Runs the components one after the other and stops at the first that fails.
 
         TFX's own loop goes on when the inputs of a component cannot be resolved, and tells nobody
-        which component is at work, so it stands here anew.
+        which component is at work, so it stands here anew. No other process may be at work in the pipeline's folder.
 
         Raises:
           ComponentFailed: naming the component.
@@ -64,6 +66,7 @@ class LocalRunner(LocalDagRunner):
             pipeline, {constants.PIPELINE_RUN_ID_PARAMETER_NAME: datetime.datetime.now().isoformat()}
         )
         components = [node.pipeline_node.node_info.id for node in pipeline.nodes if not is_resolver(node.pipeline_node)]
+        discard_killed(pipeline)
         for node in pipeline.nodes:
             name = node.pipeline_node.node_info.id
             if name in components:
@@ -81,19 +84,29 @@ def run(config: RunConfig, schema: LogSchema, runs_folder: str, runner: LocalRun
       the summary, also written to summary.json; None if the runner did not run (`tfx pipeline create`).
 
     Raises:
+      Busy: if another process is at work in the run's folder.
       ComponentFailed: naming the component that failed.
     """
     simulated = config.data.path is None
-    folder, config = run_components(config, schema, runs_folder, runner)
-    if not runner.node_runs:
-        return None
-    return summarise(config, schema, runner.node_runs, folder, simulated)
+    with alone_in(config, runs_folder):
+        folder, config = run_components(config, schema, runs_folder, runner)
+        if not runner.node_runs:
+            return None
+        return summarise(config, schema, runner.node_runs, folder, simulated)
+
+
+def alone_in(config: RunConfig, runs_folder: str) -> contextlib.AbstractContextManager[None]:
+    """Keeps other processes out of a run's folder; raises `Busy` if there is one already."""
+    folder = pathlib.Path(runs_folder).resolve() / config.name
+    return alone(run_lock(folder), folder)
 
 
 def run_components(
     config: RunConfig, schema: LogSchema, runs_folder: str, runner: LocalRunner
 ) -> tuple[pathlib.Path, RunConfig]:
     """Runs the pipeline of a configuration and leaves what the components did in ``runner.node_runs``.
+
+    To be called inside `alone_in`.
 
     Returns:
       the run's folder, and the configuration with the paths of the log and of the schema that were read.

@@ -1,18 +1,23 @@
 """Runs one node of a compiled pipeline on this machine: what the runners share."""
 
+import logging
 import os
 import time
 
+from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.components.common.resolver import Resolver
+from tfx.dsl.io import fileio
 from tfx.orchestration import metadata
 from tfx.orchestration.local import runner_utils
-from tfx.orchestration.portable import launcher
+from tfx.orchestration.portable import launcher, outputs_utils
 from tfx.proto.orchestration import pipeline_pb2
 from tfx.utils import name_utils
 
 from pipeline.lineage import NodeRun, read_node_run
 
 _RETRIES_OF_A_LOCKED_DATABASE = 30
+
+_progress = logging.getLogger("aislerank.progress")
 
 
 class ComponentFailed(RuntimeError):
@@ -61,6 +66,36 @@ def launch(pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode) -> 
     if run.failed:
         raise ComponentFailed(f"{name} failed: its inputs could not be resolved")
     return run
+
+
+def discard_killed(pipeline: pipeline_pb2.Pipeline) -> None:
+    """Removes what runs that were killed wrote and nobody will read; to be called while no other process is at work.
+
+    Their executions, which ML Metadata still has as running, are set to cancelled.
+    """
+    nodes = {node.pipeline_node.node_info.id: node.pipeline_node for node in pipeline.nodes}
+    with metadata.Metadata(connection_of(pipeline)) as handle:
+        store = handle.store
+        for name, node in nodes.items():
+            context = store.get_context_by_type_and_name("node", f"{pipeline.pipeline_info.id}.{name}")
+            found = store.get_executions_by_context(context.id) if context else []
+            killed = [one for one in found if one.last_known_state == metadata_store_pb2.Execution.RUNNING]
+            for execution in killed:
+                discard_outputs(pipeline, node, execution.id)
+                execution.last_known_state = metadata_store_pb2.Execution.CANCELED
+            if killed:
+                store.put_executions(killed)
+
+
+def discard_outputs(pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode, execution: int) -> None:
+    """Removes what an execution that did not finish has written."""
+    places = outputs_utils.OutputsResolver(node, pipeline.pipeline_info, pipeline.runtime_spec)
+    outputs = places.generate_output_artifacts(execution).values()
+    folders = [artifact.uri for artifacts in outputs for artifact in artifacts]
+    for uri in (*folders, os.path.dirname(places.get_executor_output_uri(execution))):
+        if fileio.exists(uri):
+            _progress.warning("an earlier attempt did not finish: removing %s", uri)
+            fileio.rmtree(uri)
 
 
 def is_resolver(node: pipeline_pb2.PipelineNode) -> bool:

@@ -1,12 +1,9 @@
 """Ingests and scores a log on this machine, and puts the scores where they belong."""
 
-import contextlib
-import fcntl
 import json
 import pathlib
 import shutil
 import time
-from collections.abc import Iterator
 
 from tfx.orchestration import metadata
 from tfx.orchestration.pipeline import Pipeline
@@ -18,6 +15,7 @@ from models.threads import use_cores
 from pipeline.beam import beam_arguments
 from pipeline.fingerprint import source_fingerprint
 from pipeline.lineage import NodeRun
+from pipeline.locks import alone
 from pipeline.runners.local import LocalRunner
 from pipeline.runners.nodes import ComponentFailed
 from pipeline.scoring.job import SUMMARY, Job
@@ -37,12 +35,12 @@ def run(job: Job, runner: LocalRunner) -> dict:
 
     Raises:
       ComponentFailed: naming the component that failed, as where no request is left.
-      RuntimeError: if a request has no scores, or another process works on the same output.
+      Busy: if another process works on the same output.
+      RuntimeError: if a request has no scores.
     """
     use_cores()
     unfinished = job.work / "unfinished"
-    unfinished.mkdir(parents=True, exist_ok=True)
-    with _alone(unfinished / "lock", job.output):
+    with alone(unfinished / "lock", job.output):
         began = time.monotonic()
         ingested, scored = _run_components(job, unfinished, runner)
         scores = pathlib.Path(scored.outputs["scores"])
@@ -53,16 +51,6 @@ def run(job: Job, runner: LocalRunner) -> dict:
         _replace(scores, job.output, job.work.name)
         shutil.rmtree(unfinished if summary["rows_quarantined"] else job.work)
     return summary
-
-
-@contextlib.contextmanager
-def _alone(lock: pathlib.Path, output: pathlib.Path) -> Iterator[None]:
-    with lock.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise RuntimeError(f"another process is writing the scores in {output}; wait for its end") from error
-        yield
 
 
 def _run_components(job: Job, unfinished: pathlib.Path, runner: LocalRunner) -> list[NodeRun]:

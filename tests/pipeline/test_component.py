@@ -5,14 +5,15 @@ import pathlib
 import signal
 import subprocess
 import sys
-import threading
 import time
 
 import pytest
 import tensorflow as tf
 
 from pipeline.config import load_config
-from pipeline.runners.component import SUMMARY, _alone, run_component
+from pipeline.locks import Busy, alone, run_lock
+from pipeline.runners import local
+from pipeline.runners.component import SUMMARY, run_component
 from pipeline.runners.nodes import ComponentFailed
 from pipeline.simulate import simulate
 
@@ -113,18 +114,15 @@ def test_the_summary_needs_all_components(log, runs, retried):
         component(log, runs, "Trainr", "monday")
 
 
-def test_a_retry_waits_for_the_process_of_the_attempt_before(tmp_path):
-    entered = threading.Event()
-
-    def retry():
-        with _alone(tmp_path, "Trainer"):
-            entered.set()
-
-    with _alone(tmp_path, "Trainer"):
-        assert (tmp_path / "locks" / "Trainer").read_text() == str(os.getpid())
-        second = threading.Thread(target=retry)
-        second.start()
-        with _alone(tmp_path, "Pusher"):
-            assert not entered.wait(0.2)
-    assert entered.wait(10)
-    second.join()
+def test_tasks_of_a_run_are_at_work_at_once_and_a_whole_run_beside_them_is_not(log, runs, retried):
+    folder = runs / "demo"
+    config, schema = load_config(DEMO, SETS, str(log))
+    with alone(run_lock(folder), folder, shared=True):
+        assert component(log, runs, "ClickLogExampleGen", "monday")["state"] == "complete"
+        with pytest.raises(Busy, match=rf"{folder}: the process {os.getpid()} is at work there already"):
+            local.run(config, schema, str(runs), local.LocalRunner())
+    with (
+        local.alone_in(config, str(runs)),
+        pytest.raises(Busy, match=rf"{folder}: the process {os.getpid()} is at work there already"),
+    ):
+        component(log, runs, "ClickLogExampleGen", "monday")

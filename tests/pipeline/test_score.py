@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import pathlib
 import shutil
 
@@ -16,6 +17,7 @@ from components.bulk_scorer.scorer import SCORES, ShardScorer
 from components.click_log_example_gen.plan import check
 from components.click_log_example_gen.quarantine import read_rows
 from pipeline.config import load_config
+from pipeline.locks import Busy, alone
 from pipeline.runners.local import LocalRunner
 from pipeline.runners.nodes import ComponentFailed
 from pipeline.scoring import runner
@@ -206,10 +208,9 @@ def test_after_a_failure_there_is_no_output_and_ingestion_is_reused(shop, monkey
 
 def test_two_processes_do_not_write_the_same_output(shop):
     job = shop.plan()
-    (job.work / "unfinished").mkdir(parents=True)
     with (
-        runner._alone(job.work / "unfinished" / "lock", job.output),
-        pytest.raises(RuntimeError, match="another process is writing the scores"),
+        alone(job.work / "unfinished" / "lock", job.output),
+        pytest.raises(Busy, match=rf"{job.output}: the process {os.getpid()} is at work there already"),
     ):
         runner.run(job, LocalRunner())
 
