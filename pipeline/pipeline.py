@@ -4,7 +4,7 @@ import dataclasses
 import pathlib
 
 # Not tfx.v1: its extensions import Google Cloud's clients, a quarter of a run's imports.
-from tfx.components import Evaluator, ExampleValidator, Pusher, StatisticsGen, Tuner
+from tfx.components import Evaluator, ExampleValidator, StatisticsGen, Tuner
 from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto.pusher_pb2 import PushDestination
@@ -13,6 +13,7 @@ from tfx.proto.trainer_pb2 import EvalArgs, TrainArgs
 from components.anomaly_gate.component import AnomalyGate
 from components.category_hierarchy_gen.component import CategoryHierarchyGen
 from components.click_log_example_gen.component import ClickLogExampleGen
+from components.pusher.component import Pusher
 from components.trainer.component import Trainer
 from components.transform.component import Transform
 from models.config import EARLIER
