@@ -18,7 +18,7 @@ from models.requests import read_requests
 from models.search_space import decode, with_values
 from models.strategies import is_chief, strategy_of
 from models.threads import use_cores
-from models.training import TrainingResult, fit, progress, with_weights_of
+from models.training import TrainingResult, discard_checkpoints, fit, progress, with_weights_of
 from models.workers import train_on_workers
 from schemas.reader import LogSchema, parse_schema
 
@@ -85,7 +85,7 @@ def train(fn_args) -> None:
     rows = warm_start.rows_of(ranker, schema, transform_output, hierarchy)
     warm_start.save(ranker, rows, warm_start.weights_path(fn_args.serving_model_dir))
     write_result(result, ranker, tuned, os.path.join(fn_args.model_run_dir, RESULT_FILE), taken_over)
-    tf.io.gfile.rmtree(checkpoints)
+    discard_checkpoints(checkpoints)
 
 
 def weights_to_start_from(base_model: str | None) -> str | None:

@@ -138,6 +138,14 @@ def fit(
     )
 
 
+def discard_checkpoints(folder: str) -> None:
+    """Removes the state of a training that is done with."""
+    # First what a resumption looks for. Half removed, the folder would be taken for that of a killed training, whose
+    # last checkpoint is there and whose best is not.
+    tf.io.gfile.remove(os.path.join(folder, "last", "checkpoint"))
+    tf.io.gfile.rmtree(folder)
+
+
 def _for_all(strategy: tf.distribute.Strategy, read: Callable[[tuple[int, int, int]], tf.data.Dataset]):
     """What ``read`` gives for the shard of this process, dealt in turn to its replicas."""
     replicas = strategy.num_replicas_in_sync
@@ -216,7 +224,10 @@ class _TrainingState(tf.keras.callbacks.Callback):
 
     def restore_best(self) -> None:
         """Restores the weights of the best validation; keeps the present ones if there was none."""
-        self._best.restore_or_initialize()
+        # By its step, not the newest: a run that was killed between the two checkpoints of a validation has left one
+        # that the resumed run may not find to be the best.
+        if not math.isnan(float(self.best.numpy())):
+            self._best.checkpoint.restore(os.path.join(self._folder, "best", f"ckpt-{int(self.best_step.numpy())}"))
 
     def on_epoch_end(self, epoch, logs=None):
         """Judges a validation and writes a checkpoint."""

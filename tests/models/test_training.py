@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -32,8 +34,13 @@ def _fit(small_log, folder, config=TRAIN, model=MODEL):
 
 
 @pytest.fixture(scope="module")
-def undisturbed(small_log, tmp_path_factory):
-    return _fit(small_log, tmp_path_factory.mktemp("undisturbed"))
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("undisturbed")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(small_log, folder):
+    return _fit(small_log, folder)
 
 
 def test_it_learns_what_differs_by_category(undisturbed):
@@ -64,6 +71,40 @@ def test_a_killed_training_resumes_and_ends_with_the_same_weights(small_log, und
     assert result.session_auc == pytest.approx(undisturbed_result.session_auc, abs=1e-6)
     for variable, other in zip(ranker.trainable_variables, expected.trainable_variables, strict=True):
         np.testing.assert_allclose(variable, other, rtol=1e-4, atol=1e-5, err_msg=variable.name)
+
+
+def _assert_same(ranker, expected):
+    for variable, other in zip(ranker.trainable_variables, expected.trainable_variables, strict=True):
+        np.testing.assert_array_equal(variable, other, err_msg=variable.name)
+
+
+def test_the_best_weights_are_those_of_the_best_step_and_not_the_newest(small_log, folder, undisturbed, tmp_path):
+    # As a run leaves it that was killed after it wrote the best checkpoint and before the last.
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    other = Ranker(small_log.schema, small_log.inputs, MODEL, seed=5)
+    newest = tf.train.Checkpoint(ranker=other)
+    tf.train.CheckpointManager(newest, str(tmp_path / "checkpoints" / "best"), 2).save(checkpoint_number=99)
+    ranker, result = _fit(small_log, tmp_path)
+    assert (result.resumed_from_step, result.best_step) == (36, undisturbed[1].best_step)
+    _assert_same(ranker, undisturbed[0])
+
+
+def test_a_state_that_is_half_removed_is_not_taken_for_that_of_a_killed_training(
+    small_log, folder, undisturbed, tmp_path, monkeypatch
+):
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+
+    def die_half_way(path):
+        shutil.rmtree(f"{path}/best")
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tf.io.gfile, "rmtree", die_half_way)
+        with pytest.raises(Killed):
+            training.discard_checkpoints(str(tmp_path / "checkpoints"))
+    ranker, result = _fit(small_log, tmp_path)
+    assert result.resumed_from_step == 0
+    _assert_same(ranker, undisturbed[0])
 
 
 def test_it_stops_early_keeps_the_best_and_is_not_trained_further(small_log, tmp_path):
