@@ -90,7 +90,9 @@ class ServedRanker:
         # The ranker itself is left out: Keras would trace every layer once more, for training too, and
         # nothing but the signatures, and the variables they read, is wanted of it.
         exported = tf.Module()
-        exported.weights = list({v.ref(): v for function in signatures.values() for v in function.variables}.values())
+        read = {v.ref(): v for function in signatures.values() for v in function.variables}.values()
+        # A function does not list them in the same order in each process; the SavedModel keeps them by their place.
+        exported.weights = sorted(read, key=lambda variable: variable.name)
         exported.transform = self._transform
         tf.saved_model.save(exported, folder, signatures=signatures)
         write_vocabularies(folder, self._schema, self._hierarchy, self._transform_output)

@@ -33,7 +33,7 @@ def write_warm_up(folder: str, schema: LogSchema, hierarchy: CategoryHierarchy) 
             for name, value in inputs.items():
                 request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
             log = prediction_log_pb2.PredictionLog(predict_log=prediction_log_pb2.PredictLog(request=request))
-            writer.write(log.SerializeToString())
+            writer.write(log.SerializeToString(deterministic=True))
 
 
 def _calls(schema: LogSchema, hierarchy: CategoryHierarchy) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
@@ -78,7 +78,7 @@ def _example(request: dict[str, np.ndarray]) -> bytes:
     for name, values in request.items():
         feature = example.features.feature[name]
         (feature.bytes_list if values.dtype == object else feature.float_list).value.extend(np.ravel(values))
-    return example.SerializeToString()
+    return example.SerializeToString(deterministic=True)
 
 
 def _elwc(request: dict[str, np.ndarray], schema: LogSchema) -> bytes:
@@ -88,4 +88,4 @@ def _elwc(request: dict[str, np.ndarray], schema: LogSchema) -> bytes:
     message.context.ParseFromString(_example(context))
     for item in range(len(request[of_items[0]])):
         message.examples.add().ParseFromString(_example({name: request[name][item : item + 1] for name in of_items}))
-    return message.SerializeToString()
+    return message.SerializeToString(deterministic=True)
