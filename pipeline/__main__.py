@@ -1,5 +1,6 @@
 """python -m pipeline <verb>: see `python -m pipeline --help`."""
 
+import signal
 import sys
 
 from absl import app, flags
@@ -70,6 +71,9 @@ def _main(arguments: list[str]) -> None:
     except common.Refused as error:
         print(error, file=sys.stderr)
         sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(128 + signal.SIGINT)
 
 
 def main() -> None:

@@ -55,6 +55,11 @@ class Display(logging.Handler):
         title = self._title if self._status else " " * 4
         self._console.print(f"{title:<34} {outcome}", markup=False, highlight=False)
 
+    def stop(self) -> None:
+        """Gives the line back to the terminal, and its cursor."""
+        if self._status:
+            self._status.stop()
+
     def emit(self, record: logging.LogRecord) -> None:
         """Shows a line of progress, which the next may replace unless it is above INFO."""
         message = record.getMessage()

@@ -4,9 +4,14 @@ import contextlib
 import logging
 import os
 import pathlib
+import signal
 import sys
+import typing
 
 from absl import flags
+
+if typing.TYPE_CHECKING:
+    from rich.console import Console
 
 CONFIG = flags.DEFINE_string("config", "pipeline/configs/demo.yaml", "The run's YAML file.")
 DATA = flags.DEFINE_string("data", None, "The folder of the log; stands in for `data.path`.")
@@ -22,7 +27,7 @@ class Refused(Exception):
 @contextlib.contextmanager
 def screen(name: str):
     """What a verb that runs components shows: gives (console, display, the run's folder), and ends the process with a
-    message where one of them fails or the user interrupts."""
+    message where one of them fails or SIGINT or SIGTERM comes."""
     from pipeline.display import PROGRESS_LOGGER, Display, quiet
 
     folder = pathlib.Path(RUNS.value) / name
@@ -30,6 +35,7 @@ def screen(name: str):
     log = folder / "run.log"
     with quiet(str(log)) as (out, err):
         display = Display(out)
+        _end_by_signal(out, err)
         progress = logging.getLogger(PROGRESS_LOGGER)
         progress.setLevel(logging.INFO)
         progress.addHandler(display)
@@ -37,12 +43,28 @@ def screen(name: str):
             yield out, display, folder
         except (RuntimeError, OSError) as error:  # ComponentFailed is one of them
             logging.getLogger(__name__).exception("the run failed")
+            display.stop()
             err.print(f"{error}\nThe whole story is in {log}", markup=False, highlight=False, soft_wrap=True)
             sys.exit(1)
-        except KeyboardInterrupt:
-            err.print(
-                "\nInterrupted. The same command goes on from here: what is finished is reused, "
-                "and training resumes from its last checkpoint.",
-                highlight=False,
-            )
-            os._exit(130)  # Beam's and TensorFlow's threads would keep the process for minutes.
+
+
+def _end_by_signal(out: "Console", err: "Console") -> None:
+    """Ends the process at SIGINT and SIGTERM, saying how to go on.
+
+    At once, as SIGKILL would, which leaves nothing that the next run does not mend. An exception would be taken by Beam
+    for one of the component's own, and the threads of Beam and TensorFlow would keep the process for minutes.
+    """
+
+    descriptor = os.dup(err.file.fileno())
+
+    def end(number: int, _) -> None:
+        show_cursor = "\x1b[?25h" if out.is_terminal else ""  # hidden while a component is at work
+        message = (
+            f"{show_cursor}\n{signal.Signals(number).name}: interrupted. The same command goes on from here: what is "
+            "finished is reused, and training resumes from its last checkpoint.\n"
+        )
+        os.write(descriptor, message.encode())
+        os._exit(128 + number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
