@@ -7,7 +7,7 @@ export PYTHON
 python := .venv/bin/python
 data := $(if $(DATA),--data $(DATA))
 
-.PHONY: help environment run tune ablation score serve airflow kubeflow test fuzz bench flink lint format lock clean
+.PHONY: help environment run tune ablation score serve airflow kubeflow test fuzz bench kills flink lint format lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -48,6 +48,9 @@ fuzz: environment  ## 24,000 malformed requests and a hundred version swaps agai
 
 bench: environment  ## every benchmark: tables here, JSON in runs/benchmarks; ARGS=--toy tries whether they run
 	@for name in train strategies growth serve server ingest hierarchy pipeline; do $(python) -m benchmarks.$$name $(ARGS) || exit 1; done
+
+kills: environment  ## kill the pipeline 50 times at random moments and compare what it ends with: ARGS=--kills=200
+	@$(python) -m benchmarks.kills $(ARGS)
 
 flink: environment  ## a million impressions through a Flink cluster on this machine, compared with the direct runner
 	@$(python) -m benchmarks.flink $(ARGS)

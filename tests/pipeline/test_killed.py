@@ -1,0 +1,91 @@
+"""Three runs of one log with one seed, in processes with hash seeds of their own, compared bit by bit on one thread:
+one undisturbed, one that was ended in four places and started again, one of the log in other files."""
+
+import json
+import pathlib
+import signal
+
+import pytest
+
+from benchmarks.attempts import ONE_THREAD, SETS, Attempt, attempt, once_there, while_writing
+from benchmarks.run_state import differences, digests, inconsistencies
+
+# Where, by what, and what the process leaves as its exit code.
+ENDS = [
+    ("ClickLogExampleGen", signal.SIGTERM, once_there("artifacts/ClickLogExampleGen/examples/*/Split-train")),
+    ("Transform", signal.SIGINT, while_writing("Transform", 1.0)),
+    ("Trainer", signal.SIGKILL, once_there("checkpoints/*/last/checkpoint")),
+    ("Pusher", signal.SIGKILL, while_writing("Pusher", 0.0)),
+]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory) -> pathlib.Path:
+    return tmp_path_factory.mktemp("runs")
+
+
+def hash_seed(number: int) -> dict[str, str]:
+    return {**ONE_THREAD, "PYTHONHASHSEED": str(number)}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(runs) -> pathlib.Path:
+    done = attempt(runs / "1", environment=hash_seed(1))
+    assert done.code == 0, done.output
+    assert not done.halves
+    return runs / "1" / "demo"
+
+
+@pytest.fixture(scope="module")
+def attempts(runs) -> list[Attempt]:
+    """All starts of the run that was ended, the last of which came to its end."""
+    moments = [(moment, number) for _, number, moment in ENDS]
+    return [attempt(runs / "2", *ends, environment=hash_seed(2)) for ends in (*moments, ())]
+
+
+@pytest.fixture(scope="module")
+def killed(runs, attempts) -> pathlib.Path:
+    assert attempts[-1].code == 0, attempts[-1].output
+    return runs / "2" / "demo"
+
+
+def test_a_signal_ends_the_run_at_once_and_it_says_how_to_go_on(attempts):
+    assert [(one.at, one.killed) for one in attempts[:-1]] == [(component, True) for component, _, _ in ENDS]
+    assert [one.code for one in attempts] == [143, 130, -9, -9, 0]
+    for one in attempts[:2]:
+        assert "The same command goes on from here" in one.output
+        assert "Traceback" not in one.output
+
+
+def test_after_four_kills_it_ends_with_what_an_undisturbed_run_ends_with(undisturbed, killed):
+    assert differences(digests(undisturbed), digests(killed)) == []
+
+
+def test_after_four_kills_nothing_half_done_is_left(attempts, undisturbed, killed):
+    assert inconsistencies(undisturbed) == []
+    assert inconsistencies(killed) == []
+    assert not any(one.halves for one in attempts)
+
+
+def test_what_was_finished_is_reused_and_the_training_resumed(killed):
+    summary = json.loads((killed / "summary.json").read_text())
+    assert [name for name, cached in summary["cached"].items() if not cached] == ["Pusher"]
+    assert 0 < summary["training"]["resumed_from_step"] < summary["training"]["steps"]
+
+
+def test_the_log_in_other_files_and_another_order_gives_the_same(runs, undisturbed, tmp_path):
+    [log] = undisturbed.glob("log-*/impressions-*.csv")
+    header, *rows = log.read_text().splitlines(keepends=True)
+    request = header.split(",").index("request_id")
+    of_request = [row.split(",")[request] for row in rows]
+    begins = [i for i in range(len(rows)) if i == 0 or of_request[i] != of_request[i - 1]]
+    cuts = [0, begins[len(begins) // 5], begins[len(begins) // 2], len(rows)]
+    for name, begin, end in zip("cba", cuts, cuts[1:], strict=False):  # read last first
+        (tmp_path / f"impressions-{name}.csv").write_text(header + "".join(rows[begin:end]))
+    sets = (*SETS, "stop_after=transform")
+    done = attempt(runs / "3", sets=sets, data=str(tmp_path), environment=hash_seed(3))
+    assert done.code == 0, done.output
+    expected, found = digests(undisturbed), digests(runs / "3" / "demo")
+    outputs = ["ClickLogExampleGen/examples", "CategoryHierarchyGen/hierarchy", "Transform/transformed_examples"]
+    outputs.append("Transform/transform_graph")  # with the vocabularies
+    assert {name: found[name] for name in outputs} == {name: expected[name] for name in outputs}
