@@ -107,7 +107,8 @@ def _moment(
 
 def _report(attempts: list[tuple[str, Attempt]], rounds: int, resumed: int, wrong: list[str]) -> None:
     kills = collections.Counter((one.at, kind) for kind, one in attempts if one.killed)
-    places = dict.fromkeys(one.at for _, one in attempts if one.killed)
+    components = dict.fromkeys(name for _, one in attempts for name in one.components)
+    places = [name for name in ("start-up", *components, "summary") if any(place == name for place, _ in kills)]
     rows = [
         [place, *(kills[place, kind] for kind in _KINDS), sum(kills[place, kind] for kind in _KINDS)]
         for place in places

@@ -7,13 +7,13 @@ import signal
 
 import pytest
 
-from benchmarks.attempts import ONE_THREAD, SETS, Attempt, attempt, once_there, while_writing
+from benchmarks.attempts import ONE_THREAD, SETS, Attempt, attempt, fork, once_there, while_writing
 from benchmarks.run_state import differences, digests, inconsistencies
 
 # Where, by what, and what the process leaves as its exit code.
 ENDS = [
     ("ClickLogExampleGen", signal.SIGTERM, once_there("artifacts/ClickLogExampleGen/examples/*/Split-train")),
-    ("Transform", signal.SIGINT, while_writing("Transform", 1.0)),
+    ("StatisticsGen", signal.SIGINT, while_writing("StatisticsGen", 0.5)),
     ("Trainer", signal.SIGKILL, once_there("checkpoints/*/last/checkpoint")),
     ("Pusher", signal.SIGKILL, while_writing("Pusher", 0.0)),
 ]
@@ -40,7 +40,10 @@ def undisturbed(runs) -> pathlib.Path:
 def attempts(runs) -> list[Attempt]:
     """All starts of the run that was ended, the last of which came to its end."""
     moments = [(moment, number) for _, number, moment in ENDS]
-    return [attempt(runs / "2", *ends, environment=hash_seed(2)) for ends in (*moments, ())]
+    first, *others = moments
+    ended = attempt(runs / "2", *first, environment=hash_seed(2))
+    # The hash seed of a fork is the one of the tests.
+    return [ended, *(attempt(runs / "2", *ends, start=fork) for ends in (*others, ()))]
 
 
 @pytest.fixture(scope="module")
