@@ -18,7 +18,7 @@ from models.layers.routing import Routing
 from models.losses.auxiliary import auxiliary_losses, auxiliary_weights
 from models.losses.ranking import ranking_loss
 from models.metrics import ItemLogLoss, SessionAUC
-from models.replicas import Share, SharedSeed, fold_in, replicas, share_of
+from models.replicas import Share, SharedSeed, fold_in, replicas, share_of, total
 from schemas.reader import LogSchema
 
 
@@ -79,6 +79,7 @@ class Ranker(tfrs.Model):
             tf.keras.metrics.MeanTensor(name="gate", shape=(1 + 2 * config.experts,)) if config.sparse else None
         )
         self.items = tf.keras.metrics.Sum(name="items")
+        self.distribute_reduction_method = "first"  # what `train_step` gives is the same on all replicas
         self.validation_loss = tf.keras.metrics.Mean(name="ranking_loss")
         self.validation_metrics = [SessionAUC(name="session_auc"), ItemLogLoss(name="log_loss")]
 
@@ -171,17 +172,18 @@ class Ranker(tfrs.Model):
         return {metric.name: float(metric.result()) for metric in (self.validation_loss, *self.validation_metrics)}
 
     def train_step(self, features: dict) -> dict[str, tf.Tensor]:
-        """One step of the optimizer; gives the step's losses, in the order of ``loss_names``, and items.
+        """One step of the optimizer; gives its losses, in the order of ``loss_names``, and items, of all replicas.
 
-        Of a replica it is its part: Keras adds them up. TensorFlow Recommenders' would compute the result of every
-        metric each time.
+        TensorFlow Recommenders' would compute the result of every metric each time.
         """
         with tf.GradientTape() as tape:
             losses = self._terms(features, training=True)
             objective = self._objective(losses)
         self.optimizer.minimize(objective, self.trainable_variables, tape)
-        items = tf.size(features[self.inputs.any_item_feature].flat_values)
-        return {"losses": tf.stack([losses[name] for name in self.loss_names]), "items": items}
+        items = tf.cast(tf.size(features[self.inputs.any_item_feature].flat_values), tf.float32)
+        # Keras would add up the numbers of a vector as well.
+        of_all = total(tf.stack([*(losses[name] for name in self.loss_names), items]))
+        return {"losses": of_all[:-1], "items": of_all[-1]}
 
     def test_step(self, features: dict) -> dict:
         """Validates a batch; the figures are those of `validation_means`."""

@@ -171,16 +171,18 @@ def test_a_trial_that_diverges_fails_alone_and_is_not_trained_again(small_log, t
     assert _search(small_log, tmp_path, tune) == (trials, best)
 
 
-def test_a_search_of_which_all_trials_diverge_says_so(small_log, tmp_path):
-    tune = TuneConfig(trials=5, space={"train": {"learning_rate": [1e29, 1e30]}})
-    with pytest.raises(TrainingFault, match=r"all 2 trials failed, the first of them trial 1 of 5 \(learning_rate 1e"):
-        _search(small_log, tmp_path, tune)
+@pytest.mark.parametrize(
+    ("fault", "error", "message"),
+    [
+        (TrainingFault, TrainingFault, r"all 5 trials failed, the first of them trial 1 of 5 \(experts 3\): it is so"),
+        (LabelLeak, tuner.keras_tuner.errors.FatalError, r"trial 1 of 5 failed \(experts 3\)"),
+    ],
+)
+def test_a_fault_of_all_trials_and_a_leaked_label_end_the_search(tmp_path, fault, error, message):
+    def fail(values):
+        raise fault("it is so")
 
-
-def test_a_leaked_label_ends_the_search(tmp_path):
-    def leak(values):
-        raise LabelLeak("price knows")
-
-    oracle = tuner.make_oracle(TUNE, tuner._hyperparameters(TUNE, MODEL, TRAIN), lambda values: ())
-    with pytest.raises(tuner.keras_tuner.errors.FatalError, match="trial 1 of 2 failed"):
-        tuner.RankerTuner(oracle, leak, directory=str(tmp_path)).search()
+    tune = TuneConfig(trials=5, space={"model": {"experts": [3, 4, 5, 6, 7]}})
+    oracle = tuner.make_oracle(tune, tuner._hyperparameters(tune, MODEL, TRAIN), lambda values: ())
+    with pytest.raises(error, match=message):
+        tuner.RankerTuner(oracle, fail, directory=str(tmp_path)).search()
