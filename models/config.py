@@ -189,6 +189,24 @@ class TrainConfig(Section):
         "span of `data.window` alone; without such a model, and with false, on the whole window; docs/day-after-day.md",
     )
     patience: int = Field(3, ge=1, description="validations without a better session AUC before training stops")
+    max_adversarial_ratio: float = Field(
+        1.0,
+        gt=0,
+        description="training stops where disagreement, times adv_weight, is more than so many times the ranking loss",
+    )
+    max_session_auc: float = Field(
+        0.995,
+        gt=0.5,
+        le=1,
+        description="training stops where the validation's session AUC is above it: a label has leaked; 1: never",
+    )
+    max_expert_share: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="share of the requests that no expert should be above; half-way from K / N to 1 unless given",
+    )
+    on_collapse: Literal["stop", "warn"] = Field("warn", description="what an expert above that does to the training")
     strategy: Literal["default", "mirrored", "multi_worker"] = Field(
         "default",
         description="one process; mirrored: all GPUs of this machine; multi_worker: several processes, on this machine "

@@ -18,7 +18,7 @@ from models.layers.routing import Routing
 from models.losses.auxiliary import auxiliary_losses, auxiliary_weights
 from models.losses.ranking import ranking_loss
 from models.metrics import ItemLogLoss, SessionAUC
-from models.replicas import Share, SharedSeed, fold_in, replicas, share_of
+from models.replicas import Share, SharedSeed, fold_in, replicas, share_of, total
 from schemas.reader import LogSchema
 
 
@@ -76,9 +76,10 @@ class Ranker(tfrs.Model):
         self.loss_names = ["ranking_loss", *self.auxiliary_weights]
         self.loss_means = tf.keras.metrics.MeanTensor(name="losses", shape=(len(self.loss_names),))
         self.gate_means = (
-            tf.keras.metrics.MeanTensor(name="gate", shape=(1 + config.experts,)) if config.sparse else None
+            tf.keras.metrics.MeanTensor(name="gate", shape=(1 + 2 * config.experts,)) if config.sparse else None
         )
         self.items = tf.keras.metrics.Sum(name="items")
+        self.distribute_reduction_method = "first"  # what `train_step` gives is the same on all replicas
         self.validation_loss = tf.keras.metrics.Mean(name="ranking_loss")
         self.validation_metrics = [SessionAUC(name="session_auc"), ItemLogLoss(name="log_loss")]
 
@@ -132,6 +133,12 @@ class Ranker(tfrs.Model):
         logits, _ = self._score(features, training=False, seed=None, gates=gates, one_request=one_request)
         return features[self.inputs.any_item_feature].with_flat_values(self._combined(logits))
 
+    @property
+    def own_variables(self) -> list[tf.Variable]:
+        """Weights and moving statistics; those of the metrics are left out."""
+        of_metrics = {id(variable) for metric in self.metrics for variable in metric.variables}
+        return [variable for variable in self.variables if id(variable) not in of_metrics]
+
     def folded_gates(self) -> list[FoldedGates]:
         """The gates of all tasks as tables, with the weights they have now.
 
@@ -149,12 +156,15 @@ class Ranker(tfrs.Model):
     def training_means(self) -> dict[str, tf.Tensor]:
         """By TensorBoard's name, the means of the steps since the last validation.
 
-        The losses; and of the first task's gate the entropy and each expert's share of the requests.
+        The losses; and of the first task's gate the entropy, each expert's weight, and the share of the requests whose
+        items it scores.
         """
         means = dict(zip([f"loss/{name}" for name in self.loss_names], self.loss_means.result(), strict=True))
         if self.gate_means:
             means["gate/entropy"], *shares = tf.unstack(self.gate_means.result())
-            means |= {f"gate/utilisation/expert_{expert}": share for expert, share in enumerate(shares)}
+            experts = range(self.config.experts)
+            names = [f"gate/{of}/expert_{expert}" for of in ("utilisation", "active") for expert in experts]
+            means |= dict(zip(names, shares, strict=True))
         return means
 
     def validation_means(self) -> dict[str, float]:
@@ -162,14 +172,18 @@ class Ranker(tfrs.Model):
         return {metric.name: float(metric.result()) for metric in (self.validation_loss, *self.validation_metrics)}
 
     def train_step(self, features: dict) -> dict[str, tf.Tensor]:
-        """One step of the optimizer; gives the step's loss and items, of a replica its part: Keras adds them up.
+        """One step of the optimizer; gives its losses, in the order of ``loss_names``, and items, of all replicas.
 
         TensorFlow Recommenders' would compute the result of every metric each time.
         """
         with tf.GradientTape() as tape:
-            loss = self.compute_loss(features, training=True)
-        self.optimizer.minimize(loss, self.trainable_variables, tape)
-        return {"total_loss": loss, "items": tf.size(features[self.inputs.any_item_feature].flat_values)}
+            losses = self._terms(features, training=True)
+            objective = self._objective(losses)
+        self.optimizer.minimize(objective, self.trainable_variables, tape)
+        items = tf.cast(tf.size(features[self.inputs.any_item_feature].flat_values), tf.float32)
+        # Keras would add up the numbers of a vector as well.
+        of_all = total(tf.stack([*(losses[name] for name in self.loss_names), items]))
+        return {"losses": of_all[:-1], "items": of_all[-1]}
 
     def test_step(self, features: dict) -> dict:
         """Validates a batch; the figures are those of `validation_means`."""
@@ -183,6 +197,17 @@ class Ranker(tfrs.Model):
 
         Of a replica that trains it is the part of its requests in that of the whole batch: the parts add up.
         """
+        return self._objective(self._terms(features, training))
+
+    def objective_of(self, losses: tf.Tensor) -> float:
+        """The objective J of a step, by what `train_step` gives of its losses."""
+        return float(self._objective(dict(zip(self.loss_names, tf.unstack(losses), strict=True))))
+
+    def _objective(self, losses: dict[str, tf.Tensor]) -> tf.Tensor:
+        return tf.add_n([self.auxiliary_weights.get(name, 1.0) * loss for name, loss in losses.items()])
+
+    def _terms(self, features: dict, training: bool) -> dict[str, tf.Tensor]:
+        """The losses of a batch by name; updates the metrics on the way."""
         seed = share = None
         if training:
             seed = tf.stack([self.seed, tf.cast(self.optimizer.iterations, tf.int32)])
@@ -201,7 +226,7 @@ class Ranker(tfrs.Model):
             session_auc, log_loss = self.validation_metrics
             for metric, scores in ((session_auc, self._combined(logits)), (log_loss, tf.sigmoid(logits[:, 0]))):
                 metric.update_state(labels.to_tensor(-1), labels.with_flat_values(scores).to_tensor(-1.0))
-        return tf.add_n([self.auxiliary_weights.get(name, 1.0) * loss for name, loss in losses.items()])
+        return losses
 
     def _ranking_losses(self, features: dict, logits: tf.Tensor, share: Share | None) -> list[tf.Tensor]:
         weights = features[self.weight.name].flat_values if self.weight else None
@@ -300,7 +325,8 @@ class Ranker(tfrs.Model):
         return Routing(gate(encoded.joined(), categories[0], encoded.request_of_item))
 
     def _watch(self, weights: tf.Tensor, share: Share | None) -> None:
-        """Keeps the first task's gate entropy and its experts' shares for TensorBoard."""
+        """Keeps the first task's gate entropy, its experts' weights and how often each is active."""
         entropy = -tf.reduce_sum(tf.math.xlogy(weights, weights), axis=1, keepdims=True)
-        means = tf.reduce_mean(tf.concat([entropy, weights], axis=1), axis=0)
+        active = tf.cast(weights > 0.0, weights.dtype)
+        means = tf.reduce_mean(tf.concat([entropy, weights, active], axis=1), axis=0)
         self.gate_means.update_state(means * (replicas() * share.requests) if share else means)

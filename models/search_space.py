@@ -12,7 +12,8 @@ from models.config import ModelConfig, TrainConfig, Variant
 from schemas.section import Section
 
 _SECTIONS = {"model": ModelConfig, "train": TrainConfig}
-# The variant and the tasks say what is compared, the best of many seeds is luck, and the devices change nothing.
+# The variant and the tasks say what is compared, the best of many seeds is luck, and the devices and the limits at
+# which a training is ended change nothing.
 _NOT_TUNED = {
     "model.variant",
     "model.tasks",
@@ -21,6 +22,10 @@ _NOT_TUNED = {
     "train.strategy",
     "train.workers",
     "train.xla",
+    "train.max_adversarial_ratio",
+    "train.max_session_auc",
+    "train.max_expert_share",
+    "train.on_collapse",
 }
 # By which variants a key is read, whatever the values of other keys; one that is not named here is always read.
 _VARIANTS = typing.get_args(Variant)

@@ -11,6 +11,7 @@ import tensorflow_transform as tft
 from models import warm_start
 from models.config import EARLIER, ModelConfig, TrainConfig
 from models.export import ServedRanker
+from models.faults import keep_warnings
 from models.features import ranker_inputs
 from models.hierarchy import hierarchy_folder, read_hierarchy
 from models.ranker import Ranker
@@ -34,13 +35,17 @@ def run_fn(fn_args) -> None:
         ``checkpoints`` (a folder that outlives the run). ``hyperparameters``, if a search found some,
         stand in for what ``custom_config`` says of the same keys. ``base_model``, if given, is an earlier model whose
         weights the ranker takes over (models/warm_start.py); it is trained on the newest span alone then.
-        Writes `RESULT_FILE` and TensorBoard's logs to ``model_run_dir``.
+        Writes `RESULT_FILE`, what it warned of and TensorBoard's logs to ``model_run_dir``.
+
+    Raises:
+      TrainingFault: if the training goes wrong; no model is saved.
     """
     _, train_config, _ = _configuration(fn_args)
-    if train_config.strategy == "multi_worker":
-        train_on_workers(fn_args, train_config.workers)
-    else:
-        train(fn_args)
+    with keep_warnings(fn_args.model_run_dir):
+        if train_config.strategy == "multi_worker":
+            train_on_workers(fn_args, train_config.workers)
+        else:
+            train(fn_args)
 
 
 def train(fn_args) -> None:

@@ -1,6 +1,7 @@
 """Fits a ranker: steps, validation, early stopping, and checkpoints from which a killed run resumes."""
 
 import dataclasses
+import functools
 import logging
 import math
 import os
@@ -15,6 +16,7 @@ from models.optimizers import make_optimizer
 from models.ranker import Ranker
 from models.requests import count_requests, read_requests
 from models.strategies import is_chief
+from models.watch import Watch
 
 progress = logging.getLogger("aislerank.progress")
 
@@ -66,6 +68,9 @@ def fit(
       log_dir: for TensorBoard.
       prepare: applied to each batch of both splits, see `read_requests`.
       start: called with the ranker when its variables are made, to set them to other values than the random ones.
+
+    Raises:
+      TrainingFault: if the training goes wrong, see `Watch`; the checkpoints are those from before.
     """
     started = time.monotonic()
     requests, to_validate = count_requests(train_files), count_requests(valid_files)
@@ -112,6 +117,7 @@ def fit(
             ).apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)),
         )
         valid = _for_all(strategy, lambda shard: batches_of(valid_files, shard))
+        read_again = [functools.partial(batches_of, files, (0, 1, 1)) for files in (train_files, valid_files)]
         # To Keras an epoch is the stretch between two validations.
         ranker.fit(
             train,
@@ -122,7 +128,8 @@ def fit(
             # Of a stream for several, Keras wants to be told.
             validation_steps=math.ceil(to_validate / config.batch_requests / replicas) if replicas > 1 else None,
             verbose=0,
-            callbacks=[report, state],
+            # First, so that no checkpoint is written of a training that went wrong.
+            callbacks=[Watch(config, *read_again), report, state],
         )
     steps = int(ranker.optimizer.iterations.numpy())
     if is_chief():
@@ -170,14 +177,9 @@ def _create_variables(ranker: Ranker, batches: tf.data.Dataset) -> None:
 def with_weights_of(trained: Ranker, ranker: Ranker, batch: dict) -> Ranker:
     """``ranker``, a new one like ``trained``, with its weights, whatever strategy it was trained by; of some batch."""
     ranker(batch)  # makes the variables
-    for weight, other in zip(_weights(ranker), _weights(trained), strict=True):
+    for weight, other in zip(ranker.own_variables, trained.own_variables, strict=True):
         weight.assign(other.numpy())
     return ranker
-
-
-def _weights(ranker: Ranker) -> list[tf.Variable]:
-    of_metrics = {id(variable) for metric in ranker.metrics for variable in metric.variables}
-    return [variable for variable in ranker.variables if id(variable) not in of_metrics]
 
 
 class _TrainingState(tf.keras.callbacks.Callback):
@@ -281,7 +283,7 @@ class _Report(tf.keras.callbacks.Callback):
         if now >= self._next_line:
             self._next_line = now + self._SECONDS_BETWEEN_LINES
             step = int(self.model.optimizer.iterations.numpy())
-            progress.info("step %d of %d, loss %.4f", step, self._total_steps, float(logs["total_loss"]))
+            progress.info("step %d of %d, loss %.4f", step, self._total_steps, self.model.objective_of(logs["losses"]))
 
     def on_test_begin(self, logs=None):
         """Ends the stretch of training; writes the losses apart, the gate's entropy, each expert's share."""

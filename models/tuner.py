@@ -13,13 +13,14 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from models.config import ModelConfig, TrainConfig
+from models.faults import LOGGER, LabelLeak, TrainingFault
 from models.search_space import Range, TuneConfig, decode, encode, searched, show, with_values
 from models.threads import use_cores
 from models.trainer import new_ranker, training_key
 from models.training import fit
 from schemas.reader import parse_schema
 
-progress = logging.getLogger("aislerank.progress")
+progress = logging.getLogger(LOGGER)
 OBJECTIVE = "session_auc"
 _RESULT_FILE = "result.json"
 _DRAWS = 1000
@@ -81,13 +82,25 @@ class RankerTuner(keras_tuner.Tuner):
     def __init__(self, oracle: keras_tuner.Oracle, train: Callable[[dict[str, Any]], float], **kwargs):
         super().__init__(oracle, **kwargs)
         self._train = train
+        self._failed: list[str] = []
+
+    def search(self, *args, **kwargs) -> None:
+        """Searches.
+
+        Raises:
+          TrainingFault: if all trials failed.
+        """
+        super().search(*args, **kwargs)
+        if len(self._failed) == len(self.oracle.trials):
+            raise TrainingFault(f"all {len(self._failed)} trials failed, the first of them {self._failed[0]}")
 
     def run_trial(self, trial) -> dict[str, float]:
         """Trains once.
 
         Raises:
-          keras_tuner.errors.FatalError: if the training fails, which ends the search. KerasTuner would go on
-            and spend the budget on an error: what cannot be has not been proposed.
+          keras_tuner.errors.FailedTrialError: if the training goes wrong, as it does with some values and not others.
+          keras_tuner.errors.FatalError: if it fails otherwise, which ends the search. KerasTuner would go on and spend
+            the budget on an error: what cannot be has not been proposed, and a leaked label is in all trials.
         """
         name = f"trial {int(trial.trial_id) + 1} of {self.oracle.max_trials}"
         values = decode(trial.hyperparameters.values)
@@ -96,6 +109,10 @@ class RankerTuner(keras_tuner.Tuner):
         try:
             session_auc = self._train(trial.hyperparameters.values)
         except Exception as error:
+            if isinstance(error, TrainingFault) and not isinstance(error, LabelLeak):
+                progress.log(_TRIAL_LINE, "%s failed: %s", name, error)
+                self._failed.append(f"{name} ({described}): {error}")
+                raise keras_tuner.errors.FailedTrialError(str(error)) from error
             raise keras_tuner.errors.FatalError(f"{name} failed ({described})") from error
         finished = [other.score for other in self.oracle.trials.values() if other.score is not None]
         best = max([session_auc, *finished])
@@ -118,6 +135,7 @@ def make_oracle(
         "max_trials": tune.trials,
         "seed": tune.seed,
         "hyperparameters": hyperparameters,
+        "max_consecutive_failed_trials": tune.trials + 1,  # however many fail, the others may not
     }
     if tune.algorithm == "random":
         return _RandomSearch(**arguments)
@@ -192,31 +210,51 @@ def _hyperparameters(tune: TuneConfig, model: ModelConfig, train: TrainConfig) -
 
 
 def _train(fn_args, model: ModelConfig, train: TrainConfig) -> float:
-    """The best session AUC of a training's validations; from a file if it was trained before."""
+    """The best session AUC of a training's validations; from a file if it was trained before.
+
+    Raises:
+      TrainingFault: if the training goes wrong; but for a `LabelLeak`, that too is told by the file.
+    """
     custom = fn_args.custom_config
     folder = os.path.join(custom["checkpoints"], "trials", training_key(fn_args, model, train))
     result_file = os.path.join(folder, _RESULT_FILE)
     if tf.io.gfile.exists(result_file):
         with tf.io.gfile.GFile(result_file) as file:
-            return json.load(file)[OBJECTIVE]
+            result = json.load(file)
+        if fault := result.get("fault"):
+            raise TrainingFault(fault)
+        return result[OBJECTIVE]
     # The graphs of the trials before would stay in memory.
     tf.keras.backend.clear_session()
     gc.collect()
     transform_output = tft.TFTransformOutput(fn_args.transform_graph_path)
-    result = fit(
-        new_ranker(parse_schema(custom["schema"]), fn_args.transform_graph_path, model, train),
-        fn_args.train_files,
-        fn_args.eval_files,
-        transform_output.transformed_feature_spec(),
-        train,
-        checkpoint_dir=os.path.join(folder, "checkpoints"),
-        log_dir=os.path.join(folder, "logs"),
-    )
-    if math.isnan(result.session_auc):
-        raise ValueError("no request of the validation split has a click and a non-click: nothing to judge trials by")
+    try:
+        session_auc = fit(
+            new_ranker(parse_schema(custom["schema"]), fn_args.transform_graph_path, model, train),
+            fn_args.train_files,
+            fn_args.eval_files,
+            transform_output.transformed_feature_spec(),
+            train,
+            checkpoint_dir=os.path.join(folder, "checkpoints"),
+            log_dir=os.path.join(folder, "logs"),
+        ).session_auc
+    except LabelLeak:
+        raise
+    except TrainingFault as error:
+        session_auc, fault = None, error
+    else:
+        fault = None
+        if math.isnan(session_auc):
+            raise ValueError(
+                "no request of the validation split has a click and a non-click: nothing to judge trials by"
+            )
+    result = {OBJECTIVE: session_auc, "model": model.model_dump(), "train": train.model_dump()}
     with tf.io.gfile.GFile(f"{result_file}.tmp", "w") as file:
-        json.dump({OBJECTIVE: result.session_auc, "model": model.model_dump(), "train": train.model_dump()}, file)
+        json.dump(result | ({"fault": str(fault)} if fault else {}), file)
     tf.io.gfile.rename(f"{result_file}.tmp", result_file, overwrite=True)
     for part in ("checkpoints", "logs"):
-        tf.io.gfile.rmtree(os.path.join(folder, part))
-    return result.session_auc
+        if tf.io.gfile.exists(os.path.join(folder, part)):
+            tf.io.gfile.rmtree(os.path.join(folder, part))
+    if fault:
+        raise fault
+    return session_auc

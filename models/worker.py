@@ -13,6 +13,7 @@ import traceback
 import types
 
 from models import workers  # imports no TensorFlow: who only starts workers needs none
+from models.faults import TrainingFault
 
 
 def main() -> None:
@@ -35,6 +36,8 @@ def main() -> None:
     try:
         train(types.SimpleNamespace(**values))
     except BaseException as error:
+        if isinstance(error, TrainingFault):
+            workers.progress.critical("%s", error)  # for the one that started this process to raise
         traceback.print_exc()
         sys.stderr.flush()
         # Not by the usual way out, on which TensorFlow would wait for the others.

@@ -11,7 +11,8 @@ import sys
 import threading
 import time
 
-LOGGER = "aislerank.progress"
+from models.faults import LOGGER, TrainingFault
+
 # The worker's end of the pipe for lines of progress; in the environment of a process that is to train.
 PROGRESS = "AISLERANK_PROGRESS"
 JOB_FILE = "job.json"
@@ -21,6 +22,7 @@ _PROJECT = pathlib.Path(__file__).resolve().parent.parent
 _RESTARTS = 3
 _LOG_LINES = 30
 _SECONDS_BETWEEN_LOOKS = 0.2
+_SECONDS_TO_READ = 10.0  # what a worker said before it died
 
 # What a worker needs of TFX's FnArgs.
 _OF_FN_ARGS = (
@@ -74,6 +76,7 @@ def supervise(job: str, clusters: int | list[dict]) -> None:
       clusters: the TF_CONFIG of each worker that is started here, or how many workers the cluster shall have, all here.
 
     Raises:
+      TrainingFault: if a worker ends because the training goes wrong.
       WorkerFailed: if a worker fails by itself, or dies once more after three restarts.
     """
     for restart in range(_RESTARTS + 1):
@@ -84,6 +87,8 @@ def supervise(job: str, clusters: int | list[dict]) -> None:
             dead = _first_dead(workers)
         if dead is None:
             return
+        if dead.fault:
+            raise TrainingFault(dead.fault)
         if dead.code == FAILED or restart == _RESTARTS:
             break
         progress.warning(
@@ -137,6 +142,10 @@ class _Worker:
       job: the file.
       config: its TF_CONFIG.
       anew: whether its log is that of a new training, not that of a restart.
+
+    Attributes:
+      process: of it.
+      fault: what it said of a training that goes wrong, a line of progress at level CRITICAL; None until then.
     """
 
     def __init__(self, job: str, config: dict, anew: bool):
@@ -166,12 +175,15 @@ class _Worker:
                 pass_fds=[writer],
             )
         os.close(writer)
-        threading.Thread(target=self._show, args=[reader], daemon=True).start()
+        self.fault = None
+        self._reading = threading.Thread(target=self._show, args=[reader], daemon=True)
+        self._reading.start()
         return self
 
     def __exit__(self, *_):
         self.process.kill()  # one that waits for a dead one would wait for minutes
         self.process.wait()
+        self._reading.join(timeout=_SECONDS_TO_READ)
         self.process.stdin.close()
 
     def _show(self, reader: int) -> None:
@@ -179,7 +191,9 @@ class _Worker:
             for line in lines:
                 with contextlib.suppress(ValueError):  # cut by its end
                     level, message = json.loads(line)
-                    if self._shows:
+                    if level >= logging.CRITICAL:
+                        self.fault = message
+                    elif self._shows:
                         progress.log(level, "%s", message)
 
     @property

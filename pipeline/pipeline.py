@@ -17,6 +17,7 @@ from components.pusher.component import Pusher
 from components.trainer.component import Trainer
 from components.transform.component import Transform
 from models.config import EARLIER
+from models.labels import trained_labels
 from pipeline.beam import beam_arguments
 from pipeline.config import MODEL, RunConfig
 from pipeline.evaluation import evaluation_config
@@ -99,6 +100,8 @@ def _ingestion(config: RunConfig, log_schema: LogSchema, orchestration: Orchestr
         statistics=statistics.outputs["statistics"],
         anomalies=validator.outputs["anomalies"],
         schema=schema.outputs["schema"],
+        quarantine=example_gen.outputs["quarantine"],
+        labels=[label.name for label in trained_labels(log_schema, config.model)],
         on_anomaly=config.validation.on_anomaly,
         code=source_fingerprint("components.anomaly_gate.executor"),
         **compared,

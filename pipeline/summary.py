@@ -7,9 +7,11 @@ import pathlib
 import tensorflow_model_analysis as tfma
 from rich.console import Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from components.click_log_example_gen.quarantine import read_summary
 from models import warm_start
+from models.faults import read_warnings
 from models.hierarchy import read_hierarchy
 from models.search_space import show
 from models.trainer import RESULT_FILE
@@ -38,9 +40,9 @@ def summarise(
     Keys: ``name``, ``config``, ``rows_read``, ``rows_in_requests``, ``rows_quarantined``, ``items_cut`` (by
     `data.max_items`), ``quarantine`` (by reason), ``requests`` and ``items`` by split, ``categories`` by level,
     ``metrics`` (overall), ``metrics_by_top_category`` and ``metrics_by`` slice, ``blessed``, ``pushed_model`` (folder,
-    or None), ``training``, ``seconds`` and ``cached`` by component, ``train_items_per_second``. A run that stops
-    before training has none of those of a model; ``oracle_session_auc`` stands there for a simulated log,
-    ``trials`` after a search for hyperparameters.
+    or None), ``training``, ``seconds`` and ``cached`` by component, ``warnings`` (texts, each with its component),
+    ``train_items_per_second``. A run that stops before training has none of those of a model; ``oracle_session_auc``
+    stands there for a simulated log, ``trials`` after a search for hyperparameters.
 
     Returns:
       the summary.
@@ -61,6 +63,9 @@ def summarise(
         "categories": {level.feature: len(level.keys) for level in hierarchy.levels},
         "seconds": {run.name: round(run.seconds, 2) for run in node_runs},
         "cached": {run.name: run.cached for run in node_runs},
+        "warnings": [
+            f"{run.name}: {text}" for run in node_runs for uri in run.outputs.values() for text in read_warnings(uri)
+        ],
     }
     if "Tuner" in runs:
         summary["trials"] = read_trials(runs["Tuner"].outputs, folder)
@@ -135,6 +140,11 @@ def table(summary: dict) -> RenderableType:
         head.add_row("blessed", "yes" if summary["blessed"] else "no")
         head.add_row("pushed", summary["pushed_model"] or "no")
         parts.append(_metrics_table(summary))
+    if summary["warnings"]:
+        warnings = Table(title="Warnings", title_justify="left", show_header=False, show_lines=True)
+        for text in summary["warnings"]:
+            warnings.add_row(Text(text))
+        parts.append(warnings)
     return Group(*parts)
 
 

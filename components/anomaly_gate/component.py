@@ -1,5 +1,7 @@
 """AnomalyGate: stops a run whose data has anomalies."""
 
+import json
+from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 from tfx import types
@@ -7,7 +9,7 @@ from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import component_spec, standard_artifacts
 
 from components.anomaly_gate.executor import Executor
-from components.artifacts import AnomalyReport
+from components.artifacts import AnomalyReport, Quarantine
 
 
 class AnomalyGateSpec(component_spec.ComponentSpec):
@@ -15,6 +17,7 @@ class AnomalyGateSpec(component_spec.ComponentSpec):
 
     PARAMETERS: ClassVar = {
         "on_anomaly": component_spec.ExecutionParameter(type=str),
+        "labels": component_spec.ExecutionParameter(type=str),
         "code": component_spec.ExecutionParameter(type=str),
     }
     INPUTS: ClassVar = {
@@ -25,6 +28,7 @@ class AnomalyGateSpec(component_spec.ComponentSpec):
             type=standard_artifacts.ExampleStatistics, optional=True
         ),
         "serving_statistics": component_spec.ChannelParameter(type=standard_artifacts.ExampleStatistics, optional=True),
+        "quarantine": component_spec.ChannelParameter(type=Quarantine, optional=True),
     }
     OUTPUTS: ClassVar = {"report": component_spec.ChannelParameter(type=AnomalyReport)}
 
@@ -41,6 +45,9 @@ class AnomalyGate(base_component.BaseComponent):
       schema: the schema, with its comparators.
       previous_statistics: of the span before, for the features with a drift_comparator; empty for the first span.
       serving_statistics: of requests as they were served, for those with a skew_comparator.
+      quarantine: of ClickLogExampleGen, whose summary counts the positives of each split.
+      labels: those that are trained. A split without a positive of them, of the first also one without a request to
+        rank, always stops the run.
       on_anomaly: "stop" raises `AnomalyError`, "warn" logs the same message and goes on.
       code: fingerprint of the source, so that a change to it is not answered from the cache.
 
@@ -58,6 +65,8 @@ class AnomalyGate(base_component.BaseComponent):
         schema: types.BaseChannel,
         previous_statistics: types.BaseChannel | None = None,
         serving_statistics: types.BaseChannel | None = None,
+        quarantine: types.BaseChannel | None = None,
+        labels: Sequence[str] = (),
         on_anomaly: Literal["stop", "warn"] = "stop",
         code: str = "",
     ):
@@ -70,6 +79,8 @@ class AnomalyGate(base_component.BaseComponent):
                 schema=schema,
                 previous_statistics=previous_statistics,
                 serving_statistics=serving_statistics,
+                quarantine=quarantine,
+                labels=json.dumps(list(labels)),
                 on_anomaly=on_anomaly,
                 code=code,
                 report=types.Channel(type=AnomalyReport),

@@ -18,6 +18,9 @@ from tfx.types import artifact_utils
 from tfx.utils import io_utils
 
 from components.anomaly_gate.comparisons import SPLIT, compare
+from components.anomaly_gate.positives import faults
+from components.click_log_example_gen.quarantine import read_summary
+from models.faults import keep_warnings
 
 REPORT_FILE = "anomalies.json"
 COMPARISONS_FILE = "comparisons.json"
@@ -49,15 +52,18 @@ class Executor(base_executor.BaseExecutor):
 
         Args:
           input_dict: ``statistics``: one ExampleStatistics; ``anomalies``: one ExampleAnomalies; ``schema``: one
-            Schema; ``previous_statistics`` and ``serving_statistics``: one ExampleStatistics each, or none.
+            Schema; ``previous_statistics`` and ``serving_statistics``: one ExampleStatistics each, or none;
+            ``quarantine``: one Quarantine, or none.
           output_dict: ``report``: one AnomalyReport. Its ``anomalies.json`` is a list, one entry an anomaly:
             ``split``, ``feature``, ``type`` (of TFMD's AnomalyInfo.Type), ``short_description``,
             ``description``, and ``figures``, a dictionary of the feature's statistics in the split. Its
-            ``comparisons.json`` has the distances that `comparisons.compare` measured.
-          exec_properties: ``on_anomaly``: "stop" or "warn".
+            ``comparisons.json`` has the distances that `comparisons.compare` measured; `models.faults.WARNINGS_FILE`
+            the anomalies that did not stop the run.
+          exec_properties: ``on_anomaly``: "stop" or "warn"; ``labels``: JSON, as `positives.faults` takes them.
 
         Raises:
-          AnomalyError: if there is an anomaly and ``on_anomaly`` is "stop".
+          AnomalyError: if there is an anomaly and ``on_anomaly`` is "stop"; and, whatever it is, if the log leaves
+            nothing to learn or to judge.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         statistics = artifact_utils.get_single_instance(input_dict["statistics"])
@@ -86,12 +92,21 @@ class Executor(base_executor.BaseExecutor):
             file.write(json.dumps(measured, indent=2) + "\n")
         with fileio.open(os.path.join(folder, REPORT_FILE), "w") as file:
             file.write(json.dumps(found, indent=2) + "\n")
+        if hopeless := self._hopeless(input_dict.get("quarantine"), json.loads(exec_properties.get("labels") or "[]")):
+            raise AnomalyError("\n".join([*hopeless, *([_message(found, stopped=True)] if found else [])]))
         if not found:
             _progress.info(f"no anomaly in {', '.join(splits)}")
         elif exec_properties["on_anomaly"] == "stop":
             raise AnomalyError(_message(found, stopped=True))
         else:
-            _progress.warning(_message(found, stopped=False))
+            with keep_warnings(folder):
+                _progress.warning(_message(found, stopped=False))
+
+    def _hopeless(self, quarantine: list[types.Artifact] | None, labels: list[str]) -> list[str]:
+        if not (quarantine and labels):
+            return []
+        found = faults(read_summary(artifact_utils.get_single_uri(quarantine)), labels)
+        return ["the log leaves nothing to learn or to judge:", *(f"  {fault}" for fault in found)] if found else []
 
 
 def _message(found: list[dict[str, Any]], stopped: bool) -> str:

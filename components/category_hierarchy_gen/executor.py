@@ -15,6 +15,7 @@ from tfx.components.util import examples_utils
 from tfx.dsl.components.base import base_beam_executor
 from tfx.types import artifact_utils
 
+from models.faults import keep_warnings
 from models.hierarchy import CategoryHierarchy, build_hierarchy, write_hierarchy
 from schemas.reader import parse_schema
 
@@ -39,7 +40,8 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         Args:
           input_dict: ``examples``: one or more Examples artifacts of tf.Example, each holding the splits.
           output_dict: ``hierarchy``: one CategoryHierarchy; its files are described in models/hierarchy.py,
-            ``path_counts.json`` beside them has the requests of every path that the tree was built from.
+            ``path_counts.json`` beside them has the requests of every path that the tree was built from, and
+            `models.faults.WARNINGS_FILE` says so if a single category is known.
           exec_properties: ``schema`` (text), ``splits`` (JSON list of names), ``min_count``, ``conflicts``.
 
         Raises:
@@ -68,6 +70,9 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             _read_counts(counts_path), features, exec_properties["min_count"], exec_properties["conflicts"]
         )
         _progress.info(summary(write_hierarchy(hierarchy, folder)))
+        with keep_warnings(folder):
+            if len(hierarchy.levels[-1].keys) == 1:
+                _progress.warning(_one_category(hierarchy))
 
 
 def summary(hierarchy: CategoryHierarchy) -> str:
@@ -76,6 +81,16 @@ def summary(hierarchy: CategoryHierarchy) -> str:
     sizes = " > ".join(f"{len(level.keys):,} {level.feature}" for level in hierarchy.levels)
     odd = ", ".join(f"{report[kind]['total']} {kind}" for kind in ("conflicts", "orphans", "cycles"))
     return f"hierarchy of {hierarchy.depth} levels from {report['requests']:,} requests: {sizes}; {odd}"
+
+
+def _one_category(hierarchy: CategoryHierarchy) -> str:
+    [leaf] = hierarchy.levels[-1:]
+    return (
+        f"there is one known category only, {leaf.feature} {leaf.keys[0]!r} with {leaf.counts[0]:,} of "
+        f"{hierarchy.report['requests']:,} requests: a mixture's gate has nothing to tell apart. To mend it: look at "
+        "`data.columns` and `data.category_path`, or lower `hierarchy.min_count`; or, if the log is so, set "
+        "`model.variant: dnn`"
+    )
 
 
 def _files(examples: list[types.Artifact], splits: list[str]) -> list[str]:

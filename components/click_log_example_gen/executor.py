@@ -187,6 +187,10 @@ def _summary(job: stages.Job, report: dict, tables: list[dict], seconds: float) 
         "tables": tables,
         "requests": {name: report.get("requests", {}).get(name, 0) for name in job.plan.splits},
         "items": {name: report.get("items", {}).get(name, 0) for name in job.plan.splits},
+        "labels": {
+            label: {name: found.get(name, {}) for name in job.plan.splits}
+            for label, found in report.get("labels", {}).items()
+        },
         "seconds": round(seconds, 2),
         "files": [source.name for source in job.sources],
     }

@@ -165,7 +165,9 @@ def read_summary(uri: str) -> dict:
       {"rows_read", "rows_in_requests", "rows_quarantined", "items_cut": int,
       "reasons": {reason: {"kind", "rows", "examples": [file:line], "detail"}},
       "tables": [{"files", "rows_read", "rows_kept", "rows_quarantined", "reasons"}],
-      "requests": {split: int}, "items": {split: int}, "seconds": float, "files": [name]}.
+      "requests": {split: int}, "items": {split: int}, "labels": {label: {split: {"positive_items",
+      "requests_with_positive", "requests_with_both": int}}} (both: an item that is positive and one that is not),
+      "seconds": float, "files": [name]}.
     """
     with fileio.open(os.path.join(uri, SUMMARY), "r") as file:
         return json.load(file)

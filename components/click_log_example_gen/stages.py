@@ -261,6 +261,7 @@ class WriteRequests(_Stage):
         features = [feature.name for feature in schema.features]
         item_id = one_array(requests[schema.item_id.name])
         sizes = pc.list_value_length(item_id).to_numpy()
+        labels = {label.name: _count_positives(one_array(requests[label.name])) for label in schema.labels}
         yield {"rows_in_requests": int(requests[ROWS].to_numpy().sum())}
         for i, name in enumerate(plan.splits):
             mine = split == i
@@ -271,6 +272,7 @@ class WriteRequests(_Stage):
                     requests.select(features).filter(pa.array(mine)), os.path.join(self._job.examples[name], shard)
                 )
             yield {"requests": {name: int(mine.sum())}, "items": {name: int(sizes[mine].sum())}}
+            yield {"labels": {label: {name: _sums(counts, mine)} for label, counts in labels.items()}}
 
     def _join_histories(self, requests: pa.Table) -> pa.Table:
         for lookup in self._job.lookups:
@@ -365,6 +367,22 @@ def build(pipeline: beam.Pipeline, job: Job) -> None:
     report = (made["report"], again, written, quarantined) | "AllReports" >> beam.Flatten()
     report = report | "AddReports" >> beam.CombineGlobally(merge_reports)
     _ = report | "WriteReport" >> beam.Map(_write_json, job.report_path)
+
+
+def _count_positives(grades: pa.Array) -> dict[str, np.ndarray]:
+    """Of lists of grades, int64 [requests] each: the positive ones; whether there is any; whether others are too."""
+    positive = (grades.flatten().to_numpy() > 0).astype(np.int64)
+    sizes = pc.list_value_length(grades).to_numpy()
+    sums = np.diff(np.concatenate([[0], np.cumsum(positive)])[np.concatenate([[0], np.cumsum(sizes)])])
+    return {
+        "positive_items": sums,
+        "requests_with_positive": (sums > 0).astype(np.int64),
+        "requests_with_both": ((sums > 0) & (sums < sizes)).astype(np.int64),
+    }
+
+
+def _sums(counts: dict[str, np.ndarray], mask: np.ndarray) -> dict[str, int]:
+    return {name: int(values[mask].sum()) for name, values in counts.items()}
 
 
 def _joined(hashes: Iterable[np.ndarray]) -> np.ndarray:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from rich.console import Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from pipeline.ablation.compare import COMPARED, METRICS
 from pipeline.ablation.plots import Picture
@@ -68,7 +69,8 @@ def screen(result: dict) -> RenderableType:
         table.add_section()
         table.add_row("true probability", f"{result['oracle_session_auc']:.4f}")
     over = "requests and seeds" if len(result["seeds"]) > 1 else "requests alone"
-    return Group(table, f"± standard deviation over seeds; intervals of 95 % over {over}.")
+    failed = [Text(f"{title} failed, and its variant is left out: {why}") for title, why in result["failed"].items()]
+    return Group(table, f"± standard deviation over seeds; intervals of 95 % over {over}.", *failed)
 
 
 def _head(result: dict) -> str:
@@ -87,6 +89,10 @@ def _head(result: dict) -> str:
         text += "whose leaf is unknown to it; vocabularies and the numbers' scale are of the whole training split.**"
     settings = [f"* every variant: `{override}`" for override in result["overrides"]]
     settings += [f"* `{label}`: `{setting}`" for label, setting in result["settings"].items() if label != setting]
+    settings += [
+        f"* **{title} failed**, and its variant is left out: {' '.join(why.split())}"
+        for title, why in result["failed"].items()
+    ]
     return "\n\n".join([text + log, *(["\n".join(settings)] if settings else [])])
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from models.faults import LabelLeak, TrainingFault
 from models.hierarchy import read_hierarchy
 from models.labels import trained_labels
 from pipeline.ablation import plots, report
@@ -66,7 +67,7 @@ def _run(plan: Plan, runs_folder: str, runner: local.LocalRunner, on_start, on_f
             log = dataclasses.replace(log, held_out=held_out_leaves(hierarchy, plan.held_out_leaves))
         except ValueError as error:
             raise MemberFailed(f"--held_out_leaves: {error}") from error
-    members = _train(plan, log, run_folder / "ablation" / "members", on_start, on_finish)
+    members, failed = _train(plan, log, run_folder / "ablation" / "members", on_start, on_finish)
     folder = run_folder / "ablation" / plan.name
     folder.mkdir(exist_ok=True)
     on_start("comparison on the test split", 1, 1)
@@ -102,6 +103,7 @@ def _run(plan: Plan, runs_folder: str, runner: local.LocalRunner, on_start, on_f
             else None,
         ),
         "trainings": trainings,
+        "failed": failed,
     }
     (folder / _RESULT_FILE).write_text(json.dumps(result, indent=2, ensure_ascii=False), encoding="utf-8")
     gates = {name: next(iter(seeds.values())).gates for name, seeds in scores.items()}
@@ -111,11 +113,19 @@ def _run(plan: Plan, runs_folder: str, runner: local.LocalRunner, on_start, on_f
     return folder, result
 
 
-def _train(plan: Plan, log: TransformedLog, folder: pathlib.Path, on_start, on_finish) -> dict[str, dict[int, Member]]:
-    """The members by label and seed, those that were not there trained."""
+def _train(
+    plan: Plan, log: TransformedLog, folder: pathlib.Path, on_start, on_finish
+) -> tuple[dict[str, dict[int, Member]], dict[str, str]]:
+    """The members by label and seed, those that were not there trained; and why others failed, by title.
+
+    A variant of which a training went wrong is compared with nothing, so that it is not among the members at all.
+    """
     code = source_fingerprint("pipeline.ablation.members")
     members: dict[str, dict[int, Member]] = {label: {} for label in plan.labels}
+    failed: dict[str, str] = {}
     for place, planned in enumerate(plan.members, start=1):
+        if planned.label not in members:
+            continue
         on_start(planned.title, place, len(plan.members))
         member = Member(folder, log, planned.model, planned.train, code)
         if member.finished:
@@ -123,11 +133,22 @@ def _train(plan: Plan, log: TransformedLog, folder: pathlib.Path, on_start, on_f
         else:
             try:
                 member.make()
+            except LabelLeak as error:
+                raise MemberFailed(f"{planned.title} failed: {error}") from error
+            except TrainingFault as fault:
+                failed[planned.title] = str(fault)
+                on_finish(f"failed: {fault}")
+                del members[planned.label]
+                continue
             except Exception as error:
                 raise MemberFailed(f"{planned.title} failed: {error}") from error
             on_finish(f"{member.training()['seconds']:.1f} s")
         members[planned.label][planned.seed] = member
-    return members
+    gone = [label for label in plan.baselines if label not in members] or ([] if members else plan.labels)
+    if gone:
+        reasons = "\n".join(f"{title}: {fault}" for title, fault in failed.items())
+        raise MemberFailed(f"nothing can be compared without {', '.join(gone)}; what was trained is kept.\n{reasons}")
+    return members, failed
 
 
 def _among_own(scores: dict[str, dict[int, MemberScores]], requests: list[tuple[np.ndarray, ...]]) -> dict:

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from models import workers
 from models.config import ModelConfig, TrainConfig
+from models.faults import TrainingFault
 from models.trainer import RESULT_FILE, new_ranker, run_fn
 from models.training import fit
 from schemas.reader import parse_schema
@@ -141,6 +142,17 @@ def test_of_two_workers_one_is_killed_and_they_end_where_one_process_does(small_
         assert of_two[name] == pytest.approx(of_one[name], rel=5e-3), name
     model = tf.saved_model.load(str(tmp_path / "model"))
     assert "rank" in model.signatures
+
+
+def test_workers_that_diverge_end_with_the_reason_alone(small_log, tmp_path, monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    train = TrainConfig(**TRAIN | {"optimizer": "adam", "learning_rate": 1e30}, strategy="multi_worker")
+    with pytest.raises(TrainingFault, match=r"^the training has diverged at step 2: ranking_loss") as error:
+        run_fn(_fn_args(small_log, tmp_path, train))
+    assert "Traceback" not in str(error.value)
+    assert "lower `train.learning_rate` (now 1e+30)" in str(error.value)
+    assert not list(tmp_path.glob("checkpoints/*/*/*.index"))
+    assert not (tmp_path / "model").exists()
 
 
 def test_a_worker_that_fails_by_itself_is_not_started_again(tmp_path):

@@ -5,6 +5,7 @@ import pytest
 
 from models import training, tuner
 from models.config import ModelConfig, TrainConfig
+from models.faults import LabelLeak, TrainingFault
 from models.search_space import TuneConfig, with_values
 from tests.models.conftest import SCHEMA_PATH
 
@@ -153,3 +154,35 @@ def test_a_training_that_fails_ends_the_search(tmp_path):
     with pytest.raises(tuner.keras_tuner.errors.FatalError, match="trial 1 of 2 failed") as error:
         tuner.RankerTuner(oracle, fail, directory=str(tmp_path)).search()
     assert "disk is full" in str(error.value.__cause__)
+
+
+def test_a_trial_that_diverges_fails_alone_and_is_not_trained_again(small_log, tmp_path, caplog, monkeypatch):
+    caplog.set_level("INFO", tuner.progress.name)
+    tune = TuneConfig(trials=2, space={"train": {"learning_rate": [1e-3, 1e30]}})
+    trials, best = _search(small_log, tmp_path, tune)
+    assert [values["train.learning_rate"] for values, score in trials if score is None] == [1e30]
+    assert best == {"train.learning_rate": 1e-3}
+    assert "trial 2 of 2 failed: the training has diverged at step 2: " in caplog.text
+
+    def fit(*_, **__):
+        raise AssertionError("trained again")
+
+    monkeypatch.setattr(tuner, "fit", fit)
+    assert _search(small_log, tmp_path, tune) == (trials, best)
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "message"),
+    [
+        (TrainingFault, TrainingFault, r"all 5 trials failed, the first of them trial 1 of 5 \(experts 3\): it is so"),
+        (LabelLeak, tuner.keras_tuner.errors.FatalError, r"trial 1 of 5 failed \(experts 3\)"),
+    ],
+)
+def test_a_fault_of_all_trials_and_a_leaked_label_end_the_search(tmp_path, fault, error, message):
+    def fail(values):
+        raise fault("it is so")
+
+    tune = TuneConfig(trials=5, space={"model": {"experts": [3, 4, 5, 6, 7]}})
+    oracle = tuner.make_oracle(tune, tuner._hyperparameters(tune, MODEL, TRAIN), lambda values: ())
+    with pytest.raises(error, match=message):
+        tuner.RankerTuner(oracle, fail, directory=str(tmp_path)).search()

@@ -135,7 +135,7 @@ def test_a_second_run_reuses_everything_and_says_so(first, second):
 def resumed(first, second):
     """A run with another seed, whose trainer is killed half-way, and the run after it."""
     runs, _, _ = first
-    overrides = ["train.seed=2", "train.epochs=6", "train.patience=99"]
+    overrides = ["train.seed=2", "train.epochs=6", "train.patience=99", "train.max_expert_share=0.2"]
     # A real SIGKILL, as soon as a checkpoint is there and well before the training's end.
     process = subprocess.Popen(command(runs, *overrides), cwd=PROJECT, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 240
@@ -166,10 +166,53 @@ def test_what_did_not_change_is_reused_after_a_kill(resumed):
     assert "Trainer" not in reused
 
 
+def test_what_a_component_warned_of_ends_the_run_s_table(first, resumed):
+    assert first[2]["warnings"] == []
+    output, summary = resumed
+    [warning] = summary["warnings"]
+    assert warning.startswith("Trainer: the gate has collapsed: since the last validation, up to step ")
+    table = output[output.index("Warnings") :]
+    assert "Trainer: the gate has collapsed" in table
+
+
+def test_a_training_that_diverges_ends_with_its_reason_and_pushes_nothing(first):
+    runs, _, _ = first
+    before = sorted((runs / "demo" / "serving" / "ranker").iterdir())
+    process = subprocess.run(
+        command(runs, "train.learning_rate=1e30"), cwd=PROJECT, capture_output=True, text=True, check=False
+    )
+    assert process.returncode == 1
+    reason, *_, remedy, where = process.stderr.splitlines()
+    assert reason.startswith("Trainer failed: the training has diverged at step 2: ranking_loss is ")
+    assert remedy.startswith("To go on: lower `train.learning_rate` (now 1e+30)")
+    assert where.startswith("The whole story is in ")
+    assert "Traceback" not in process.stdout + process.stderr
+    assert sorted((runs / "demo" / "serving" / "ranker").iterdir()) == before
+
+
+def test_a_split_without_a_click_stops_the_run_before_training(first, tmp_path):
+    [log] = (first[0] / "demo").glob("log-*/impressions-*.csv")
+    rows = pd.read_csv(log)
+    rows.loc[rows["timestamp"] > rows["timestamp"].quantile(0.85), "click"] = 0
+    (tmp_path / "log").mkdir()
+    rows.to_csv(tmp_path / "log" / log.name, index=False)
+    process = subprocess.run(
+        [*command(tmp_path / "runs"), f"--data={tmp_path / 'log'}"],
+        cwd=PROJECT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert process.returncode == 1
+    first_line, reason, _ = process.stderr.splitlines()
+    assert first_line == "AnomalyGate failed: the log leaves nothing to learn or to judge:"
+    assert re.match(r"  test: none of its [\d,]+ items in \d+ requests has a positive click; look at how", reason)
+    assert "Traceback" not in process.stdout + process.stderr
+    assert not (tmp_path / "runs" / "demo" / "serving").exists()
+
+
 def test_a_model_below_the_threshold_is_not_pushed(first, resumed):
     runs, _, _ = first
     before = sorted((runs / "demo" / "serving" / "ranker").iterdir())
-    _, summary = run(runs, "train.seed=2", "train.epochs=6", "train.patience=99", "evaluation.min_session_auc=0.99")
+    overrides = ["train.seed=2", "train.epochs=6", "train.patience=99", "train.max_expert_share=0.2"]
+    _, summary = run(runs, *overrides, "evaluation.min_session_auc=0.99")
     assert summary["blessed"] is False
     assert summary["pushed_model"] is None
     assert sorted((runs / "demo" / "serving" / "ranker").iterdir()) == before

@@ -16,7 +16,8 @@ from tfx.types import artifact_utils, standard_artifacts
 import schemas
 from components.anomaly_gate.component import AnomalyGate
 from components.anomaly_gate.executor import AnomalyError, Executor
-from components.artifacts import AnomalyReport
+from components.artifacts import AnomalyReport, Quarantine
+from models.faults import read_warnings
 
 SCHEMA = (pathlib.Path(schemas.__file__).parent / "demo.pbtxt").read_text(encoding="utf-8")
 
@@ -88,7 +89,7 @@ def _statistics(folder, splits):
 
 @pytest.fixture
 def gate(statistics, tmp_path):
-    def run(on_anomaly="stop", schema=SCHEMA, exclude=(), previous=None, serving=None):
+    def run(on_anomaly="stop", schema=SCHEMA, exclude=(), previous=None, serving=None, ingestion=None):
         schema_artifact = standard_artifacts.Schema()
         schema_artifact.uri = str(tmp_path / "schema")
         (tmp_path / "schema").mkdir()
@@ -105,7 +106,13 @@ def gate(statistics, tmp_path):
         inputs = {"statistics": [statistics], "anomalies": [anomalies], "schema": [schema_artifact]}
         others = {"previous_statistics": previous, "serving_statistics": serving}
         inputs |= {name: [artifact] for name, artifact in others.items() if artifact}
-        Executor().Do(inputs, {"report": [report]}, {"on_anomaly": on_anomaly})
+        if ingestion:
+            quarantine = Quarantine()
+            quarantine.uri = str(tmp_path / "quarantine")
+            (tmp_path / "quarantine").mkdir()
+            (tmp_path / "quarantine" / "summary.json").write_text(json.dumps(ingestion))
+            inputs["quarantine"] = [quarantine]
+        Executor().Do(inputs, {"report": [report]}, {"on_anomaly": on_anomaly, "labels": '["click"]'})
         return json.loads((tmp_path / "report" / "anomalies.json").read_text())
 
     return run
@@ -143,13 +150,26 @@ def test_dirty_requests_stop_the_run_with_every_figure(gate):
     )
 
 
-def test_a_warning_says_the_same_and_goes_on(gate, caplog):
+def test_a_warning_says_the_same_and_goes_on(gate, caplog, tmp_path):
     caplog.set_level(logging.INFO, "aislerank.progress")
     report = gate("warn")
     assert caplog.messages[-1] == DIRTY + "Going on, as `validation.on_anomaly: warn` says"
+    assert read_warnings(str(tmp_path / "report")) == [caplog.messages[-1]]
     (price,) = [entry for entry in report if entry["feature"] == "price"]
     assert (price["split"], price["type"]) == ("test", "FLOAT_TYPE_SMALL_FLOAT")
     assert (price["figures"]["min"], price["figures"]["NaN"]) == (-3.5, 13)
+
+
+@pytest.mark.parametrize("on_anomaly", ["stop", "warn"])
+def test_a_split_without_a_positive_label_always_stops_and_hides_no_anomaly(gate, on_anomaly):
+    counts = {"positive_items": 0, "requests_with_positive": 0, "requests_with_both": 0}
+    ingestion = {"requests": {"train": 12}, "items": {"train": 36}, "labels": {"click": {"train": counts}}}
+    with pytest.raises(AnomalyError) as error:
+        gate(on_anomaly, ingestion=ingestion)
+    first, fault, rest = str(error.value).split("\n", 2)
+    assert first == "the log leaves nothing to learn or to judge:"
+    assert fault.startswith("  train: none of its 36 items in 12 requests has a positive click; look at how `click` is")
+    assert rest.startswith(DIRTY)
 
 
 def test_anomalies_of_the_whole_split_count(gate):

@@ -13,6 +13,7 @@ from components.artifacts import CategoryHierarchy
 from components.category_hierarchy_gen.component import CategoryHierarchyGen
 from components.category_hierarchy_gen.config import HierarchyConfig
 from components.category_hierarchy_gen.executor import Executor
+from models.faults import read_warnings
 from models.hierarchy import HierarchyError, build_hierarchy, read_hierarchy
 
 FEATURES = ["top_category", "sub_category"]
@@ -109,3 +110,9 @@ def test_the_component_carries_the_schema_and_the_configuration():
         "code": "abc",
     }
     assert generator.outputs["hierarchy"].type is CategoryHierarchy
+
+
+def test_a_single_known_category_is_a_warning_that_is_kept(generate, tmp_path):
+    generate({"train": [[("电子", "手机")] * 3 + [("电子", "耳机")]]}, min_count=2)
+    [warning] = read_warnings(str(tmp_path / "hierarchy"))
+    assert warning.startswith("there is one known category only, sub_category '手机' with 3 of 4 requests: a mixture's")

@@ -81,6 +81,23 @@ def _write_days(folder, days, first=0):
         (folder / f"log-{first + day:03}.csv").write_text(HEADER + "".join(lines))
 
 
+def test_positives_are_counted_by_split(ingest, tmp_path):
+    """Of fold a two requests, one of them with a click and a non-click; of b one with two clicks, one with none."""
+    grades = {"a": [(0, 0), (0, 2, 1)], "b": [(1, 1), (0, 0)]}
+    lines = [
+        f"{fold}{number},u,5,t,s,,,i{place},b,1,{grade},{fold}\n"
+        for fold, requests in grades.items()
+        for number, request in enumerate(requests)
+        for place, grade in enumerate(request)
+    ]
+    (tmp_path / "log" / "log.csv").write_text(HEADER + "".join(lines))
+    split = {"by": "column", "column": "fold", "values": {"a": "train", "b": "test", "c": "valid"}}
+    counted = ingest(split=split).summary["labels"]["click"]
+    assert counted["train"] == {"positive_items": 2, "requests_with_positive": 1, "requests_with_both": 1}
+    assert counted["test"] == {"positive_items": 2, "requests_with_positive": 1, "requests_with_both": 0}
+    assert not any(counted["valid"].values())
+
+
 @pytest.mark.parametrize("by", ["time", "request"])
 def test_a_window_s_older_spans_are_a_split_of_their_own(ingest, tmp_path, by):
     """The newest span is divided as it would be alone; the third span is missing, the first out of the window."""

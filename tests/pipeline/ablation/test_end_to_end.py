@@ -114,6 +114,22 @@ def test_a_second_call_trains_nothing_whatever_the_label(finished):
     assert again["variants"]["other"] == result["variants"]["few"]
 
 
+def test_a_variant_that_diverges_is_left_out_and_the_others_are_compared(finished):
+    runs = finished[0].parents[1]
+    process = call(runs, "--variants=dnn,few=moe;experts=4;top_k=2,wild=moe;train.learning_rate=1e30")
+    assert process.returncode == 0, process.stderr
+    result = json.loads((finished[0] / "ablation.json").read_text(encoding="utf-8"))
+    assert result["variants"].keys() == {"dnn", "few"}
+    [(title, why)] = result["failed"].items()
+    assert title == "wild, seed 1"
+    assert why.startswith("the training has diverged at step 2: ")
+    assert "wild, seed 1 failed, and its variant is left out" in process.stdout
+    assert "**wild, seed 1 failed**" in (finished[0] / "report.md").read_text(encoding="utf-8")
+    process = call(runs, "--variants=dnn,wild=moe;train.learning_rate=1e30", "--baselines=wild")
+    assert process.returncode == 1
+    assert process.stderr.startswith("nothing can be compared without wild; what was trained is kept.\nwild, seed 1: ")
+
+
 def test_a_wrong_variant_is_refused_before_anything_starts(tmp_path):
     process = call(tmp_path, "--variants=dnn,few=moe;expert=4")
     assert process.returncode == 2

@@ -1,0 +1,60 @@
+"""What a training, or a component, says of what goes wrong: the errors that end it, and the warnings that are kept.
+
+Imports no TensorFlow before a warning is to be written: `models.workers` needs none.
+"""
+
+import contextlib
+import json
+import logging
+import os
+from collections.abc import Iterator
+
+LOGGER = "aislerank.progress"
+WARNINGS_FILE = "warnings.json"
+
+
+class TrainingFault(RuntimeError):
+    """A training that must not go on; the message says at which step, what was found, and what to do."""
+
+
+class LabelLeak(TrainingFault):
+    """The validation split is ranked all but perfectly: a fault of the log, whatever the configuration."""
+
+
+@contextlib.contextmanager
+def keep_warnings(folder: str) -> Iterator[None]:
+    """Keeps what is said at level WARNING on the logger of progress for the run's summary, which looks for it here.
+
+    Args:
+      folder: the root of one of a component's output artifacts. When the block has ended without an error and
+        something was said, it holds `WARNINGS_FILE`: a JSON list of texts, each once.
+    """
+    kept: dict[str, None] = {}
+
+    class Keep(logging.Handler):
+        def emit(self, record):
+            kept[record.getMessage()] = None
+
+    handler, logger = Keep(logging.WARNING), logging.getLogger(LOGGER)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+    if kept:
+        import tensorflow as tf
+
+        tf.io.gfile.makedirs(folder)
+        with tf.io.gfile.GFile(os.path.join(folder, WARNINGS_FILE), "w") as file:
+            file.write(json.dumps(list(kept), indent=2, ensure_ascii=False) + "\n")
+
+
+def read_warnings(folder: str) -> list[str]:
+    """The warnings that were kept in a folder; [] if there were none."""
+    import tensorflow as tf
+
+    path = os.path.join(folder, WARNINGS_FILE)
+    if not tf.io.gfile.exists(path):
+        return []
+    with tf.io.gfile.GFile(path) as file:
+        return json.loads(file.read())
