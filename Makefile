@@ -7,7 +7,8 @@ export PYTHON
 python := .venv/bin/python
 data := $(if $(DATA),--data $(DATA))
 
-.PHONY: help environment run tune ablation score serve airflow kubeflow test fuzz bench kills flink lint format lock clean
+.PHONY: help environment run tune ablation score serve rollback airflow kubeflow test fuzz bench kills flink lint \
+	format lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -26,6 +27,9 @@ ablation: environment  ## compare variants over seeds: CONFIG, DATA, ARGS='--var
 
 serve: environment  ## serve the newest pushed model on ports 8500 (gRPC) and 8501 (REST): CONFIG, ARGS="--port=9000"
 	@$(python) -m pipeline serve --config $(CONFIG) $(ARGS)
+
+rollback: environment  ## serve the version before the present again: CONFIG, ARGS="--to=<pushed version>" or ARGS=--list
+	@$(python) -m pipeline rollback --config $(CONFIG) $(ARGS)
 
 score: environment  ## score raw requests offline: CONFIG, INPUT=<folder> OUTPUT=<folder> ARGS="--version=<pushed version>"
 	@$(python) -m pipeline score --config $(CONFIG) $(data) --input "$(INPUT)" --output "$(OUTPUT)" $(ARGS)

@@ -3,10 +3,11 @@
 from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 from tfx import types
-from tfx.components.evaluator import constants
 from tfx.components.example_gen import utils
 from tfx.dsl.components.common.resolver import ResolverStrategy
 from tfx.types import artifact_utils, standard_artifacts
+
+from components.baseline import last_blessings
 
 _Age = tuple[int, int]
 
@@ -33,19 +34,17 @@ class LatestOfAnEarlierSpan(ResolverStrategy):
         """
         [key] = set(input_dict) - {"examples", "model_blessing"}
         candidates = input_dict[key]
+        made = {candidate.id: candidate.id for candidate in candidates}
         if "model_blessing" in input_dict:
-            blessed = {
-                blessing.get_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY)
-                for blessing in input_dict["model_blessing"]
-                if blessing.get_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY) == 1
-            }
-            candidates = [candidate for candidate in candidates if candidate.id in blessed]
+            blessings = last_blessings(input_dict["model_blessing"])
+            candidates = [candidate for candidate in candidates if candidate.id in blessings]
+            made = {candidate.id: blessings[candidate.id].id for candidate in candidates}
         splits = {split for examples in input_dict["examples"] for split in _splits(examples)}
         candidates = [candidate for candidate in candidates if _splits(candidate) <= splits]
         now = max((_age(examples.mlmd_artifact) for examples in input_dict["examples"]), default=(0, 0))
         ages = {candidate.id: _age_of_requests(store, candidate.id) for candidate in candidates}
         earlier = [candidate for candidate in candidates if _is_before(ages[candidate.id], now)]
-        pick = sorted(earlier, key=lambda candidate: (ages[candidate.id], candidate.id))[-1:]
+        pick = sorted(earlier, key=lambda candidate: (ages[candidate.id], made[candidate.id]))[-1:]
         return {name: [] for name in input_dict} | {"examples": input_dict["examples"], key: pick}
 
 

@@ -5,7 +5,7 @@ import sys
 
 from absl import app, flags
 
-from pipeline.verbs import ablation, common, compile, component, run, score, serve, simulate
+from pipeline.verbs import ablation, common, compile, component, rollback, run, score, serve, simulate
 
 _VERBS = {
     "run": "ingest a log, train a ranker, evaluate it and push it if it is blessed",
@@ -13,6 +13,7 @@ _VERBS = {
     "ablation": "train variants over several seeds on the same transformed requests and compare them",
     "score": "score a folder of raw requests with a pushed model, without a server",
     "serve": "serve the newest pushed model over gRPC and REST",
+    "rollback": "serve an earlier pushed version again, and go on from it",
     "compile": "write what an orchestrator needs to run the pipeline",
     "component": "run one component of a pipeline, as the tasks of an orchestrator do",
     "simulate": "write the demo log",
@@ -34,6 +35,8 @@ _USAGE = """python -m pipeline <verb> [flags]
   serve      {serve}
              --config=<yaml> [--runs=runs] [--backend=auto|tensorflow_model_server|docker|development]
              [--host=127.0.0.1] [--port=8500] [--rest_port=8501]
+  rollback   {rollback}
+             --config=<yaml> [--runs=runs] [--to=<pushed version>], or --list
   compile    {compile}
              --target=airflow --out=<folder of DAGs>/<name>.aislerank.json, and
              --config, --data, --set, --runs as of run. See docs/airflow.md
@@ -54,6 +57,7 @@ _DONE_BY = {
     "ablation": ablation.ablation,
     "score": score.score,
     "serve": serve.serve,
+    "rollback": rollback.rollback,
     "compile": compile.compile_pipeline,
     "component": component.component,
     "simulate": simulate.write_log,
@@ -80,7 +84,7 @@ def main() -> None:
     """The command line's entry point."""
     if {"--help", "-h", "--helpshort"} & set(sys.argv[1:]):
         print(_USAGE)
-        for module in (common, run, ablation, score, serve, compile, component, simulate):
+        for module in (common, run, ablation, score, serve, rollback, compile, component, simulate):
             if of_module := flags.FLAGS.module_help(module).strip():
                 print(of_module.partition("\n")[2])
         from pipeline.config import describe_keys

@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from components.category_hierarchy_gen.config import HierarchyConfig
 from components.click_log_example_gen.config import DataConfig
 from components.click_log_example_gen.plan import check as check_data
+from components.evaluator.config import EvaluationConfig
 from models.config import ModelConfig, TrainConfig
 from models.labels import check_features, trained_labels
 from models.search_space import TuneConfig, searched
@@ -51,14 +52,6 @@ class ValidationConfig(Section):
         description="a folder of requests as they were served, in the form and the span of the log, with or without "
         "labels; compared with the train split by the schema's skew_comparators",
     )
-
-
-class EvaluationConfig(Section):
-    """What a model must show on the test split to be pushed."""
-
-    slice_levels: list[int] = Field([1], description="levels of the category path whose categories are shown apart")
-    min_session_auc: float = Field(0.5, ge=0, le=1, description="a model below it is not pushed")
-    max_session_auc_drop: float = Field(0.005, ge=0, description="nor one that falls further below the last blessed")
 
 
 class AirflowConfig(Section):

@@ -1,9 +1,11 @@
-"""What is measured on the test split, in which slices, and what a model must show to be pushed."""
+"""What is measured on the test split, in which slices, and by what a model is judged."""
 
 import json
 
 import tensorflow_model_analysis as tfma
 
+from components.evaluator.config import EvaluationConfig
+from components.evaluator.metrics import CHECKS
 from models.labels import trained_labels
 from pipeline.config import RunConfig
 from schemas.reader import LogSchema
@@ -20,16 +22,11 @@ METRICS = {
 
 
 def evaluation_config(config: RunConfig, schema: LogSchema) -> tfma.EvalConfig:
-    """TFMA's configuration for a run.
-
-    Thresholds stand on the overall slice only: a small category's figure is too uncertain to decide on
-    a push. The change threshold holds against the last other blessed model, if there is one.
-    """
+    """TFMA's configuration for a run. It has no threshold: components.evaluator blesses."""
     label = trained_labels(schema, config.model)[0]
-    levels = [schema.categories[level - 1].name for level in config.evaluation.slice_levels]
     # The last two are derived by the model's signature `slices`.
     derived = ["category_requests", *(["history_length"] if schema.histories else [])]
-    slices = [[], *([name] for name in (*levels, *derived))]
+    slices = [[], *([name] for name in (*judged_categories(config, schema), *derived))]
     metrics = [
         tfma.MetricConfig(
             class_name=class_name,
@@ -37,9 +34,8 @@ def evaluation_config(config: RunConfig, schema: LogSchema) -> tfma.EvalConfig:
             config=json.dumps(
                 {"name": name} | ({"topn": 10, "gains": list(label.gains)} if name == "ndcg_at_10" else {})
             ),
-            per_slice_thresholds=_thresholds(config) if name == "session_auc" else [],
         )
-        for name, class_name in METRICS.items()
+        for name, class_name in (METRICS | CHECKS).items()
     ]
     return tfma.EvalConfig(
         model_specs=[
@@ -58,16 +54,15 @@ def evaluation_config(config: RunConfig, schema: LogSchema) -> tfma.EvalConfig:
     )
 
 
-def _thresholds(config: RunConfig) -> list[tfma.PerSliceMetricThreshold]:
-    return [
-        tfma.PerSliceMetricThreshold(
-            slicing_specs=[tfma.SlicingSpec()],
-            threshold=tfma.MetricThreshold(
-                value_threshold=tfma.GenericValueThreshold(lower_bound={"value": config.evaluation.min_session_auc}),
-                change_threshold=tfma.GenericChangeThreshold(
-                    direction=tfma.MetricDirection.HIGHER_IS_BETTER,
-                    absolute={"value": -config.evaluation.max_session_auc_drop},
-                ),
-            ),
-        )
-    ]
+def judged_categories(config: RunConfig, schema: LogSchema) -> list[str]:
+    """The features of `evaluation.slice_levels`, whose large categories are held to bounds of their own."""
+    return [schema.categories[level - 1].name for level in config.evaluation.slice_levels]
+
+
+def bounds(config: RunConfig, schema: LogSchema) -> EvaluationConfig:
+    """What a model must show; its calibration only where its scores are probabilities of one label."""
+    tuned = config.tune.space.get("model", {}) if config.tune.enabled else {}
+    one_label = config.model.loss == "cross_entropy" and len(trained_labels(schema, config.model)) == 1
+    if one_label and "loss" not in tuned:
+        return config.evaluation
+    return config.evaluation.model_copy(update={"max_calibration_error": None})

@@ -4,15 +4,17 @@ import dataclasses
 import pathlib
 
 # Not tfx.v1: its extensions import Google Cloud's clients, a quarter of a run's imports.
-from tfx.components import Evaluator, ExampleValidator, StatisticsGen, Tuner
+from tfx.components import ExampleValidator, StatisticsGen, Tuner
 from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto.pusher_pb2 import PushDestination
 from tfx.proto.trainer_pb2 import EvalArgs, TrainArgs
+from tfx.types import BaseChannel
 
 from components.anomaly_gate.component import AnomalyGate
 from components.category_hierarchy_gen.component import CategoryHierarchyGen
 from components.click_log_example_gen.component import ClickLogExampleGen
+from components.evaluator.component import Evaluator
 from components.pusher.component import Pusher
 from components.trainer.component import Trainer
 from components.transform.component import Transform
@@ -20,7 +22,7 @@ from models.config import EARLIER
 from models.labels import trained_labels
 from pipeline.beam import beam_arguments
 from pipeline.config import MODEL, RunConfig
-from pipeline.evaluation import evaluation_config
+from pipeline.evaluation import bounds, evaluation_config, judged_categories
 from pipeline.fingerprint import source_fingerprint
 from pipeline.orchestration import LOCAL, Orchestration
 from pipeline.scoring.requests import without_outcomes
@@ -195,18 +197,34 @@ def _training(
         epochs=orchestration.epochs,
         **learning,
     )
-    baselines = orchestration.baseline(candidate=trainer.outputs["model"])
+    judging = judge(config, schema, places, orchestration, example_gen.outputs["examples"], trainer.outputs["model"])
+    return [transform, *tuners, *earlier, trainer, *judging]
+
+
+def judge(
+    config: RunConfig,
+    schema: LogSchema,
+    places: Places,
+    orchestration: Orchestration,
+    examples: BaseChannel,
+    model: BaseChannel,
+) -> list:
+    """From a trained model to a pushed one, if it is good enough: the last components of the pipeline."""
+    baselines = orchestration.baseline(candidate=model)
     evaluator = Evaluator(
-        examples=example_gen.outputs["examples"],
-        model=trainer.outputs["model"],
+        examples=examples,
+        model=model,
         baseline_model=baselines[0].outputs["model"] if baselines else None,
         example_splits=["test"],
         eval_config=evaluation_config(config, schema),
+        bounds=bounds(config, schema),
+        categories=judged_categories(config, schema),
+        code=source_fingerprint("components.evaluator.executor") + source_fingerprint("models.metrics"),
         # Without a schema: with one, TFMA cuts every ragged feature of every request apart, four times as slow.
     )
     pusher = Pusher(
-        model=trainer.outputs["model"],
+        model=model,
         model_blessing=evaluator.outputs["blessing"],
         push_destination=PushDestination(filesystem=PushDestination.Filesystem(base_directory=places.serving)),
     )
-    return [transform, *tuners, *earlier, trainer, *baselines, evaluator, pusher]
+    return [*baselines, evaluator, pusher]

@@ -4,23 +4,26 @@ import json
 import math
 import pathlib
 
-import tensorflow_model_analysis as tfma
 from rich.console import Group, RenderableType
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from components.click_log_example_gen.quarantine import read_summary
+from components.evaluator.executor import REASONS_FILE
+from components.evaluator.metrics import read_metrics
 from models import warm_start
 from models.faults import read_warnings
 from models.hierarchy import read_hierarchy
 from models.search_space import show
 from models.trainer import RESULT_FILE
-from pipeline.config import RunConfig
+from pipeline.config import MODEL, RunConfig
 from pipeline.evaluation import METRICS
 from pipeline.lineage import NodeRun
 from pipeline.simulation.oracle import oracle_session_auc
 from pipeline.tuning import read_trials, trials_table
 from schemas.reader import LogSchema
+from serving.versions import versions_in
 
 _TITLES = {
     "session_auc": "session AUC",
@@ -39,10 +42,12 @@ def summarise(
 
     Keys: ``name``, ``config``, ``rows_read``, ``rows_in_requests``, ``rows_quarantined``, ``items_cut`` (by
     `data.max_items`), ``quarantine`` (by reason), ``requests`` and ``items`` by split, ``categories`` by level,
-    ``metrics`` (overall), ``metrics_by_top_category`` and ``metrics_by`` slice, ``blessed``, ``pushed_model`` (folder,
-    or None), ``training``, ``seconds`` and ``cached`` by component, ``warnings`` (texts, each with its component),
-    ``train_items_per_second``. A run that stops before training has none of those of a model; ``oracle_session_auc``
-    stands there for a simulated log, ``trials`` after a search for hyperparameters.
+    ``metrics`` (overall), ``metrics_by_top_category`` and ``metrics_by`` slice, ``blessed``, ``blessing``
+    (``blessed``, ``reasons`` why not, ``compared_with``: folder of the model, or None), ``pushed_model`` (folder,
+    or None), ``served_model`` (folder of the version that servers take, or None), ``training``, ``seconds`` and
+    ``cached`` by component, ``warnings`` (texts, each with its component), ``train_items_per_second``. A run that stops
+    before training has none of those of a model; ``oracle_session_auc`` stands there for a simulated log, ``trials``
+    after a search for hyperparameters.
 
     Returns:
       the summary.
@@ -71,6 +76,8 @@ def summarise(
         summary["trials"] = read_trials(runs["Tuner"].outputs, folder)
     if "Trainer" in runs:
         summary |= _model(runs, schema)
+        served = versions_in(folder / "serving" / MODEL)
+        summary["served_model"] = str(folder / "serving" / MODEL / str(served[-1])) if served else None
         if simulated:
             examples = runs["ClickLogExampleGen"].outputs["examples"]
             summary["oracle_session_auc"] = oracle_session_auc(examples, "test", config, schema)
@@ -86,11 +93,19 @@ def _model(runs: dict[str, NodeRun], schema: LogSchema) -> dict:
     slices = _metrics_by_slice(runs["Evaluator"].outputs["evaluation"])
     pushed = runs["Pusher"].properties["pushed_model"]
     top_category = schema.categories[0].name
+    blessing = runs["Evaluator"].properties["blessing"]
+    blessed = blessing.get("blessed") == 1
+    reasons = (pathlib.Path(runs["Evaluator"].outputs["blessing"]) / REASONS_FILE).read_text(encoding="utf-8")
     return {
         "metrics": slices.pop("")[""],
         "metrics_by_top_category": slices.pop(top_category, {}),
         "metrics_by": slices,
-        "blessed": runs["Evaluator"].properties["blessing"].get("blessed") == 1,
+        "blessed": blessed,
+        "blessing": {
+            "blessed": blessed,
+            "reasons": json.loads(reasons),
+            "compared_with": blessing.get("baseline_model"),
+        },
         "pushed_model": pushed["pushed_destination"] if pushed.get("pushed") == 1 else None,
         "training": training,
         "train_items_per_second": training["items_per_second"],
@@ -99,18 +114,15 @@ def _model(runs: dict[str, NodeRun], schema: LogSchema) -> dict:
 
 def _metrics_by_slice(evaluation: str) -> dict[str, dict[str, dict[str, float]]]:
     """{slicing feature: {its value: {metric: value}}}; the overall slice is ""."""
-    result: dict[str, dict[str, dict[str, float]]] = {}
-    for key, outputs in tfma.load_eval_result(evaluation).slicing_metrics:
-        # A slice has one feature here, or none; the model has one output and no sub keys.
-        feature, value = key[0] if key else ("", "")
-        values = outputs[""][""]
-        result.setdefault(feature, {})[value] = {name: _number(values[name].get("doubleValue")) for name in METRICS}
-    return result
+    return {
+        feature: {value: {name: _number(of[name]) for name in METRICS} for value, of in slices.items()}
+        for feature, slices in read_metrics(evaluation).items()
+    }
 
 
-def _number(value) -> float | None:
+def _number(value: float) -> float | None:
     """A figure for JSON, which has no NaN: None where nothing counted, as in a slice without a click."""
-    return None if value is None or math.isnan(float(value)) else float(value)
+    return value if math.isfinite(value) else None
 
 
 def table(summary: dict) -> RenderableType:
@@ -139,13 +151,23 @@ def table(summary: dict) -> RenderableType:
         head.add_row("items trained a second", f"{summary['train_items_per_second']:,.0f}")
         head.add_row("blessed", "yes" if summary["blessed"] else "no")
         head.add_row("pushed", summary["pushed_model"] or "no")
-        parts.append(_metrics_table(summary))
+        if summary["served_model"] != summary["pushed_model"]:
+            head.add_row("served", summary["served_model"] or "none")
+        parts += [*_reasons(summary), _metrics_table(summary)]
     if summary["warnings"]:
         warnings = Table(title="Warnings", title_justify="left", show_header=False, show_lines=True)
         for text in summary["warnings"]:
             warnings.add_row(Text(text))
         parts.append(warnings)
     return Group(*parts)
+
+
+def _reasons(summary: dict) -> list[Table]:
+    """Why the model is not blessed."""
+    reasons = Table(title="Not pushed, because of", title_justify="left", show_header=False)
+    for reason in summary["blessing"]["reasons"]:
+        reasons.add_row(escape(reason))
+    return [reasons] if reasons.row_count else []
 
 
 def _metrics_table(summary: dict) -> Table:

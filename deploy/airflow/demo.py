@@ -35,6 +35,7 @@ SETTINGS = {
     # A day is a tenth of the log that the demo's thresholds are made for.
     "evaluation.min_session_auc": 0.2,
     "evaluation.max_session_auc_drop": 1.0,
+    "evaluation.max_calibration_error": "null",
     "airflow.start_date": DAYS[0],  # whose run stands there when the scheduler starts
     "airflow.end_date": DAYS[-1],
     "airflow.catchup": "true",

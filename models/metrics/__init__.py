@@ -12,6 +12,15 @@ Where nothing counts (no request with a positive item in a slice, say) the resul
 
 from models.metrics.items import ItemAUC, ItemCalibration, ItemLogLoss
 from models.metrics.requests import RequestMRR, RequestNDCG
-from models.metrics.session_auc import SessionAUC
+from models.metrics.session_auc import SessionAUC, SessionCount, SessionTies
 
-__all__ = ["ItemAUC", "ItemCalibration", "ItemLogLoss", "RequestMRR", "RequestNDCG", "SessionAUC"]
+__all__ = [
+    "ItemAUC",
+    "ItemCalibration",
+    "ItemLogLoss",
+    "RequestMRR",
+    "RequestNDCG",
+    "SessionAUC",
+    "SessionCount",
+    "SessionTies",
+]

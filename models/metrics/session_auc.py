@@ -20,18 +20,55 @@ class SessionAUC(Quotient):
         return request_aucs(grades, scores, valid)
 
 
+@tf.keras.utils.register_keras_serializable(package="aislerank")
+class SessionTies(Quotient):
+    """Mean over requests of P(score of a positive = score of a negative); 1 of a ranker that knows nothing.
+
+    Requests with no positive or no negative do not count.
+    """
+
+    def __init__(self, name: str = "ties", dtype=None):
+        super().__init__(name, dtype)
+
+    def terms(self, grades, scores, valid):
+        """Each request's share and whether it counts."""
+        _, tied, counts = _shares_of_pairs(grades, scores, valid)
+        return tf.where(counts, tied, 0.0), counts
+
+
+@tf.keras.utils.register_keras_serializable(package="aislerank")
+class SessionCount(SessionAUC):
+    """How many requests the session AUC is the mean of."""
+
+    def __init__(self, name: str = "judged_requests", dtype=None):
+        super().__init__(name, dtype)
+
+    def result(self):
+        """The number, float64: float32 has not all above 2^24."""
+        return tf.identity(self.denominator)
+
+
 def request_aucs(grades: tf.Tensor, scores: tf.Tensor, valid: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Each request's AUC, 0 where it does not count, and whether it counts; arguments as `Quotient.terms` takes them.
 
     Returns:
       [B] float32, [B] bool.
     """
+    above, tied, counts = _shares_of_pairs(grades, scores, valid)
+    return tf.where(counts, 1.0 - above - 0.5 * tied, 0.0), counts
+
+
+def _shares_of_pairs(grades, scores, valid) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Of the pairs of a positive and a negative of each request, [B] each: the share in which the negative scores more,
+    the share in which both score the same, and whether there is a pair."""
     positive = grades > 0
     negative = valid & ~positive
     more, at_least = counts_above(scores, among=negative)
     positives = tf.reduce_sum(tf.cast(positive, tf.float32), axis=-1)
     negatives = tf.reduce_sum(tf.cast(negative, tf.float32), axis=-1)
-    # A positive loses to the negatives that score more and shares the pairs with those that score the same.
-    lost = tf.reduce_sum(tf.where(positive, 0.5 * tf.cast(more + at_least, tf.float32), 0.0), axis=-1)
-    counts = (positives > 0) & (negatives > 0)
-    return tf.where(counts, 1.0 - tf.math.divide_no_nan(lost, positives * negatives), 0.0), counts
+
+    def share(of_positives):
+        pairs = tf.reduce_sum(tf.where(positive, tf.cast(of_positives, tf.float32), 0.0), axis=-1)
+        return tf.math.divide_no_nan(pairs, positives * negatives)
+
+    return share(more), share(at_least - more), (positives > 0) & (negatives > 0)

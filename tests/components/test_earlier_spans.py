@@ -86,6 +86,14 @@ def test_a_model_that_is_not_blessed_is_none(shop):
     assert shop.pick(shop.requests(7), good, bad) == [good[0]]
 
 
+def test_of_one_span_the_model_that_was_blessed_last(shop):
+    monday, tuesday = shop.requests(5), shop.requests(6)
+    first, second = shop.model(monday), shop.model(monday)
+    again = shop.made("ModelBlessing", first[0], blessed=1, current_model_id=first[0].id)
+    assert shop.pick(tuesday, first, second) == [second[0]]
+    assert shop.pick(tuesday, second, first, (first[0], again)) == [first[0]]
+
+
 def test_logs_without_spans_are_told_apart_by_when_they_were_ingested(shop):
     before, now = shop.requests(0), shop.requests(0)
     models = shop.model(before), shop.model(now)

@@ -20,6 +20,7 @@ SETTINGS = [
     "model.top_k=2",
     "evaluation.min_session_auc=0.2",
     "evaluation.max_session_auc_drop=0.5",
+    "evaluation.max_calibration_error=null",
 ]
 
 

@@ -26,6 +26,7 @@ SMALL = [
     "model.experts=6",
     "model.top_k=2",
     "evaluation.min_session_auc=0.2",
+    "evaluation.max_calibration_error=null",
 ]
 
 
@@ -212,9 +213,16 @@ def test_a_model_below_the_threshold_is_not_pushed(first, resumed):
     runs, _, _ = first
     before = sorted((runs / "demo" / "serving" / "ranker").iterdir())
     overrides = ["train.seed=2", "train.epochs=6", "train.patience=99", "train.max_expert_share=0.2"]
-    _, summary = run(runs, *overrides, "evaluation.min_session_auc=0.99")
+    output, summary = run(runs, *overrides, "evaluation.min_session_auc=0.99")
     assert summary["blessed"] is False
     assert summary["pushed_model"] is None
+    [reason] = summary["blessing"]["reasons"]
+    value = summary["metrics"]["session_auc"]
+    assert reason == (
+        f"session_auc in all requests: {value:.4f}; at least 0.99 is needed (`evaluation.min_session_auc`)"
+    )
+    assert reason[:60] in output
+    assert summary["served_model"] == str(before[-1])
     assert sorted((runs / "demo" / "serving" / "ranker").iterdir()) == before
     assert not summary["cached"]["Evaluator"]
 

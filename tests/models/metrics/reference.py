@@ -17,14 +17,30 @@ def mean(values):
     return sum(values) / len(values) if values else math.nan
 
 
-def pair_share(items):
+def pair_share(items, won):
     positives = [score for grade, score in items if grade > 0]
     negatives = [score for grade, score in items if grade == 0]
-    return mean((p > n) + 0.5 * (p == n) for p in positives for n in negatives)
+    return mean(won(p, n) for p in positives for n in negatives)
+
+
+def pair_shares(requests, won):
+    return [share for request in requests if not math.isnan(share := pair_share(request, won))]
+
+
+def above(positive, negative):
+    return (positive > negative) + 0.5 * (positive == negative)
 
 
 def session_auc(requests):
-    return mean(share for request in requests if not math.isnan(share := pair_share(request)))
+    return mean(pair_shares(requests, above))
+
+
+def ties(requests):
+    return mean(pair_shares(requests, lambda p, n: p == n))
+
+
+def judged_requests(requests):
+    return len(pair_shares(requests, lambda p, n: 0))
 
 
 def orders(request):
@@ -55,7 +71,7 @@ def mrr(requests):
 
 
 def auc(requests):
-    return pair_share([item for request in requests for item in request])
+    return pair_share([item for request in requests for item in request], above)
 
 
 def log_loss(requests):

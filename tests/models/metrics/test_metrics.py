@@ -4,12 +4,23 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.metrics import ItemAUC, ItemCalibration, ItemLogLoss, RequestMRR, RequestNDCG, SessionAUC
+from models.metrics import (
+    ItemAUC,
+    ItemCalibration,
+    ItemLogLoss,
+    RequestMRR,
+    RequestNDCG,
+    SessionAUC,
+    SessionCount,
+    SessionTies,
+)
 from tests.models.metrics import reference
 
 GAINS = (0.0, 1.0, 5.0)
 METRICS = {
     "session_auc": (SessionAUC, reference.session_auc),
+    "ties": (SessionTies, reference.ties),
+    "judged_requests": (SessionCount, reference.judged_requests),
     "ndcg_at_10": (RequestNDCG, reference.ndcg),
     "ndcg_at_2": (lambda: RequestNDCG(topn=2, gains=GAINS), lambda r: reference.ndcg(r, topn=2, gains=GAINS)),
     "mrr": (RequestMRR, reference.mrr),
@@ -91,7 +102,7 @@ def test_is_rebuilt_from_its_config_and_compiled_once_for_all_shapes(name):
     assert float(copy.result()) == pytest.approx(updated(metric, lists(6), lists(7, requests=3, longest=2)), rel=1e-6)
 
 
-@pytest.mark.parametrize("name", ["session_auc", "ndcg_at_10", "mrr", "auc", "calibration"])
+@pytest.mark.parametrize("name", ["session_auc", "ties", "ndcg_at_10", "mrr", "auc", "calibration"])
 def test_without_a_positive_there_is_no_figure(name):
     assert math.isnan(updated(METRICS[name][0](), ([[0, 0, -1]], [[0.2, 0.4, -1.0]])))
 

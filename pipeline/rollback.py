@@ -1,0 +1,189 @@
+"""Which of the pushed versions is served, and the way back to an earlier one.
+
+Servers take the highest number in the model's folder. To go back, the versions above are withdrawn: renamed out of it
+into the folder `WITHDRAWN` beside it, whole and at once. ML Metadata is told first, because it is there that the next
+run looks for the model to compare with and to start from: a withdrawn model is marked, and its blessing taken back.
+A kill between any two of these steps leaves a version that serves and a command that can be given again.
+"""
+
+import dataclasses
+import datetime
+import pathlib
+
+import ml_metadata
+from ml_metadata.proto import metadata_store_pb2 as mlmd
+
+from serving.versions import versions_in
+
+# The folder, and the property of a marked model: the version; components/evaluator/executor.py reads it.
+WITHDRAWN = "withdrawn"
+_BLESSED = "blessed"
+_RETRIES_OF_A_LOCKED_DATABASE = 30
+
+
+class RollbackError(ValueError):
+    """What cannot be done, and what can."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Version:
+    """A pushed version.
+
+    Attributes:
+      number: of its folder, the second since 1970 in which it was pushed.
+      state: "served", "kept" (below the one that is served) or "withdrawn".
+      session_auc: on the test split of the run that pushed it; None if ML Metadata does not know.
+    """
+
+    number: int
+    state: str
+    session_auc: float | None
+
+    @property
+    def pushed(self) -> str:
+        """When, in local time; "-" of a number that somebody else has given."""
+        try:
+            return f"{datetime.datetime.fromtimestamp(self.number):%Y-%m-%d %H:%M:%S}"
+        except (ValueError, OverflowError, OSError):
+            return "-"
+
+
+def list_versions(folder: pathlib.Path, metadata: pathlib.Path) -> list[Version]:
+    """All pushed versions, ascending.
+
+    Args:
+      folder: of the model.
+      metadata: the run's ML Metadata; need not be there.
+    """
+    there, withdrawn = versions_in(folder), versions_in(_withdrawn(folder))
+    pushes = _Pushes(metadata) if metadata.exists() else None
+    states = dict.fromkeys(withdrawn, "withdrawn") | dict.fromkeys(there, "kept") | dict.fromkeys(there[-1:], "served")
+    return [
+        Version(number, state, pushes.session_auc(number) if pushes else None)
+        for number, state in sorted(states.items())
+    ]
+
+
+def roll_back(folder: pathlib.Path, metadata: pathlib.Path, to: int | None = None) -> tuple[int, list[int]]:
+    """Makes a version the one that is served: withdraws those above it, and takes it back if it was withdrawn itself.
+
+    Args:
+      folder: of the model.
+      metadata: the run's ML Metadata.
+      to: the version; the one before the present unless given.
+
+    Returns:
+      the version that is served now, and those that this call has withdrawn.
+
+    Raises:
+      RollbackError: there is no such version.
+    """
+    there, withdrawn = versions_in(folder), versions_in(_withdrawn(folder))
+    if not there and not withdrawn:
+        raise RollbackError(f"{folder}: holds no pushed version")
+    if to is None and len(there) < 2:
+        raise RollbackError(
+            f"{folder}: there is no version before the one that is served"
+            + (f". Withdrawn, and to be had with --to: {_listed(withdrawn)}" if withdrawn else "")
+        )
+    to = there[-2] if to is None else to
+    if to not in (*there, *withdrawn):
+        raise RollbackError(f"--to must be one of {_listed(sorted({*there, *withdrawn}))}. Received: {to}")
+    if not metadata.exists():
+        raise RollbackError(
+            f"{metadata}: is missing, so the next run could not be told. Where only a copy of the models is, move the "
+            "folders by hand: docs/deployment.md"
+        )
+    above = [number for number in there if number > to]
+    _Pushes(metadata).mark({*withdrawn, *above} - {to}, to)
+    if to not in there:
+        (_withdrawn(folder) / str(to)).rename(folder / str(to))
+    _withdrawn(folder).mkdir(exist_ok=True)
+    # The highest last: a server that looks meanwhile stays with it, and loads none in between.
+    for number in above:
+        (folder / str(number)).rename(_withdrawn(folder) / str(number))
+    return to, above
+
+
+def _withdrawn(folder: pathlib.Path) -> pathlib.Path:
+    return folder.parent / WITHDRAWN
+
+
+def _listed(numbers: list[int]) -> str:
+    return ", ".join(map(str, numbers))
+
+
+class _Pushes:
+    """What ML Metadata knows of the pushed versions. Not through TFX, whose import takes longer than all the rest."""
+
+    def __init__(self, path: pathlib.Path):
+        config = mlmd.ConnectionConfig()
+        config.sqlite.filename_uri = str(path)
+        config.sqlite.connection_mode = mlmd.SqliteMetadataSourceConfig.READWRITE
+        config.retry_options.max_num_retries = _RETRIES_OF_A_LOCKED_DATABASE
+        self._store = ml_metadata.MetadataStore(config)
+        pushes = {
+            int(version): push.id
+            for push in self._store.get_artifacts_by_type("PushedModel")
+            if (version := push.custom_properties["pushed_version"].string_value).isdigit()
+        }
+        self._models: dict[int, int] = {}
+        self._blessings: dict[int, mlmd.Artifact] = {}
+        for version, push in pushes.items():
+            for artifact in self._inputs_of_maker(push):
+                if artifact.type == "Model":
+                    self._models[version] = artifact.id
+                elif artifact.type == "ModelBlessing":
+                    self._blessings[version] = artifact
+
+    def session_auc(self, version: int) -> float | None:
+        """As the Evaluator measured it."""
+        properties = self._blessings[version].custom_properties if version in self._blessings else {}
+        return properties["session_auc"].double_value if "session_auc" in properties else None
+
+    def mark(self, withdrawn: set[int], served: int) -> None:
+        """Marks the models of the withdrawn versions and takes their blessings back; gives back those of all others.
+
+        A model that was pushed twice and is served as another version is not withdrawn.
+        """
+        version_of = {self._models[version]: version for version in sorted(withdrawn) if version in self._models}
+        version_of.pop(self._models.get(served), None)
+        changed = []
+        for model in self._store.get_artifacts_by_type("Model"):
+            if _set(model, version_of.get(model.id)):
+                changed.append(model)
+        for blessing in self._store.get_artifacts_by_type("ModelBlessing"):
+            properties = blessing.custom_properties
+            if properties[_BLESSED].int_value != 1 and WITHDRAWN not in properties:
+                continue  # refused, not taken back
+            version = version_of.get(properties["current_model_id"].int_value)
+            if _set(blessing, version):
+                properties[_BLESSED].int_value = int(version is None)
+                changed.append(blessing)
+        if changed:
+            self._store.put_artifacts(changed)
+
+    def _inputs_of_maker(self, artifact: int) -> list[mlmd.Artifact]:
+        # A run that is answered from the cache has the same output, and the same inputs.
+        [maker, *_] = [
+            event.execution_id
+            for event in self._store.get_events_by_artifact_ids([artifact])
+            if event.type == mlmd.Event.OUTPUT
+        ]
+        inputs = [
+            event.artifact_id
+            for event in self._store.get_events_by_execution_ids([maker])
+            if event.type == mlmd.Event.INPUT
+        ]
+        return self._store.get_artifacts_by_id(inputs)
+
+
+def _set(artifact: mlmd.Artifact, version: int | None) -> bool:
+    """Marks an artifact with the withdrawn version, or removes the mark; gives whether that changed it."""
+    marked = WITHDRAWN in artifact.custom_properties
+    if version is None:
+        artifact.custom_properties.pop(WITHDRAWN, None)
+        return marked
+    changed = not marked or artifact.custom_properties[WITHDRAWN].int_value != version
+    artifact.custom_properties[WITHDRAWN].int_value = version
+    return changed

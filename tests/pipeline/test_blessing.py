@@ -1,0 +1,228 @@
+"""Bad models of every kind, made of one that was trained: the real Evaluator refuses them, and Pusher does not push."""
+
+import json
+import pathlib
+import re
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tfx.dsl.components.common.importer import Importer
+from tfx.orchestration.pipeline import Pipeline
+from tfx.types import standard_artifacts
+
+from models.config import ModelConfig, TrainConfig
+from models.export import ServedRanker
+from models.ranker import Ranker
+from models.training import fit
+from pipeline.config import load_config
+from pipeline.orchestration import LOCAL, Orchestration
+from pipeline.pipeline import Places, judge
+from pipeline.runners.local import LocalRunner
+from pipeline.runners.nodes import database
+from tests.models.conftest import SmallLog, make_request, small_log, to_example  # noqa: F401
+
+PROJECT = pathlib.Path(__file__).resolve().parents[2]
+DEMO = PROJECT / "pipeline" / "configs" / "demo.yaml"
+SMALL = ["evaluation.large_category_requests=50"]
+
+
+class Shop:
+    """Requests to judge by, a model that was trained and pushed, and models made of it to follow it."""
+
+    def __init__(self, log: SmallLog, folder: pathlib.Path):
+        self.folder, self.examples = folder, folder / "examples"
+        (self.examples / "Split-test").mkdir(parents=True)
+        rng = np.random.default_rng(2)
+        with tf.io.TFRecordWriter(str(self.examples / "Split-test" / "requests.gz"), options="GZIP") as writer:
+            for number in range(300):
+                request = make_request(rng, number, int(rng.integers(2, 9)))
+                writer.write(to_example(request, log.schema).SerializeToString())
+        tf.keras.utils.set_random_seed(1)
+        model = ModelConfig(variant="dnn", hidden=[16], embedding_size=4)
+        ranker = Ranker(log.schema, log.inputs, model)
+        train = TrainConfig(epochs=10, learning_rate=1e-2)
+        places = str(folder / "checkpoints"), str(folder / "logs")
+        fit(ranker, log.train_files, log.valid_files, log.feature_spec, train, *places)
+        first = folder / "models" / "first"
+        ServedRanker(ranker, log.transform_output, log.hierarchy, log.schema).save(str(first / "Format-Serving"))
+        self.first = self.judge(first)
+        self.trained = tf.saved_model.load(str(first / "Format-Serving"))
+
+    @property
+    def versions(self) -> list[str]:
+        return sorted(path.name for path in self.folder.glob("serving/ranker/*"))
+
+    def make(self, name: str, damage=None, **signatures) -> pathlib.Path:
+        """A SavedModel whose scores are damaged, or whose signatures are others; None is one that is left out."""
+        module = tf.Module()
+        module.trained = self.trained
+        calls = dict(self.trained.signatures) | signatures
+
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
+        def serving_default(examples):
+            given = self.trained.signatures["serving_default"](examples=examples)
+            return given | {"scores": damage(given["scores"], given["lengths"], examples)}
+
+        if damage:
+            calls["serving_default"] = serving_default
+        folder = self.folder / "models" / name
+        calls = {key: call for key, call in calls.items() if call is not None}
+        tf.saved_model.save(module, str(folder / "Format-Serving"), signatures=calls)
+        return folder
+
+    def judge(
+        self, model: pathlib.Path, *sets: str, orchestration: Orchestration = LOCAL
+    ) -> tuple[list[str], dict, bool]:
+        """(reasons, the blessing's properties, whether it was pushed) of the components after the Trainer."""
+        config, schema = load_config(DEMO, [*SMALL, *sets])
+        examples = Importer(
+            source_uri=str(self.examples),
+            artifact_type=standard_artifacts.Examples,
+            properties={"split_names": '["test"]'},
+        ).with_id("examples")
+        candidate = Importer(source_uri=str(model), artifact_type=standard_artifacts.Model).with_id("model")
+        given = [importer.outputs["result"] for importer in (examples, candidate)]
+        judging = judge(config, schema, Places.below(str(self.folder)), orchestration, *given)
+        pipeline = Pipeline(
+            pipeline_name=config.name,
+            pipeline_root=str(self.folder / "artifacts"),
+            components=[examples, candidate, *judging],
+            metadata_connection_config=database(self.folder),
+        )
+        before = self.versions
+        runner = LocalRunner()
+        runner.run(pipeline)
+        runs = {run.name: run for run in runner.node_runs}
+        reasons = json.loads((pathlib.Path(runs["Evaluator"].outputs["blessing"]) / "reasons.json").read_text())
+        pushed = runs["Pusher"].properties["pushed_model"]["pushed"] == 1
+        assert pushed is (self.versions != before)
+        return reasons, runs["Evaluator"].properties["blessing"], pushed
+
+
+@pytest.fixture(scope="module")
+def shop(small_log, tmp_path_factory):  # noqa: F811
+    return Shop(small_log, tmp_path_factory.mktemp("demo"))
+
+
+def reversed_lists(scores, lengths):
+    """The same scores, given to other items: calibrated as before."""
+    return tf.reverse_sequence(scores, lengths, seq_axis=1)
+
+
+def reversed_in_part(scores, lengths, examples):
+    """In about every third request."""
+    third = tf.strings.to_hash_bucket_fast(_of(examples, "request_id"), 3) == 0
+    return tf.where(third[:, tf.newaxis], reversed_lists(scores, lengths), scores)
+
+
+def reversed_in_one_category(scores, lengths, examples):
+    phones = _of(examples, "top_category") == "phones"
+    return tf.where(phones[:, tf.newaxis], reversed_lists(scores, lengths), scores)
+
+
+def _of(examples, feature):
+    return tf.io.parse_example(examples, {feature: tf.io.FixedLenFeature([], tf.string)})[feature]
+
+
+def too_sure(scores, lengths, examples):
+    return 1.5 * scores
+
+
+def no_number(scores, lengths, examples):
+    """One item of a batch."""
+    return tf.tensor_scatter_nd_update(scores, [[0, 0]], [float("nan")])
+
+
+def constant(scores, lengths, examples):
+    return tf.fill(tf.shape(scores), 0.5)
+
+
+AUC = r"session_auc in {}: 0\.\d{{4}}, the last blessed has 0\.\d{{4}}; at most {} below is allowed \(`evaluation.{}`\)"
+NO_CATEGORY = "evaluation.max_category_session_auc_drop=1"
+
+
+@pytest.mark.parametrize(
+    ("damage", "sets", "expected"),
+    [
+        (reversed_in_part, [NO_CATEGORY], [AUC.format("all requests", "0.005", "max_session_auc_drop")]),
+        (
+            reversed_in_one_category,
+            ["evaluation.max_session_auc_drop=1"],
+            [AUC.format("top_category=phones", "0.03", "max_category_session_auc_drop")],
+        ),
+        (too_sure, [], [r"calibration in all requests: the mean score is 1\.\d+ of the mean label; from 0.7 to 1.3"]),
+        (no_number, [], ["log_loss in all requests: nan; a score is", "calibration in all requests: nan; a score is"]),
+        (
+            constant,
+            [NO_CATEGORY],
+            [r"ties in all requests: 100.0% of the pairs", AUC.format("all requests", "0.005", "max_session_auc_drop")],
+        ),
+    ],
+    ids=lambda value: value.__name__ if callable(value) else "",
+)
+def test_a_worse_model_is_not_pushed_and_the_reason_is_said(shop, damage, sets, expected):
+    reasons, blessing, pushed = shop.judge(shop.make(damage.__name__, damage), *sets)
+    assert not pushed
+    assert blessing["blessed"] == 0
+    assert len(reasons) == len(expected), reasons
+    for reason, pattern in zip(reasons, expected, strict=True):
+        assert re.match(pattern, reason), reason
+
+
+@pytest.fixture(scope="module")
+def without_a_feature(shop) -> pathlib.Path:
+    """A model that knows no brand, without the signature `rank_ids`, whose `elwc` gives no lengths."""
+    trained = shop.trained.signatures
+    specs = dict(trained["rank"].structured_input_signature[1])
+    specs.pop("brand")
+
+    @tf.function(autograph=False)
+    def rank(**request):
+        return trained["rank"](brand=tf.fill(tf.shape(request["item_id"]), ""), **request)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="inputs")])
+    def elwc(inputs):
+        return {"scores": trained["elwc"](inputs=inputs)["scores"]}
+
+    return shop.make("without_a_feature", rank=rank.get_concrete_function(**specs), elwc=elwc, rank_ids=None)
+
+
+def test_a_model_of_another_signature_is_not_pushed(shop, without_a_feature):
+    reasons, blessing, pushed = shop.judge(without_a_feature)
+    assert not pushed
+    assert [reason.split(": ")[0] for reason in reasons] == [
+        "`elwc` no longer gives `lengths`",
+        "`rank` no longer takes `brand`",
+        "the signature `rank_ids` is gone",
+    ]
+    assert all(reason.endswith("(`evaluation.allow_signature_change`)") for reason in reasons)
+    # It cannot be compared: the last blessed model would find no brand in the requests.
+    assert "baseline_model" not in blessing
+
+
+def test_without_a_model_to_compare_with_there_are_bounds_all_the_same(shop):
+    reasons, _, pushed = shop.judge(shop.make("alone", constant), orchestration=Orchestration(resolvers="none"))
+    assert not pushed
+    assert [reason.split(" ")[0] for reason in reasons] == ["ties"]
+
+
+def test_the_first_model_is_held_to_the_same_bounds_and_pushed(shop):
+    reasons, blessing, pushed = shop.first
+    assert (reasons, pushed) == ([], True)
+    assert blessing["session_auc"] > 0.7
+    assert "baseline_model" not in blessing
+
+
+def test_a_model_as_good_as_the_last_is_pushed(shop):
+    reasons, blessing, pushed = shop.judge(shop.make("as_good"))
+    assert (reasons, pushed) == ([], True)
+    assert blessing["blessed"] == 1
+    assert blessing["session_auc"] == pytest.approx(shop.first[1]["session_auc"], abs=1e-6)
+    assert blessing["baseline_model"] == str(shop.folder / "models" / "first")
+
+
+def test_a_change_of_signatures_that_is_meant_is_pushed(shop, without_a_feature):
+    reasons, blessing, pushed = shop.judge(without_a_feature, "evaluation.allow_signature_change=true")
+    assert (reasons, pushed) == ([], True)
+    assert "baseline_model" not in blessing

@@ -1,0 +1,295 @@
+"""The way back to an earlier version: what is served, what a kill leaves, and what the next runs go on from."""
+
+import contextlib
+import pathlib
+import subprocess
+import sys
+import threading
+import time
+
+import ml_metadata
+import numpy as np
+import pytest
+from ml_metadata.proto import metadata_store_pb2 as mlmd
+
+from pipeline.config import load_config
+from pipeline.rollback import RollbackError, list_versions, roll_back
+from pipeline.runners import local
+from pipeline.simulate import simulate
+from serving.client import RestClient
+from serving.versions import versions_in
+from tests.serving.conftest import serving
+
+PROJECT = pathlib.Path(__file__).resolve().parents[2]
+DEMO = PROJECT / "pipeline" / "configs" / "demo.yaml"
+
+
+class Pushed:
+    """A model's folder with versions in it, and the ML Metadata of the runs that pushed them: v1, v2, v3 of the models
+    10, 20, 30 or those that are given."""
+
+    def __init__(self, folder: pathlib.Path, models=(10, 20, 30)):
+        self.folder, self.metadata = folder / "serving" / "ranker", folder / "metadata.sqlite"
+        self.folder.mkdir(parents=True)
+        config = mlmd.ConnectionConfig()
+        config.sqlite.filename_uri = str(self.metadata)
+        self.store = ml_metadata.MetadataStore(config)
+        self.types = {
+            name: self.store.put_artifact_type(mlmd.ArtifactType(name=name))
+            for name in ("Model", "ModelBlessing", "PushedModel")
+        }
+        execution = self.store.put_execution_type(mlmd.ExecutionType(name="Pusher"))
+        self.ids = {}
+        for version, name in enumerate(models, start=1):
+            if name not in self.ids:
+                self.ids[name] = self.put("Model")
+            blessing = self.put("ModelBlessing", blessed=1, current_model_id=self.ids[name], session_auc=version / 10)
+            pushed = self.put("PushedModel", pushed=1, pushed_version=str(version))
+            [maker] = self.store.put_executions([mlmd.Execution(type_id=execution)])
+            events = [(self.ids[name], mlmd.Event.INPUT), (blessing, mlmd.Event.INPUT), (pushed, mlmd.Event.OUTPUT)]
+            self.store.put_events([mlmd.Event(artifact_id=i, execution_id=maker, type=kind) for i, kind in events])
+            (self.folder / str(version)).mkdir(parents=True)
+            (self.folder / str(version) / "saved_model.pb").touch()
+
+    def put(self, kind: str, **properties) -> int:
+        artifact = mlmd.Artifact(type_id=self.types[kind])
+        for name, value in properties.items():
+            field = {int: "int_value", float: "double_value", str: "string_value"}[type(value)]
+            setattr(artifact.custom_properties[name], field, value)
+        return self.store.put_artifacts([artifact])[0]
+
+    def states(self) -> str:
+        return ", ".join(f"{v.number} {v.state}" for v in list_versions(self.folder, self.metadata))
+
+    def blessed(self) -> set[int]:
+        """The models that resolvers find, which are those that bear no mark."""
+        names = {number: name for name, number in self.ids.items()}
+        marked = {m.id for m in self.store.get_artifacts_by_type("Model") if "withdrawn" in m.custom_properties}
+        blessed = {
+            names[blessing.custom_properties["current_model_id"].int_value]
+            for blessing in self.store.get_artifacts_by_type("ModelBlessing")
+            if blessing.custom_properties["blessed"].int_value == 1
+        }
+        assert {names[number] for number in marked} == set(names.values()) - blessed
+        return blessed
+
+
+@pytest.fixture
+def pushed(tmp_path):
+    return Pushed(tmp_path)
+
+
+def test_back_further_back_and_forward_again(pushed):
+    assert pushed.states() == "1 kept, 2 kept, 3 served"
+    assert roll_back(pushed.folder, pushed.metadata) == (2, [3])
+    assert (pushed.states(), pushed.blessed()) == ("1 kept, 2 served, 3 withdrawn", {10, 20})
+    assert roll_back(pushed.folder, pushed.metadata) == (1, [2])
+    assert (pushed.states(), pushed.blessed()) == ("1 served, 2 withdrawn, 3 withdrawn", {10})
+    assert roll_back(pushed.folder, pushed.metadata, 3) == (3, [])
+    assert (pushed.states(), pushed.blessed()) == ("1 kept, 2 withdrawn, 3 served", {10, 30})
+    assert roll_back(pushed.folder, pushed.metadata, 2) == (2, [3])
+    assert (pushed.states(), pushed.blessed()) == ("1 kept, 2 served, 3 withdrawn", {10, 20})
+    assert [version.session_auc for version in list_versions(pushed.folder, pushed.metadata)] == [0.1, 0.2, 0.3]
+
+
+def test_a_model_that_is_served_as_another_version_is_not_withdrawn(tmp_path):
+    pushed = Pushed(tmp_path, (10, 20, 10))
+    roll_back(pushed.folder, pushed.metadata, 2)
+    assert pushed.blessed() == {20}
+    roll_back(pushed.folder, pushed.metadata, 1)
+    assert pushed.blessed() == {10}
+
+
+def test_a_model_that_was_refused_is_not_blessed_on_the_way(pushed):
+    refused = pushed.put("ModelBlessing", blessed=0, current_model_id=pushed.ids[30])
+    roll_back(pushed.folder, pushed.metadata, 1)
+    roll_back(pushed.folder, pushed.metadata, 3)
+    [blessing] = pushed.store.get_artifacts_by_id([refused])
+    assert blessing.custom_properties["blessed"].int_value == 0
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("before", "to", "steps"),
+    # The mark is one step, and each version that is moved.
+    [(3, None, 2), (3, 1, 3), (1, 3, 2), (2, 1, 2)],
+)
+def test_the_same_command_goes_on_after_a_kill(tmp_path, monkeypatch, before, to, steps):
+    for kill_at in range(steps + 1):
+        pushed = Pushed(tmp_path / str(kill_at))
+        roll_back(pushed.folder, pushed.metadata, before)
+        target, done = to or before - 1, []
+
+        def step(call, done=done, kill_at=kill_at):
+            def run(*arguments):
+                if len(done) == kill_at:
+                    raise Killed
+                done.append(call)
+                return call(*arguments)
+
+            return run
+
+        with monkeypatch.context() as patch, contextlib.suppress(Killed):
+            for owner, name in ((pathlib.Path, "rename"), (ml_metadata.MetadataStore, "put_artifacts")):
+                patch.setattr(owner, name, step(getattr(owner, name)))
+            roll_back(pushed.folder, pushed.metadata, to)
+        assert len(done) == min(kill_at, steps)
+        # The version that was served still is, and none in between.
+        assert versions_in(pushed.folder)[-1] == (before if kill_at < steps else target)
+        if kill_at < steps:
+            assert roll_back(pushed.folder, pushed.metadata, to)[0] == target
+        assert versions_in(pushed.folder)[-1] == target
+        fresh = Pushed(tmp_path / f"{kill_at}-without-a-kill")
+        roll_back(fresh.folder, fresh.metadata, before)
+        roll_back(fresh.folder, fresh.metadata, to)
+        assert (pushed.states(), pushed.blessed()) == (fresh.states(), fresh.blessed())
+
+
+def test_what_cannot_be_done_is_refused(pushed, tmp_path):
+    with pytest.raises(RollbackError, match=r"--to must be one of 1, 2, 3\. Received: 7"):
+        roll_back(pushed.folder, pushed.metadata, 7)
+    roll_back(pushed.folder, pushed.metadata, 1)
+    with pytest.raises(RollbackError, match=r"no version before the one that is served\. Withdrawn.*--to: 2, 3"):
+        roll_back(pushed.folder, pushed.metadata)
+    with pytest.raises(RollbackError, match="holds no pushed version"):
+        roll_back(tmp_path / "none", pushed.metadata)
+    pushed.metadata.unlink()
+    with pytest.raises(RollbackError, match=r"metadata\.sqlite: is missing"):
+        roll_back(pushed.folder, pushed.metadata, 3)
+
+
+def command(runs: pathlib.Path, *flags: str) -> subprocess.CompletedProcess:
+    arguments = [sys.executable, "-m", "pipeline", "rollback", f"--runs={runs}", *flags]
+    return subprocess.run(arguments, cwd=PROJECT, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("flags", [[], ["--list"], ["--to=3"]])
+def test_a_run_that_pushed_nothing_is_told(tmp_path, flags):
+    process = command(tmp_path / "none", *flags)
+    assert process.returncode == 2
+    assert process.stderr.strip().endswith("serving/ranker: holds no pushed version")
+    assert not (tmp_path / "none").exists()
+
+
+class Days:
+    """A log of three days, run day by day."""
+
+    def __init__(self, folder: pathlib.Path):
+        self.log, self.runs = folder / "log", folder / "runs"
+        self.folder = self.runs / "demo"
+        simulate(self.log, 30_000, days=3)
+
+    def run(self, day: int) -> tuple[dict, str]:
+        """The summary and the model's folder."""
+        sets = [
+            'data.files="impressions-{YYYY}{MM}{DD}.csv"',
+            f"data.span={19_723 + day}",
+            "data.split.fractions={train: 0.6, valid: 0.1, test: 0.3}",
+            "train.warm_start=true",
+            "train.epochs=1",
+            "model.experts=4",
+            "model.top_k=2",
+            "evaluation.min_session_auc=0.2",
+            "evaluation.max_session_auc_drop=0.5",
+            "evaluation.max_category_session_auc_drop=0.5",
+            "evaluation.max_calibration_error=null",
+        ]
+        config, schema = load_config(DEMO, sets, str(self.log))
+        runner = local.LocalRunner()
+        summary = local.run(config, schema, str(self.runs), runner)
+        return summary, {run.name: run for run in runner.node_runs}["Trainer"].outputs["model"]
+
+
+@pytest.fixture(scope="module")
+def days(tmp_path_factory):
+    return Days(tmp_path_factory.mktemp("days"))
+
+
+@pytest.fixture(scope="module")
+def two_days(days):
+    return [days.run(day) for day in (0, 1)]
+
+
+REQUEST = {
+    "top_category": "shoes", "sub_category": "", "history_item": [], "history_brand": [],
+    "item_id": ["i1", "i2"], "brand": ["b", "b"], "shop": ["s", "s"], "price": [20.0, 40.0],
+    "sales": [1.0, 2.0], "rating": [3.0, 4.0], "age_days": [1.0, 2.0],
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def rolled_back(days, two_days):
+    """The command, given while a client asks the real development server: (process, failures, answers)."""
+    first, second = (pathlib.Path(summary["pushed_model"]).name for summary, _ in two_days)
+    failures, answers, stop = [], [], threading.Event()
+
+    def ask(url):
+        client = RestClient(url)
+        while not stop.is_set():
+            try:
+                answers.append(client.rank(REQUEST))
+            except Exception as error:
+                failures.append(error)
+
+    with serving(days.folder / "serving" / "ranker") as server:
+        server.wait_for(int(second))
+        client = threading.Thread(target=ask, args=(server.url,))
+        client.start()
+        process = command(days.runs)
+        server.wait_for(int(first))
+        time.sleep(0.2)
+        stop.set()
+        client.join()
+    return process, failures, answers
+
+
+def test_the_server_goes_back_and_no_request_fails(days, two_days, rolled_back):
+    first, second = (int(pathlib.Path(summary["pushed_model"]).name) for summary, _ in two_days)
+    process, failures, answers = rolled_back
+    assert process.returncode == 0, process.stderr
+    assert failures == []
+    assert not np.allclose(answers[0], answers[-1])
+    assert f"ranker/{first} is served, withdrawn: {second}" in process.stdout
+    listed = command(days.runs, "--list").stdout
+    assert f"{two_days[0][0]['metrics']['session_auc']:.4f}" in listed
+    assert versions_in(days.folder / "serving" / "ranker") == [first]
+    assert versions_in(days.folder / "serving" / "withdrawn") == [second]
+
+
+@pytest.fixture(scope="module")
+def second_day_again(days, rolled_back):
+    return days.run(1)
+
+
+def test_a_run_that_comes_to_the_withdrawn_model_again_does_not_push_it(days, two_days, second_day_again):
+    summary, model = second_day_again
+    assert summary["cached"]["Trainer"]
+    assert model == two_days[1][1]
+    assert summary["blessed"] is False
+    assert summary["pushed_model"] is None
+    assert summary["served_model"] == two_days[0][0]["pushed_model"]
+    version = pathlib.Path(two_days[1][0]["pushed_model"]).name
+    [reason] = summary["blessing"]["reasons"]
+    assert f"pushed as version {version} and taken back" in reason
+
+
+def test_the_next_day_goes_on_from_the_model_that_is_served(days, two_days, second_day_again):
+    summary, _ = days.run(2)
+    assert summary["blessing"]["compared_with"] == two_days[0][1]
+    assert summary["training"]["warm_start"]
+    assert base_model(days.folder / "metadata.sqlite") == two_days[0][1]
+    assert summary["pushed_model"] == summary["served_model"]
+
+
+def base_model(metadata: pathlib.Path) -> str:
+    """Of the last training."""
+    config = mlmd.ConnectionConfig()
+    config.sqlite.filename_uri = str(metadata)
+    store = ml_metadata.MetadataStore(config)
+    trainer = max(store.get_executions_by_type("components.trainer.component.Trainer"), key=lambda one: one.id)
+    events = store.get_events_by_execution_ids([trainer.id])
+    [base] = [event.artifact_id for event in events if event.path.steps[0].key == "base_model"]
+    return store.get_artifacts_by_id([base])[0].uri
