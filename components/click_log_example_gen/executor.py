@@ -148,7 +148,7 @@ def _prepare(plan: Plan, i: int, sources: list[Source], staging: str, quarantine
         "rows_quarantined": sum(map(len, faults)),
         "reasons": describe_reasons(merge_reports(reasons)),
     }
-    if reason := failure(report, plan.data.max_bad_fraction):
+    if reason := failure(report, plan.data.max_bad_fraction, "row"):
         raise ValueError(f"`data.tables[{i}]` ({table.files}): {reason}")
     report["rows_kept"] = report.pop("rows_in_requests")
     return lookup, {"files": table.files, **report}
