@@ -41,7 +41,10 @@ def refused_or_taken(path, overrides=(), data=None) -> None:
     assert RunConfig.model_validate_json(config.model_dump_json(by_alias=True)).name == config.name
 
 
-@hypothesis.given(st.lists(st.tuples(keys, words).map("=".join) | st.text(max_size=8), max_size=3))
+overrides = st.lists(st.tuples(keys, words).map("=".join) | st.text(max_size=8), max_size=3)
+
+
+@hypothesis.given(overrides)
 def test_set(overrides):
     refused_or_taken(DEMO, overrides)
 
