@@ -47,8 +47,9 @@ kubeflow: environment  ## compile the pipeline for Kubeflow: CONFIG, DATA=gs://.
 test: environment  ## every test: ARGS="-k gates"
 	@$(python) -m pytest -n 2 --dist loadfile $(ARGS)
 
-fuzz: environment  ## 24,000 malformed requests and a hundred version swaps against the development server
-	@$(python) -m pytest tests/serving --hypothesis-profile=thorough $(ARGS)
+fuzzed := tests/serving tests/components/click_log_example_gen tests/schemas tests/pipeline/test_config_fuzz.py
+fuzz: environment  ## malformed requests, logs, schemas and configurations by the ten thousand; version swaps
+	@$(python) -m pytest $(fuzzed) --hypothesis-profile=thorough -k "fuzz or faults or versions" $(ARGS)
 
 bench: environment  ## every benchmark: tables here, JSON in runs/benchmarks; ARGS=--toy tries whether they run
 	@for name in train strategies growth serve server ingest hierarchy pipeline; do $(python) -m benchmarks.$$name $(ARGS) || exit 1; done

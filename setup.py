@@ -65,6 +65,8 @@ setuptools.setup(
             "pytest-xdist>=3",
             "ruff>=0.8",
         ],
+        # For tests/coverage_fuzz.py alone: Linux, and heavy.
+        "fuzz": ["atheris>=2.3,<3"],
     },
     entry_points={"console_scripts": ["aislerank=pipeline.__main__:main"]},
 )

@@ -118,7 +118,7 @@ class _Loader(yaml.SafeLoader):
     """YAML 1.2's numbers: 1e-3 is a number, where YAML 1.1 reads a text."""
 
     def construct_mapping(self, node, deep=False):
-        keys = [key.value for key, _ in node.value]
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]  # others the base refuses
         if duplicates := {key for key in keys if keys.count(key) > 1}:
             raise yaml.MarkedYAMLError(
                 problem=f"key {sorted(duplicates)[0]!r} stands there twice", problem_mark=node.start_mark
@@ -152,6 +152,8 @@ def load_config(
     for override in overrides:
         _override(values, override)
     if data:
+        if not isinstance(values.get("data") or {}, dict):
+            raise ConfigError(f"{path}: `data` must be a section. Received: {values['data']!r}")
         values["data"] = (values.get("data") or {}) | {"path": data}
     try:
         config = RunConfig.model_validate(values)
@@ -189,14 +191,20 @@ def describe_keys(section: type[Section] = RunConfig, prefix: str = "") -> str:
 def _read_yaml(path: str | os.PathLike) -> dict:
     try:
         with open(path, encoding="utf-8") as file:
-            values = yaml.load(file, Loader=_Loader)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: is no YAML: {error}") from error
+            text = file.read()
+    except (OSError, ValueError) as error:  # a ValueError: not UTF-8, or a path that no file can have
+        raise ConfigError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    values = _parse_yaml(text, f"{path}: is no YAML")
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: must hold keys and values. Allowed keys: {', '.join(_keys(RunConfig))}")
     return values
+
+
+def _parse_yaml(text: str, problem: str):
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except Exception as error:  # PyYAML lets out what int(), datetime() and dict() say, and RecursionError
+        raise ConfigError(f"{problem}: {error}") from error
 
 
 def _override(values: dict, override: str) -> None:
@@ -211,10 +219,7 @@ def _override(values: dict, override: str) -> None:
         if not isinstance(inner, dict):
             raise ConfigError(f"--set {override}: `{section}` is no section")
         values = inner
-    try:
-        values[last] = yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--set {override}: the value is no YAML: {error}") from error
+    values[last] = _parse_yaml(text, f"--set {override}: the value is no YAML")
 
 
 def _explain(path, detail: dict) -> str:
@@ -256,7 +261,7 @@ def _keys(section: type[Section]) -> list[str]:
 def _find(schema: str, config_path) -> pathlib.Path:
     folders = [pathlib.Path(config_path).resolve().parent, pathlib.Path.cwd(), _PROJECT]
     for folder in folders:
-        if (folder / schema).is_file():
+        if os.path.isfile(folder / schema):  # False, not an error, for what can be no path
             return folder / schema
     places = ", ".join(str(folder) for folder in dict.fromkeys(folders))
     raise ConfigError(f"{config_path}: `schema`: no file {schema!r} in {places}")

@@ -27,7 +27,9 @@ one role. Which roles a ranker needs at least, `read_schema` says when one is mi
 """
 
 import dataclasses
+import math
 import os
+import re
 from collections.abc import Iterable, Mapping
 
 from google.protobuf import text_format
@@ -68,6 +70,7 @@ _OPTIONS_OF_ROLE = {
     "history": {"of"},
     "label": {"gain"},
 }
+_GRADES = 100  # above, a gain of 2^grade - 1 is soon no float32
 _DTYPES = {
     schema_pb2.INT: "int",
     schema_pb2.FLOAT: "float",
@@ -259,8 +262,10 @@ def read_schema(path: str | os.PathLike) -> LogSchema:
     try:
         with open(path, encoding="utf-8") as file:
             return parse_schema(file.read(), source=str(path))
-    except OSError as error:
-        raise SchemaError(f"{path}: cannot be read: {error.strerror}") from error
+    except (OSError, ValueError) as error:  # a ValueError: not UTF-8, or a path that no file can have
+        if isinstance(error, SchemaError):
+            raise
+        raise SchemaError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
 
 def parse_schema(text: str, source: str = "schema", labelled: bool = True) -> LogSchema:
@@ -270,7 +275,7 @@ def parse_schema(text: str, source: str = "schema", labelled: bool = True) -> Lo
     """
     try:
         proto = text_format.Parse(text, schema_pb2.Schema())
-    except text_format.ParseError as error:
+    except (text_format.ParseError, ValueError, RecursionError) as error:  # ValueError: bytes that are no text
         raise SchemaError(f"{source}: is no text-format TFMD Schema: {error}") from error
     schema = LogSchema(tuple(_read_feature(feature, source) for feature in proto.feature), proto)
     _check(schema, source, labelled)
@@ -283,6 +288,8 @@ def _read_feature(proto: schema_pb2.Feature, source: str) -> Feature:
     scopes = [value for key, value in pairs if key == "scope"]
     roles = frozenset(value for key, value in pairs if key == "role")
     options = {key: value for key, value in pairs if key not in ("scope", "role")}
+    if not proto.name or proto.name.startswith("@"):
+        raise SchemaError(f"{where}: needs a `name` that does not begin with @, which is ingestion's own")
     if len(scopes) != 1 or scopes[0] not in _SCOPES:
         raise SchemaError(f"{where}: needs exactly one of the tags scope:request, scope:item. Received: {scopes}")
     if not roles or not roles <= _SCOPE_OF_ROLE.keys():
@@ -317,7 +324,13 @@ def _read_feature(proto: schema_pb2.Feature, source: str) -> Feature:
         raise SchemaError(f"{where}: a list must not have a `shape`; its length differs from request to request")
     if "label" in roles:
         _check_label(proto.int_domain, options, where)
+    for kind, field in (("int", "int_domain"), ("float", "float_domain")):
+        if proto.HasField(field) and dtype in ("int", "float") and dtype != kind:
+            raise SchemaError(f"{where}: a feature of type {dtype.upper()} cannot have `{field}`")
     domain = proto.int_domain if proto.HasField("int_domain") else proto.float_domain
+    low, high = (getattr(domain, end) if domain.HasField(end) else None for end in ("min", "max"))
+    if any(bound != bound for bound in (low, high)) or (low is not None and high is not None and low > high):
+        raise SchemaError(f"{where}: no value is in the domain's range [{low}, {high}]")
     return Feature(
         name=proto.name,
         scope=scopes[0],
@@ -325,15 +338,17 @@ def _read_feature(proto: schema_pb2.Feature, source: str) -> Feature:
         dtype=dtype,
         options=options,
         required=proto.presence.min_fraction >= 1.0,
-        minimum=domain.min if domain.HasField("min") else None,
-        maximum=domain.max if domain.HasField("max") else None,
+        minimum=low,
+        maximum=high,
     )
 
 
 def _check_options(options: Mapping[str, str], where: str) -> None:
     for key in ("level", "min_count", "hash_buckets"):
-        if key in options and not (options[key].isdigit() and int(options[key]) >= 1):
-            raise SchemaError(f"{where}: tag {key} must be a whole number of at least 1. Received: {options[key]!r}")
+        if key in options and not re.fullmatch(r"[1-9][0-9]{0,8}", options[key]):
+            raise SchemaError(
+                f"{where}: tag {key} must be a whole number from 1 to 999999999. Received: {options[key]!r}"
+            )
     if options.get("scale", "log") != "log":
         raise SchemaError(f"{where}: tag scale must be log. Received: {options['scale']!r}")
     if "gain" in options:
@@ -341,7 +356,7 @@ def _check_options(options: Mapping[str, str], where: str) -> None:
             gains = [float(gain) for gain in options["gain"].split(",")]
         except ValueError:
             gains = [-1.0]
-        if min(gains) < 0.0:
+        if not all(gain >= 0.0 and math.isfinite(gain) for gain in gains):
             raise SchemaError(
                 f"{where}: tag gain must be numbers >= 0, one a grade and with commas. Received: {options['gain']!r}"
             )
@@ -350,6 +365,8 @@ def _check_options(options: Mapping[str, str], where: str) -> None:
 def _check_label(domain: schema_pb2.IntDomain, options: Mapping[str, str], where: str) -> None:
     if not (domain.HasField("min") and domain.min == 0 and domain.HasField("max") and domain.max >= 1):
         raise SchemaError(f"{where}: a label needs `int_domain {{ min: 0 max: <highest grade> }}`")
+    if "gain" not in options and domain.max > _GRADES:
+        raise SchemaError(f"{where}: grades above {_GRADES} need the tag gain. Received: max: {domain.max}")
     gains = options.get("gain", "").split(",")
     if "gain" in options and len(gains) != domain.max + 1:
         raise SchemaError(

@@ -11,7 +11,7 @@ TYPES = {"int": pa.int64(), "float": pa.float32(), "bytes": TEXT}
 def one_array(values: pa.Array | pa.ChunkedArray) -> pa.Array:
     """A column as one array."""
     if isinstance(values, pa.ChunkedArray):
-        chunks = values.chunks or [pa.array([], values.type)]
+        chunks = values.chunks or [pa.nulls(0, values.type)]
         return chunks[0] if len(chunks) == 1 else pa.concat_arrays(chunks)
     return values
 
@@ -19,6 +19,37 @@ def one_array(values: pa.Array | pa.ChunkedArray) -> pa.Array:
 def mask_of(values: pa.Array) -> np.ndarray:
     """A boolean array as numpy, null as False."""
     return pc.fill_null(values, False).to_numpy(zero_copy_only=False)
+
+
+def is_list(type: pa.DataType) -> bool:
+    """Whether the values are lists."""
+    return pa.types.is_list(type) or pa.types.is_large_list(type) or pa.types.is_fixed_size_list(type)
+
+
+def flat_values(lists: pa.Array) -> pa.Array:
+    """The values of all lists. (`list_flatten` alone keeps what stands in a missing list of fixed size.)"""
+    return pc.list_flatten(pc.drop_null(lists))
+
+
+def to_python(values: pa.Array) -> list:
+    """As `to_pylist`; what Python has no type for, as a time in the year 292,277, as Arrow prints it."""
+    try:
+        return values.to_pylist()
+    except Exception:  # of any type, it depends on the column's
+        return [_to_python(values.slice(i, 1)) for i in range(len(values))]
+
+
+def _to_python(one: pa.Array):
+    try:
+        return one[0].as_py()
+    except Exception:
+        return one.to_string().strip("[]\n ")
+
+
+def shown(values: pa.Array | pa.ChunkedArray, i: int) -> str:
+    """A value for a message; a long one is cut."""
+    text = repr(to_python(one_array(values.slice(i, 1)))[0])
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def codes_of(values: pa.Array | pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:

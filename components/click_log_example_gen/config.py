@@ -1,7 +1,7 @@
 """Configuration of ingestion: the section `data` of a run's YAML file."""
 
 import re
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -26,7 +26,7 @@ class CategoryPath(Section):
     """Where the query's category path comes from when the log has no column a level. One of the two."""
 
     column: str | None = Field(None, description='one column with the whole path, "electronics.smartphone"')
-    separator: str = Field(".", description="between the levels in `column`")
+    separator: str = Field(".", min_length=1, description="between the levels in `column`")
     candidates: list[str] | None = Field(
         None, description="item-level columns, top first: the most frequent path among the request's items, "
         "ties to the smaller name; computed without looking at labels"
@@ -73,7 +73,7 @@ class DataConfig(Section):
     layout: Literal["impressions", "requests"] = Field(
         "impressions", description="one row an impression, or one row a request with lists"
     )
-    columns: dict[str, str | list[str]] = Field(
+    columns: dict[str, str | Annotated[list[str], Field(min_length=1)]] = Field(
         {}, description="feature: column, where the names differ; several columns are joined with '|'; "
         "the column `@row` is the row's own name, file:line; in JSON Lines and Parquet `items.price` reads the field "
         "`price` of each object in the list `items`"

@@ -10,8 +10,17 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components.click_log_example_gen.columns import TEXT, TYPES, mask_of, one_array
-from components.click_log_example_gen.plan import Field
+from components.click_log_example_gen.columns import (
+    TEXT,
+    TYPES,
+    flat_values,
+    is_list,
+    mask_of,
+    one_array,
+    shown,
+    to_python,
+)
+from components.click_log_example_gen.plan import FLOAT32_MAX, Field
 from components.click_log_example_gen.quarantine import Findings
 
 UNIT = "\x1f"  # between the values of a history until its requests are put together
@@ -19,8 +28,11 @@ UNIT = "\x1f"  # between the values of a history until its requests are put toge
 Problem = tuple[np.ndarray, str, Callable[[int], str]]  # bool [values], reason, detail of a value's index
 
 _WHOLE = r"^[+-]?\d{1,18}$"
+_LONG = r"^[+-]?\d{19,}$"  # may or may not fit into 64 bits
+_NAN = r"(?i)^-?nan(\([a-z0-9_]*\))?$"  # as Arrow reads it
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
-_FLOAT32_MAX = float(np.finfo(np.float32).max)
+_YEAR_1, _YEAR_10000 = -62135596800, 253402300800  # in seconds: what is not between was given in another unit
+_TICKS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}  # a second
 
 
 def column_of(table: pa.Table, field: Field) -> pa.Array:
@@ -28,12 +40,17 @@ def column_of(table: pa.Table, field: Field) -> pa.Array:
     columns = [one_array(table[name]) if name in table.column_names else pa.nulls(len(table)) for name in field.columns]
     if len(columns) == 1:
         return columns[0]
-    texts = [_text(_plain(column)[0]) for column in columns]
+    columns, broken = zip(*map(_plain, columns), strict=True)
+    texts = [_text(column) for column in columns]
     some = pc.or_kleene(pc.is_valid(texts[0]), pc.is_valid(texts[1]))
     for text in texts[2:]:
         some = pc.or_kleene(some, pc.is_valid(text))
     joined = pc.binary_join_element_wise(*[pc.fill_null(t, "") for t in texts], pa.scalar("|", TEXT))
-    return pc.if_else(some, joined, pa.scalar(None, TEXT))
+    joined = pc.if_else(some, joined, pa.scalar(None, TEXT))
+    if any(mask is not None for mask in broken):
+        bad = np.any([mask for mask in broken if mask is not None], axis=0)
+        return pc.if_else(pa.array(bad), pa.scalar(b"\xff", pa.large_binary()), joined.cast(pa.large_binary()))
+    return joined
 
 
 def parse_field(field: Field, values: pa.Array, separator: str, time_format: str, findings: Findings) -> pa.Array:
@@ -68,12 +85,10 @@ def parse_repeated(field: Field, values: pa.Array, separator: str, time_format: 
     if not pa.types.is_dictionary(values.type):
         if field.kind == "history":
             values, separator = parse_field(field, values, separator, time_format, findings), UNIT
-        elif _is_list(values.type):
-            values, many = _only_values(values)
-            findings.add(many, "bad_type", f"{field.label}: a list, where one value is expected")
-        values, broken = _plain(values)
-        if broken is not None:
-            findings.add(broken, "bad_utf8", f"{field.label}: not UTF-8")
+        else:
+            values, problems = _single(field, values)
+            for mask, reason, detail in problems:
+                findings.add(mask, reason, detail)
         values = values.dictionary_encode()
     distinct = pa.concat_arrays([values.dictionary, pa.nulls(1, values.dictionary.type)])
     index = pc.fill_null(values.indices, len(distinct) - 1).to_numpy()
@@ -99,6 +114,9 @@ def parse_lists(
     Returns:
       (sizes int64 [rows], an array of `TYPES` with the values of all rows).
     """
+    values, broken = _plain(values)
+    if broken is not None:
+        findings.add(broken, "bad_utf8", f"{field.label}: not UTF-8")
     sizes, flat = split_lists(values, separator)
     array, problems = _parse(field, flat, time_format)
     owner = np.repeat(np.arange(len(sizes)), sizes)
@@ -116,14 +134,9 @@ def split_lists(values: pa.Array, separator: str) -> tuple[np.ndarray, pa.Array]
     values, _ = _plain(values)
     if pa.types.is_large_string(values.type):
         values = pc.split_pattern(_empty_to_null(values), separator)
-    elif not _is_list(values.type):  # one value, not in a list
+    elif not is_list(values.type):  # one value, not in a list
         return mask_of(pc.is_valid(values)).astype(np.int64), pc.drop_null(values)
-    sizes = pc.fill_null(pc.list_value_length(values), 0).to_numpy(zero_copy_only=False).astype(np.int64)
-    return sizes, pc.list_flatten(values)
-
-
-def _is_list(type: pa.DataType) -> bool:
-    return pa.types.is_list(type) or pa.types.is_large_list(type) or pa.types.is_fixed_size_list(type)
+    return _sizes(values), flat_values(values)
 
 
 def _empty_to_null(values: pa.Array, missing: tuple[str, ...] = ()) -> pa.Array:
@@ -145,15 +158,24 @@ def _plain(values: pa.Array) -> tuple[pa.Array, np.ndarray | None]:
         return values.cast(pa.int8()), None
     if pa.types.is_decimal(kind):
         return values.cast(pa.float64()), None
+    if pa.types.is_float16(kind):
+        return pa.array([None if value is None else float(value) for value in values.to_pylist()], pa.float32()), None
     if pa.types.is_struct(kind) or pa.types.is_map(kind):
-        texts = [None if value is None else orjson.dumps(value, default=str).decode() for value in values.to_pylist()]
+        texts = [None if value is None else orjson.dumps(value, default=str).decode() for value in to_python(values)]
         return pa.array(texts, TEXT), None
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
         try:
             return values.cast(pa.large_binary()).cast(TEXT), None
         except pa.ArrowInvalid:
             return _decode(values.to_pylist())
+    known = (pa.types.is_large_string, pa.types.is_integer, pa.types.is_floating, pa.types.is_date, is_list)
+    if not any(is_type(kind) for is_type in (*known, pa.types.is_timestamp)):  # durations, times of day and the like
+        return _as_texts(values), None
     return values, None
+
+
+def _as_texts(values: pa.Array) -> pa.Array:
+    return pa.array([None if value is None else str(value) for value in to_python(values)], TEXT)
 
 
 def _decode(values: list[bytes | None]) -> tuple[pa.Array, np.ndarray]:
@@ -168,13 +190,7 @@ def _decode(values: list[bytes | None]) -> tuple[pa.Array, np.ndarray]:
 
 
 def _parse(field: Field, values: pa.Array, time_format: str) -> tuple[pa.Array, list[Problem]]:
-    problems: list[Problem] = []
-    values, broken = _plain(values)
-    if broken is not None:
-        problems.append((broken, "bad_utf8", lambda i: f"{field.label}: not UTF-8"))
-    if _is_list(values.type):
-        values, many = _only_values(values)
-        problems.append((many, "bad_type", lambda i: f"{field.label}: a list, where one value is expected"))
+    values, problems = _single(field, values)
     raw = values
     if pa.types.is_large_string(values.type):
         values = _empty_to_null(values, field.missing)
@@ -197,7 +213,13 @@ def _parse(field: Field, values: pa.Array, time_format: str) -> tuple[pa.Array, 
         values, reason, wanted = _text(values), "bad_type", "no text"
     failed = mask_of(pc.and_(given, pc.is_null(values)))
     if failed.any():
-        problems.append((failed, reason, lambda i: f"{field.label}: {_shown(raw[i])} is {wanted}"))
+        problems.append((failed, reason, lambda i: f"{field.label}: {shown(raw, i)} is {wanted}"))
+    if field.kind == "timestamp":
+        far = mask_of(pc.or_(pc.less(values, _YEAR_1), pc.greater_equal(values, _YEAR_10000)))
+        unit = f"`data.timestamp_format: {time_format}`"
+        problems.append(
+            (far, "out_of_range", lambda i: f"{field.label}: {shown(raw, i)} is in none of the years 1 to 9999, {unit}")
+        )
     if field.dtype != "bytes":
         problems += _range_problems(field, values)
         values = values.cast(TYPES[field.dtype], safe=False)
@@ -207,24 +229,38 @@ def _parse(field: Field, values: pa.Array, time_format: str) -> tuple[pa.Array, 
     return values, problems
 
 
-def _shown(value: pa.Scalar) -> str:
-    text = repr(value.as_py())
-    return text if len(text) <= 60 else text[:57] + "..."
+def _single(field: Field, values: pa.Array) -> tuple[pa.Array, list[Problem]]:
+    """Plain values, and what is wrong with them so far: of lists that hold one value, the value."""
+    values, broken = _plain(values)
+    many = None
+    if is_list(values.type):
+        sizes = _sizes(values)
+        many, index = sizes > 1, pa.array(np.cumsum(sizes) - sizes, mask=sizes != 1)
+        values, broken = _plain(flat_values(values).take(index))
+        if is_list(values.type):
+            many |= mask_of(pc.is_valid(values))
+            values = pa.nulls(len(values), TEXT)
+    problems: list[Problem] = []
+    if many is not None:
+        problems.append((many, "bad_type", lambda i: f"{field.label}: a list, where one value is expected"))
+    if broken is not None:
+        problems.append((broken, "bad_utf8", lambda i: f"{field.label}: not UTF-8"))
+    return values, problems
 
 
-def _only_values(values: pa.Array) -> tuple[pa.Array, np.ndarray]:
-    """Of lists that hold one value, the value; and which hold more."""
-    sizes = pc.fill_null(pc.list_value_length(values), 0).to_numpy(zero_copy_only=False).astype(np.int64)
-    starts = np.cumsum(sizes) - sizes
-    index = pa.array(starts, mask=sizes != 1)
-    return _plain(pc.list_flatten(values).take(index))[0], sizes > 1
+def _sizes(values: pa.Array) -> np.ndarray:
+    """int64 [rows], the length of each list, 0 of a missing one."""
+    return pc.fill_null(pc.list_value_length(values), 0).to_numpy(zero_copy_only=False).astype(np.int64)
 
 
 def _range_problems(field: Field, values: pa.Array) -> list[Problem]:
     low, high = field.minimum, field.maximum
     if field.dtype == "float":
-        low = -_FLOAT32_MAX if low is None else max(low, -_FLOAT32_MAX)
-        high = _FLOAT32_MAX if high is None else min(high, _FLOAT32_MAX)
+        low = -FLOAT32_MAX if low is None else max(low, -FLOAT32_MAX)
+        high = FLOAT32_MAX if high is None else min(high, FLOAT32_MAX)
+        values, exact = values.cast(pa.float32(), safe=False), values  # as the schema's own limits are
+    else:
+        exact = values
     outside = np.zeros(len(values), bool)
     if low is not None:
         outside |= mask_of(pc.less(values, pa.scalar(low, values.type)))
@@ -236,13 +272,16 @@ def _range_problems(field: Field, values: pa.Array) -> list[Problem]:
     def detail(i):
         bounds = f"[{'' if field.minimum is None else f'{field.minimum:g}'}, "
         bounds += f"{'' if field.maximum is None else f'{field.maximum:g}'}]"
-        return f"{field.label}: {_shown(values[i])} is outside {bounds}"
+        return f"{field.label}: {shown(exact, i)} is outside {bounds}"
 
     return [(outside, "out_of_range", detail)]
 
 
 def _text(values: pa.Array) -> pa.Array:
-    return values if pa.types.is_large_string(values.type) else values.cast(TEXT)
+    try:
+        return values if pa.types.is_large_string(values.type) else values.cast(TEXT)
+    except pa.ArrowException:  # lists, times of a zone nobody knows
+        return _as_texts(values)
 
 
 def _mapped(texts: pa.Array, field: Field) -> pa.Array:
@@ -257,13 +296,22 @@ def _integers(values: pa.Array) -> pa.Array:
             values = pc.if_else(pc.greater(values, pa.scalar(2**63 - 1, pa.uint64())), None, values)
         return values.cast(pa.int64())
     if pa.types.is_large_string(values.type):
-        try:
-            return values.cast(pa.int64())
-        except pa.ArrowInvalid:
-            whole = _matching(values, _WHOLE).cast(pa.int64())
-            if whole.null_count == values.null_count:
-                return whole
-            return pc.coalesce(whole, _integers(_numbers(values)))
+        # All at once if they are plain; what is accepted must not depend on the other rows. (Arrow reads 0x1F.)
+        if not any(pc.any(pc.match_substring(values, x)).as_py() for x in "xX"):
+            try:
+                return values.cast(pa.int64())
+            except pa.ArrowInvalid:
+                pass
+        whole = _matching(values, _WHOLE).cast(pa.int64())
+        long = _matching(values, _LONG)
+        if long.null_count < len(long):
+            numbers = [None if text is None else int(text) for text in long.to_pylist()]
+            fit = [None if n is None or not -(2**63) <= n < 2**63 else n for n in numbers]
+            whole = pc.coalesce(whole, pa.array(fit, pa.int64()))
+            values = pc.if_else(pc.is_valid(long), None, values)
+        if whole.null_count == values.null_count:
+            return whole
+        return pc.coalesce(whole, _integers(_numbers(values)))
     if pa.types.is_floating(values.type):
         numbers = values.cast(pa.float64())
         exact = pc.and_(pc.equal(pc.floor(numbers), numbers), pc.less_equal(pc.abs(numbers), 2.0**53))
@@ -279,7 +327,7 @@ def _floats(values: pa.Array) -> pa.Array:
         try:
             return values.cast(pa.float64())
         except pa.ArrowInvalid:
-            nan = pc.is_in(values, value_set=pa.array(["nan", "NaN", "NAN"], TEXT))
+            nan = pc.match_substring_regex(pc.utf8_trim_whitespace(values), _NAN)
             return pc.if_else(nan, float("nan"), _numbers(values))
     return pa.nulls(len(values), pa.float64())
 
@@ -297,27 +345,27 @@ def _numbers(texts: pa.Array) -> pa.Array:
 
 def _seconds(values: pa.Array, time_format: str) -> pa.Array:
     """int64 seconds since 1970, fractions cut; null where there is no time."""
-    if pa.types.is_timestamp(values.type) or pa.types.is_date(values.type):
-        return values.cast(pa.timestamp("s"), safe=False).cast(pa.int64())
+    if pa.types.is_date(values.type):
+        values = values.cast(pa.timestamp("s"))
+    if pa.types.is_timestamp(values.type):
+        return _divided(values.cast(pa.int64()), _TICKS[values.type.unit])
     if pa.types.is_large_string(values.type):
         if "%" in time_format:
             distinct = values.dictionary_encode()  # many rows share a second
             times = pc.strptime(distinct.dictionary, format=time_format, unit="s", error_is_null=True)
             return times.cast(pa.int64()).take(distinct.indices)
-        try:
-            values = values.cast(pa.int64())
-        except pa.ArrowInvalid:
-            values = _numbers(values)
+        values = _floats(values)
     if pa.types.is_floating(values.type):
         finite = pc.less(pc.abs(values), 2.0**53)
-        values = pc.if_else(finite, pc.floor(values.cast(pa.float64())), None)
-    elif not pa.types.is_integer(values.type):
-        return pa.nulls(len(values), pa.int64())
-    values = values.cast(pa.int64())
-    if time_format != "milliseconds":
-        return values
-    milliseconds = pc.fill_null(values, 0).to_numpy()
-    return pa.array(milliseconds // 1000, mask=mask_of(pc.is_null(values)))
+        values = pc.if_else(finite, pc.floor(values.cast(pa.float64())), None).cast(pa.int64())
+    else:
+        values = _integers(values)  # none, where they are no numbers
+    return _divided(values, 1000) if time_format == "milliseconds" else values
+
+
+def _divided(values: pa.Array, by: int) -> pa.Array:
+    """Rounded down, before 1970 as well."""
+    return values if by == 1 else pa.array(pc.fill_null(values, 0).to_numpy() // by, mask=mask_of(pc.is_null(values)))
 
 
 def _history_text(field: Field, values: pa.Array, separator: str) -> tuple[pa.Array, list[Problem]]:
@@ -327,7 +375,12 @@ def _history_text(field: Field, values: pa.Array, separator: str) -> tuple[pa.Ar
         values = _empty_to_null(values)
         return (values if separator == UNIT else pc.replace_substring(values, separator, UNIT)), problems
     sizes, flat = split_lists(values, separator)
-    texts = pc.fill_null(_text(_plain(flat)[0]), "").cast(pa.string())
+    flat, broken = _plain(flat)
+    if broken is not None:
+        owner = np.repeat(np.arange(len(sizes)), sizes)
+        rows = np.isin(np.arange(len(sizes)), owner[broken])
+        problems = [(rows, "bad_utf8", lambda i: f"{field.label}: not UTF-8")]
+    texts = pc.fill_null(_text(flat), "").cast(pa.string())
     offsets = pa.array(np.concatenate([[0], np.cumsum(sizes)]), pa.int32())
     joined = pc.binary_join(pa.ListArray.from_arrays(offsets, texts), UNIT).cast(TEXT)
     return pc.if_else(pa.array(sizes > 0), joined, pa.scalar(None, TEXT)), problems

@@ -1,5 +1,6 @@
 """What ClickLogExampleGen does."""
 
+import errno
 import json
 import logging
 import math
@@ -25,6 +26,7 @@ from components.click_log_example_gen.sources import Source, check_files
 from components.click_log_example_gen.spans import resolve_properties
 from schemas.reader import parse_schema
 
+_NO_ROOM = [os.strerror(code) for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)]
 PARTITION_BYTES = 64 << 20  # of text; takes about a quarter of a gigabyte of a worker's memory
 
 _log = logging.getLogger("aislerank.progress")
@@ -59,12 +61,22 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         Raises:
           ValueError: before any work, if the configuration does not fit the schema or the files; after it, if more
             than `max_bad_fraction` of the rows are malformed or no request is left.
-          RuntimeError: if rows were lost on the way.
+          RuntimeError: if rows were lost on the way, or there is no room to write.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
-        start = time.monotonic()
         examples = artifact_utils.get_single_instance(output_dict["examples"])
         quarantine = artifact_utils.get_single_instance(output_dict["quarantine"])
+        try:
+            self._ingest(examples, quarantine, exec_properties)
+        except Exception as error:  # Beam makes a RuntimeError of TensorFlow's own, the words are left
+            if not any(words in str(error) for words in _NO_ROOM):
+                raise
+            raise RuntimeError(
+                f"there is no room to write: {error}\nNothing of this run is used; run again when there is room."
+            ) from error
+
+    def _ingest(self, examples: types.Artifact, quarantine: types.Artifact, exec_properties: dict) -> None:
+        start = time.monotonic()
         data = DataConfig.model_validate_json(exec_properties["data"])
         schema = parse_schema(exec_properties["schema"], labelled=False)
         check(data, schema)
@@ -148,7 +160,7 @@ def _prepare(plan: Plan, i: int, sources: list[Source], staging: str, quarantine
         "rows_quarantined": sum(map(len, faults)),
         "reasons": describe_reasons(merge_reports(reasons)),
     }
-    if reason := failure(report, plan.data.max_bad_fraction):
+    if reason := failure(report, plan.data.max_bad_fraction, "row"):
         raise ValueError(f"`data.tables[{i}]` ({table.files}): {reason}")
     report["rows_kept"] = report.pop("rows_in_requests")
     return lookup, {"files": table.files, **report}

@@ -9,12 +9,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from components.click_log_example_gen.columns import TEXT, one_array
+from components.click_log_example_gen.columns import TEXT, flat_values, is_list, one_array
 from components.click_log_example_gen.plan import ROW
 from components.click_log_example_gen.quarantine import Findings, fault_table
-from components.click_log_example_gen.sources import Lines, Source, columns_of, read_lines, read_parquet
+from components.click_log_example_gen.sources import LINE_BYTES, Lines, Source, columns_of, read_lines, read_parquet
 
 LINE = "@line"
+_NESTED = 200  # brackets in a line of JSON that need a look whether they are too deep
 
 
 def read_tables(
@@ -52,6 +53,8 @@ def _no_faults() -> pa.Table:
 
 def _check_lines(lines: Lines, findings: Findings) -> None:
     """Finds the lines no parser should see: empty, with NUL, not UTF-8."""
+    longest = f"the line is longer than {LINE_BYTES >> 20} MiB; `row` is its beginning"
+    findings.add(lines.too_long, "line_too_long", longest)
     findings.add(lines.starts == lines.ends, "empty_line", "the line is empty")
     if b"\0" in lines.data:
         view = np.frombuffer(lines.data, np.uint8)
@@ -169,8 +172,10 @@ def _json_tables(source: Source, columns: list[str]) -> Iterator:
         good, rows = [], []
         for i in np.flatnonzero(~findings.bad):
             try:
-                row = orjson.loads(lines[i])
-            except orjson.JSONDecodeError as error:
+                row = orjson.loads(line := lines[i])
+                if line.count(b"[") + line.count(b"{") > _NESTED:
+                    orjson.dumps(row)  # which goes less deep than loads, and is used below
+            except (orjson.JSONDecodeError, orjson.JSONEncodeError) as error:
                 findings.add_row(i, "bad_json", f"the line is no JSON: {error}")
                 continue
             if not isinstance(row, dict):
@@ -213,21 +218,26 @@ def _json_text(value) -> str | None:
 def _parquet_tables(source: Source, columns: list[str]) -> Iterator:
     names = columns_of(source)
     top = [column if column in names else column.partition(".")[0] for column in columns]
-    for first, table in read_parquet(source, sorted(set(top) & set(names))):
+    for first, table in read_parquet(source, sorted(set(top) & set(names)) or names[:1]):
         found = {}
         for column, outer in zip(columns, top, strict=True):
             if outer in names:
                 array = table[outer].combine_chunks()
                 found[column] = array if outer == column else _struct_field(array, column[len(outer) + 1 :])
-        yield len(table), first + np.arange(len(table)), pa.table(found), _no_faults()
+        yield len(table), first + np.arange(len(table)), _table(found, len(table)), _no_faults()
+
+
+def _table(columns: dict, rows: int) -> pa.Table:
+    """A table that has its rows even where it has no column."""
+    return pa.table(columns | {LINE: pa.nulls(rows)}).drop([LINE])
 
 
 def _struct_field(array: pa.Array, name: str) -> pa.Array:
     """The field of a struct, or of each struct in a list; null where there is none."""
     if isinstance(array, pa.ChunkedArray):
         array = array.combine_chunks()
-    if pa.types.is_list(array.type) or pa.types.is_large_list(array.type):
-        flat = _struct_field(pc.list_flatten(array), name)
+    if is_list(array.type):
+        flat = _struct_field(flat_values(array), name)
         sizes = pc.fill_null(pc.list_value_length(array), 0).to_numpy()
         offsets = np.concatenate([[0], np.cumsum(sizes)])
         return pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), flat)

@@ -9,13 +9,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from tfx.dsl.io import fileio
 
-from components.click_log_example_gen.columns import one_array
+from components.click_log_example_gen.columns import TYPES, one_array, shown
 from components.click_log_example_gen.config import Table
 from components.click_log_example_gen.convert import column_of, parse_field
 from components.click_log_example_gen.formats import LINE, read_tables
 from components.click_log_example_gen.packing import pack, unpack
 from components.click_log_example_gen.plan import Field, Plan
-from components.click_log_example_gen.quarantine import Findings
+from components.click_log_example_gen.quarantine import SCHEMA, Findings
 from components.click_log_example_gen.sources import Source
 
 _KEY = "@key"
@@ -77,6 +77,9 @@ def prepare_table(table: Table, sources: Sequence[Source], plan: Plan, path: str
             places = {LINE: one_array(chunk[LINE]), "@file": pa.array(np.full(len(chunk), source.index))}
             parts.append(pa.table(parsed | places).filter(pa.array(~findings.bad)))
             faults[-1] += [bad, findings.table(source.index, chunk[LINE].to_numpy())]
+    if not parts:  # Parquet without rows
+        places = {LINE: pa.array([], pa.int64()), "@file": pa.array([], pa.int64())}
+        parts = [pa.table({field.name: pa.array([], TYPES[field.dtype]) for field in wanted} | places)]
     found = pa.concat_tables(parts).combine_chunks()
     codes = one_array(found[_KEY]).dictionary_encode().indices.to_numpy()
     repeated = np.ones(len(codes), bool)
@@ -84,9 +87,13 @@ def prepare_table(table: Table, sources: Sequence[Source], plan: Plan, path: str
     for source in sources:
         findings = Findings(len(codes))
         mine = repeated & (found["@file"].to_numpy() == source.index)
-        findings.add(mine, "duplicate_key", lambda i: f"the key {found[_KEY][i].as_py()!r} has a row already")
+        findings.add(mine, "duplicate_key", lambda i: f"the key {shown(found[_KEY], i)} has a row already")
         faults[source.index].append(findings.table(source.index, found[LINE].to_numpy()))
     found = found.filter(pa.array(~repeated)).select([field.name for field in wanted])
     with fileio.open(path, "wb") as file:
         file.write(pack(found))
-    return Lookup(table.match, fields, table.files, path), rows, [pa.concat_tables(tables) for tables in faults]
+    return (
+        Lookup(table.match, fields, table.files, path),
+        rows,
+        [pa.concat_tables([SCHEMA.empty_table(), *t]) for t in faults],
+    )

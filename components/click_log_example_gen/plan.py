@@ -2,13 +2,14 @@
 
 import dataclasses
 import functools
-import math
+import re
 from collections.abc import Mapping
 
 from components.click_log_example_gen.config import DataConfig, Table
 from models.config import EARLIER
 from schemas.reader import Feature, LogSchema
 
+FLOAT32_MAX = 3.4028234663852886e38
 PATH = "@path"  # the whole category path in one column
 SPLIT = "@split"  # the name of the request's split
 ROW = "@row"  # a column that every file has: the row's own name, file:line
@@ -233,8 +234,10 @@ def _check_constant(name: str, value: str | int | float, feature: Feature) -> No
         raise ValueError(f"{key} must be of type {feature.dtype.upper()}. Received: {value!r}")
     if feature.dtype != "bytes":
         low, high = feature.minimum, feature.maximum
-        if (low is not None and value < low) or (high is not None and value > high) or not math.isfinite(value):
-            raise ValueError(f"{key} must be in the feature's range [{low}, {high}]. Received: {value!r}")
+        most = 2**63 - 1 if feature.dtype == "int" else FLOAT32_MAX
+        low, high = -most if low is None else max(low, -most), most if high is None else min(high, most)
+        if not low <= value <= high:  # which NaN is not
+            raise ValueError(f"{key} must be in the feature's range [{low:g}, {high:g}]. Received: {value!r}")
 
 
 def _check_history(data: DataConfig, schema: LogSchema) -> None:
@@ -257,8 +260,11 @@ def _check_split(data: DataConfig, schema: LogSchema) -> None:
     if split.by == "column":
         if not split.column or not split.values:
             raise ValueError("`data.split.column` and `data.split.values` must be given with `by: column`")
-    elif abs(sum(split.fractions.values()) - 1.0) > 1e-6 or min(split.fractions.values(), default=0.0) <= 0.0:
+    elif not (abs(sum(split.fractions.values()) - 1.0) <= 1e-6 and min(split.fractions.values(), default=0.0) > 0.0):
         raise ValueError(f"`data.split.fractions` must be above 0 and sum to 1. Received: {split.fractions}")
+    for name in (split.values or {}).values() if split.by == "column" else split.fractions:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+            raise ValueError(f"`data.split`: a split's name must be of letters, digits, - and _. Received: {name!r}")
     if data.window > 1:
         if not data.has_spans:
             raise ValueError(

@@ -12,6 +12,7 @@ import pyarrow as pa
 from tfx.dsl.io import fileio
 
 REASONS = {
+    "line_too_long": "malformed",
     "empty_line": "malformed",
     "nul_byte": "malformed",
     "bad_utf8": "malformed",
@@ -136,8 +137,8 @@ def describe_reasons(reasons: dict[str, dict]) -> dict[str, dict]:
     }
 
 
-def failure(summary: dict, max_bad_fraction: float) -> str | None:
-    """Why the run must stop, or None: too many malformed rows, or nothing left."""
+def failure(summary: dict, max_bad_fraction: float, left: str = "request") -> str | None:
+    """Why the run must stop, or None: too many malformed rows, or nothing (no ``left``) left."""
     read, kept = summary["rows_read"], summary["rows_in_requests"]
     malformed = sum(reason["rows"] for reason in summary["reasons"].values() if reason["kind"] == "malformed")
     if malformed > max_bad_fraction * read:
@@ -146,7 +147,7 @@ def failure(summary: dict, max_bad_fraction: float) -> str | None:
             f"{max_bad_fraction:.1%}.{_top_reasons(summary)}"
         )
     if not kept:
-        return f"no request is left of {read} rows.{_top_reasons(summary)}"
+        return f"no {left} is left of {read} rows.{_top_reasons(summary)}"
     return None
 
 

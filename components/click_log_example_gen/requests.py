@@ -18,6 +18,7 @@ from components.click_log_example_gen.columns import (
     lists_of,
     mask_of,
     one_array,
+    shown,
 )
 from components.click_log_example_gen.convert import UNIT, split_lists
 from components.click_log_example_gen.formats import LINE
@@ -108,8 +109,8 @@ class Requests:
 
         def detail(i):
             name = names[which[i]]
-            mine, theirs = self.item[name][i].as_py(), self.item[name][first[i]].as_py()
-            return f"{name}: {mine!r}, but {theirs!r} in the first row of the request (line {self._line[first[i]]})"
+            mine, theirs = shown(self.item[name], i), shown(self.item[name], first[i])
+            return f"{name}: {mine}, but {theirs} in the first row of the request (line {self._line[first[i]]})"
 
         self.drop_items(bad, "inconsistent_request", detail)
 
@@ -193,7 +194,7 @@ class Requests:
                     mask_of(one_array(pc.is_null(table[field.name]))),
                     "missing_value",
                     lambda i, keys=keys, name=field.name: (
-                        f"{name}: there is no value for {lookup.match} {keys[i].as_py()!r} in {lookup.files}, "
+                        f"{name}: there is no value for {lookup.match} {shown(keys, i)} in {lookup.files}, "
                         "and it must have one"
                     ),
                 )
@@ -210,7 +211,7 @@ class Requests:
         """Takes out the second and later rows of an item in a request (in layout requests, the request)."""
         items = self.item[self.plan.schema.item_id.name]
         self.drop_items(
-            self.duplicates(), "duplicate_item", lambda i: f"item {items[i].as_py()!r} is in the request already"
+            self.duplicates(), "duplicate_item", lambda i: f"item {shown(items, i)} is in the request already"
         )
 
     def merge_duplicates(self) -> None:

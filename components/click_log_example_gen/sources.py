@@ -1,5 +1,7 @@
 """The files of a log: found by glob, read in chunks that end at line ends, each line known by its number."""
 
+import collections
+import contextlib
 import csv
 import dataclasses
 import gzip
@@ -11,14 +13,17 @@ import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.parquet
-from apache_beam.io.filesystem import CompressionTypes
+import tensorflow as tf
+from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 from tfx.dsl.io import fileio
 
+from components.click_log_example_gen.columns import one_array, to_python
 from components.click_log_example_gen.config import Format
 from components.click_log_example_gen.plan import ROW, Plan
 
 CHUNK_BYTES = 16 << 20
+LINE_BYTES = 16 << 20  # a line of as many is no row, and the rest of it is passed over, so that memory is bounded
 _PARQUET_ROWS = 65536
 _BOM = b"\xef\xbb\xbf"
 _EXTENSIONS: dict[str, Format] = {
@@ -29,6 +34,7 @@ _EXTENSIONS: dict[str, Format] = {
     ".json": "json_lines",
     ".parquet": "parquet",
 }
+_SHOWN_COLUMNS = 50
 _SAMPLE_LINES = 1000  # JSON Lines has no header: the keys of the first lines are taken for it
 
 csv.field_size_limit(1 << 30)
@@ -75,9 +81,12 @@ def find_sources(folder: str, pattern: str, format: Format | None, key: str = "d
     """
     if not fileio.isdir(folder):
         raise ValueError(f"`data.path`: there is no folder {folder!r}")
-    paths = sorted(path for path in fileio.glob(os.path.join(folder, pattern)) if not fileio.isdir(path))
+    try:
+        paths = sorted(path for path in fileio.glob(os.path.join(folder, pattern)) if not fileio.isdir(path))
+        there = [] if paths else sorted(fileio.listdir(folder))
+    except (OSError, tf.errors.OpError, UnicodeDecodeError) as error:
+        raise ValueError(f"`data.path`: the folder {folder!r} cannot be read: {error}") from error
     if not paths:
-        there = sorted(fileio.listdir(folder))
         listed = ", ".join(there[:10]) + (", ..." if len(there) > 10 else "")
         raise ValueError(f"`{key}`: no file matches {pattern!r} in {folder!r}, which holds: {listed or 'nothing'}")
     return [_source(i, path, os.path.relpath(path, folder), format, key) for i, path in enumerate(paths)]
@@ -94,12 +103,25 @@ def _source(index: int, path: str, name: str, format: Format | None, key: str) -
         )
     if found == "parquet" and packed:
         raise ValueError(f"`{key}`: {path!r}: Parquet packs its columns itself; unpack the .gz")
-    return Source(index, path, name, found, packed, FileSystems.match([path])[0].metadata_list[0].size_in_bytes)
+    try:
+        size = FileSystems.match([path])[0].metadata_list[0].size_in_bytes
+    except (OSError, BeamIOError, IndexError) as error:
+        raise ValueError(f"{path}: is there no more: {error}") from error
+    return Source(index, path, name, found, packed, size)
+
+
+@contextlib.contextmanager
+def _reading(source: Source, place: str = ""):
+    """Names the file, whatever library says that it cannot be read."""
+    try:
+        yield
+    except (OSError, EOFError, zlib.error, BeamIOError, pa.ArrowException) as error:
+        raise ValueError(f"{source.path}: cannot be read{place}: {error}") from error
 
 
 def _open(source: Source):
-    raw = FileSystems.open(source.path, compression_type=CompressionTypes.UNCOMPRESSED)
-    return gzip.GzipFile(fileobj=raw) if source.packed else raw
+    with _reading(source):
+        return FileSystems.open(source.path, compression_type=CompressionTypes.UNCOMPRESSED)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,7 +131,8 @@ class Lines:
     Attributes:
       data: their bytes, each line ended by a newline.
       first: the first line's number, from 1.
-      starts, ends: int64 [lines], each line's text in ``data`` without its line end (\\n or \\r\\n).
+      starts, ends: int64 [lines], each line's text in ``data`` without its line end (\\n or \\r\\n). Of a line that
+        is too long, the beginning.
     """
 
     data: bytes
@@ -126,6 +149,11 @@ class Lines:
         crlf = (newlines > starts) & (view[np.maximum(newlines - 1, 0)] == 13)
         return cls(data, first, starts, newlines - crlf)
 
+    @property
+    def too_long(self) -> np.ndarray:
+        """bool [lines], those of `LINE_BYTES` or more; one byte less, for a line end may have stood behind it."""
+        return self.ends - self.starts >= LINE_BYTES - 1
+
     def __len__(self):
         return len(self.starts)
 
@@ -137,18 +165,25 @@ def read_lines(source: Source, chunk_bytes: int = CHUNK_BYTES) -> Iterator[Lines
     """Reads a text file in chunks of whole lines; a byte order mark is left out.
 
     Raises:
-      ValueError: naming the file and line at which a gzip stream is broken.
+      ValueError: naming the file and line from which it cannot be read on; if it became shorter since it was found.
     """
     line = 1
-    with _open(source) as file:
+    with _open(source) as raw:
+        file = gzip.GzipFile(fileobj=raw) if source.packed else raw
         while True:
-            try:
-                data = file.read(chunk_bytes) + file.readline()
-            except (OSError, EOFError, zlib.error) as error:
-                raise ValueError(f"{source.path}: cannot be read on from about line {line}: {error}") from error
+            with _reading(source, f" on from about line {line}"):
+                data = file.read(chunk_bytes)
+                data += (rest := file.readline(LINE_BYTES))
+                while len(rest) == LINE_BYTES and not rest.endswith(b"\n"):  # too long
+                    rest = file.readline(LINE_BYTES)
             if line == 1:
                 data = data.removeprefix(_BOM)
             if not data:
+                if (size := raw.tell()) < source.size:
+                    raise ValueError(
+                        f"{source.path}: ends at byte {size}, near line {line}, but had {source.size} bytes when the "
+                        "run began: something writes to it; run again when it is whole"
+                    )
                 return
             lines = Lines.of(data if data.endswith(b"\n") else data + b"\n", line)
             line += len(lines)
@@ -157,51 +192,106 @@ def read_lines(source: Source, chunk_bytes: int = CHUNK_BYTES) -> Iterator[Lines
 
 def read_parquet(source: Source, columns: list[str] | None = None) -> Iterator[tuple[int, pa.Table]]:
     """Reads a Parquet file batch by batch as (number of the batch's first row from 1, table)."""
-    with _open(source) as file:
+    with _open(source) as raw:
+        with _reading(source):
+            file = pyarrow.parquet.ParquetFile(raw)
+            batches = file.iter_batches(_PARQUET_ROWS, columns=columns)
         row = 1
-        for batch in pyarrow.parquet.ParquetFile(file).iter_batches(_PARQUET_ROWS, columns=columns):
-            yield row, pa.Table.from_batches([batch])
+        while True:
+            with _reading(source, f" on from row {row}"):
+                batch = next(batches, None)
+                if batch is None:
+                    break
+                table = pa.table({f.name: _checked(a) for f, a in zip(batch.schema, batch.columns, strict=True)})
+            yield row, table
             row += len(batch)
+        if row - 1 != file.metadata.num_rows:
+            raise ValueError(f"{source.path}: has {row - 1} rows, but its footer says {file.metadata.num_rows}")
+
+
+def _checked(array: pa.Array) -> pa.Array:
+    """A column in which text is UTF-8, which Parquet's readers do not look at; as bytes, if some is not."""
+    try:
+        array.validate(full=True)
+        return array
+    except pa.ArrowInvalid:
+        return array.cast(_as_bytes(array.type))
+
+
+def _as_bytes(type: pa.DataType) -> pa.DataType:
+    if pa.types.is_string(type) or pa.types.is_large_string(type):
+        return pa.large_binary()
+    if pa.types.is_list(type) or pa.types.is_large_list(type):
+        return pa.large_list(_as_bytes(type.value_type))
+    if pa.types.is_dictionary(type):
+        return _as_bytes(type.value_type)
+    if pa.types.is_struct(type):
+        return pa.struct([(field.name, _as_bytes(field.type)) for field in type])
+    return type
 
 
 def raw_rows(source: Source, lines: np.ndarray) -> Iterator[bytes]:
-    """The raw text of some rows, by sorted line numbers; of a Parquet row, its columns as JSON."""
-    if source.format == "parquet":
-        for first, table in read_parquet(source):
-            wanted = lines[np.searchsorted(lines, first) : np.searchsorted(lines, first + len(table))]
-            for row in table.take(wanted - first).to_pylist():
-                yield orjson.dumps(row, default=str)
-        return
-    for chunk in read_lines(source):
-        for line in lines[np.searchsorted(lines, chunk.first) : np.searchsorted(lines, chunk.first + len(chunk))]:
-            yield chunk[line - chunk.first]
+    """The raw text of some rows, by sorted line numbers; of a Parquet row, its columns as JSON.
+
+    Raises:
+      ValueError: as `read_lines`; if the file does not have all of them any more.
+    """
+    found = 0
+    for first, chunk in read_parquet(source) if source.format == "parquet" else _numbered(source):
+        wanted = lines[np.searchsorted(lines, first) : np.searchsorted(lines, first + len(chunk))] - first
+        found += len(wanted)
+        if isinstance(chunk, Lines):
+            yield from (chunk[i][:LINE_BYTES] for i in wanted)
+        elif len(wanted):
+            rows = chunk.take(wanted)
+            values = [to_python(one_array(column)) for column in rows.columns]
+            for row in zip(*values, strict=True):
+                yield orjson.dumps(dict(zip(rows.column_names, row, strict=True)), default=str)
+    if found < len(lines):
+        raise ValueError(f"{source.path}: line {lines[found]} was there and is not any more: something writes to it")
+
+
+def _numbered(source: Source) -> Iterator[tuple[int, Lines]]:
+    for lines in read_lines(source):
+        yield lines.first, lines
 
 
 def columns_of(source: Source) -> list[str]:
     """The names of a file's columns: of its header, its Parquet schema, or the keys of its first 1000 JSON lines.
 
     Raises:
-      ValueError: if there is no header, or it is unusable.
+      ValueError: if the file is empty or cannot be read, there is no header, or it is unusable.
     """
     if source.format == "parquet":
-        with _open(source) as file:
-            return pyarrow.parquet.ParquetFile(file).schema_arrow.names
+        with _open(source) as file, _reading(source):
+            return _distinct(source, pyarrow.parquet.ParquetFile(file).schema_arrow.names)
     lines = next(read_lines(source, 1 << 20), None)
     if lines is None:
-        raise ValueError(f"{source.path}: is empty; a header is needed")
+        raise ValueError(f"{source.path}: is empty; take it away, or out of `data.files`")
     if source.format == "json_lines":
         keys: dict[str, None] = {}
         for i in range(min(len(lines), _SAMPLE_LINES)):
             try:
-                keys |= dict.fromkeys(orjson.loads(lines[i]))
-            except (orjson.JSONDecodeError, TypeError, ValueError):
+                row = orjson.loads(lines[i])
+            except orjson.JSONDecodeError:
                 continue
+            if isinstance(row, dict):
+                keys |= dict.fromkeys(row)
         return list(keys)
+    if lines.too_long[0]:
+        raise ValueError(f"{source.path}:1: the header is longer than {LINE_BYTES >> 20} MiB")
     try:
         names = next(csv.reader([lines[0].decode()], delimiter=source.delimiter, strict=True), [])
     except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"{source.path}:1: the header cannot be read: {error}") from error
-    if twice := [name for name in names if names.count(name) > 1]:
+        raise ValueError(
+            f"{source.path}:1: the header cannot be read: {error}. {source.format.upper()} must be UTF-8, its lines "
+            "ended by a newline"
+        ) from error
+    return _distinct(source, names)
+
+
+def _distinct(source: Source, names: list[str]) -> list[str]:
+    if twice := [name for name, count in collections.Counter(names).items() if count > 1]:
         raise ValueError(f"{source.path}:1: the header names the column {twice[0]!r} twice")
     return names
 
@@ -222,8 +312,9 @@ def check_columns(sources: list[Source], wanted: dict[str, str]) -> None:
         # `items.price` is a field of the objects in `items`, unless a column has that very name
         nested = "." in column and column.partition(".")[0] in found and sources[0].format in ("json_lines", "parquet")
         if column not in found and not nested:
+            listed = ", ".join(there[0][:_SHOWN_COLUMNS]) + (", ..." if len(there[0]) > _SHOWN_COLUMNS else "")
             raise ValueError(
-                f"{sources[0].path}: there is no column {column!r} for {key}. Columns there: {', '.join(there[0])}. "
+                f"{sources[0].path}: there is no column {column!r} for {key}. Columns there: {listed or 'none'}. "
                 "Name another one under `data.columns` (or a constant, or a table), or take the feature out of the "
                 "schema"
             )

@@ -10,23 +10,11 @@ import tempfile
 import time
 from typing import NamedTuple
 
-import hypothesis
 import pytest
 
 from serving.client import GrpcClient, RestClient
 from tests.models.conftest import SmallLog, export, small_log  # noqa: F401
 
-# `make fuzz` asks for the second. Neither keeps a folder of what it found in the project.
-for profile, examples in (("default", 300), ("thorough", 12_000)):
-    hypothesis.settings.register_profile(
-        profile,
-        max_examples=examples,
-        database=None,
-        deadline=None,
-        suppress_health_check=list(hypothesis.HealthCheck),
-        print_blob=False,
-    )
-hypothesis.settings.load_profile("default")
 PROJECT = pathlib.Path(__file__).resolve().parents[2]
 
 

@@ -78,7 +78,7 @@ def ingest(tmp_path):
     (tmp_path / "log").mkdir()
     runs = iter(range(100))
 
-    def run(schema=SHOP, **data):
+    def run(schema=SHOP, beam=(), **data):
         out = tmp_path / f"out{next(runs)}"
         config = DataConfig.model_validate({"path": str(tmp_path / "log"), **data})
         component = ClickLogExampleGen(config, schema)
@@ -86,7 +86,7 @@ def ingest(tmp_path):
         for artifact, name in ((examples, "examples"), (quarantine, "quarantine")):
             artifact.uri = str(out / name)
             os.makedirs(artifact.uri)
-        context = Executor.Context(beam_pipeline_args=[], tmp_dir=str(out / "tmp"), unique_id="1")
+        context = Executor.Context(beam_pipeline_args=list(beam), tmp_dir=str(out / "tmp"), unique_id="1")
         Executor(context).Do({}, {"examples": [examples], "quarantine": [quarantine]}, dict(component.exec_properties))
         return Result(examples, quarantine)
 
