@@ -7,6 +7,7 @@ import pathlib
 import tensorflow_model_analysis as tfma
 from rich.console import Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from components.click_log_example_gen.quarantine import read_summary
 from models import warm_start
@@ -16,6 +17,7 @@ from models.trainer import RESULT_FILE
 from pipeline.config import RunConfig
 from pipeline.evaluation import METRICS
 from pipeline.lineage import NodeRun
+from pipeline.names import one_line
 from pipeline.simulation.oracle import oracle_session_auc
 from pipeline.tuning import read_trials, trials_table
 from schemas.reader import LogSchema
@@ -145,7 +147,9 @@ def _metrics_table(summary: dict) -> Table:
         metrics.add_column(title, justify="right", no_wrap=True)
 
     def add(name: str, values: dict, **style):
-        metrics.add_row(name, *("-" if (v := values[key]) is None else f"{v:.4f}" for key in _TITLES), **style)
+        metrics.add_row(
+            Text(one_line(name)), *("-" if (v := values[key]) is None else f"{v:.4f}" for key in _TITLES), **style
+        )
 
     add("all", summary["metrics"], end_section=True, style="bold")
     if "oracle_session_auc" in summary:
