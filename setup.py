@@ -43,12 +43,14 @@ setuptools.setup(
         "pandas>=1.5,<2",
         "prometheus-client>=0.21,<1",
         "pyarrow>=10,<11",
+        "pyarrow-hotfix>=0.6,<1",  # or pyarrow 10 runs code that a Parquet file brings along
         "pydantic>=2.10,<3",
         "pyyaml>=6,<7",
         "requests>=2.32,<3",
         "rich>=13,<16",
         "scikit-learn>=1.4,<2",
         "scipy>=1.11,<2",
+        "setuptools<82",  # with pkg_resources, which TensorBoard and TensorFlow Hub import
         "starlette>=0.41,<2",
         "tensorflow-serving-api>=2.15,<2.16",
         "uvicorn>=0.32,<1",

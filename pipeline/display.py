@@ -9,6 +9,9 @@ import typing
 from collections.abc import Iterator
 
 from rich.console import Console
+from rich.markup import escape
+
+from pipeline.names import printable
 
 if typing.TYPE_CHECKING:
     # Imported for real, it would bring TFX in before `quiet` can send its noise elsewhere.
@@ -62,9 +65,9 @@ class Display(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Shows a line of progress, which the next may replace unless it is above INFO."""
-        message = record.getMessage()
+        message = printable(record.getMessage())
         if self._status and record.levelno <= logging.INFO:
-            self._status.update(f"{self._title}  {message}")
+            self._status.update(f"{self._title}  {escape(message)}")
         elif record.levelno > logging.INFO or time.monotonic() >= self._next_plain_line:
             self._next_plain_line = time.monotonic() + self._SECONDS_BETWEEN_PLAIN_LINES
             self._console.print(f"    {message}", markup=False, highlight=False)

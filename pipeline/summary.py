@@ -5,7 +5,6 @@ import math
 import pathlib
 
 from rich.console import Group, RenderableType
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -20,6 +19,7 @@ from models.trainer import RESULT_FILE
 from pipeline.config import MODEL, RunConfig
 from pipeline.evaluation import METRICS
 from pipeline.lineage import NodeRun
+from pipeline.names import one_line, printable
 from pipeline.simulation.oracle import oracle_session_auc
 from pipeline.tuning import read_trials, trials_table
 from schemas.reader import LogSchema
@@ -157,7 +157,7 @@ def table(summary: dict) -> RenderableType:
     if summary["warnings"]:
         warnings = Table(title="Warnings", title_justify="left", show_header=False, show_lines=True)
         for text in summary["warnings"]:
-            warnings.add_row(Text(text))
+            warnings.add_row(Text(printable(text)))
         parts.append(warnings)
     return Group(*parts)
 
@@ -166,7 +166,7 @@ def _reasons(summary: dict) -> list[Table]:
     """Why the model is not blessed."""
     reasons = Table(title="Not pushed, because of", title_justify="left", show_header=False)
     for reason in summary["blessing"]["reasons"]:
-        reasons.add_row(escape(reason))
+        reasons.add_row(Text(printable(reason)))
     return [reasons] if reasons.row_count else []
 
 
@@ -177,7 +177,9 @@ def _metrics_table(summary: dict) -> Table:
         metrics.add_column(title, justify="right", no_wrap=True)
 
     def add(name: str, values: dict, **style):
-        metrics.add_row(name, *("-" if (v := values[key]) is None else f"{v:.4f}" for key in _TITLES), **style)
+        metrics.add_row(
+            Text(one_line(name)), *("-" if (v := values[key]) is None else f"{v:.4f}" for key in _TITLES), **style
+        )
 
     add("all", summary["metrics"], end_section=True, style="bold")
     if "oracle_session_auc" in summary:

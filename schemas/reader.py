@@ -284,6 +284,10 @@ def parse_schema(text: str, source: str = "schema", labelled: bool = True) -> Lo
 
 def _read_feature(proto: schema_pb2.Feature, source: str) -> Feature:
     where = f"{source}: feature {proto.name!r}"
+    if not re.fullmatch(r"\w[\w.-]*", proto.name, re.ASCII):  # it becomes the name of files and of tensors
+        raise SchemaError(
+            f"{where}: a name must be of letters, digits, `_`, `.` and `-`; `data.columns` says which column it is"
+        )
     pairs = [tag.partition(":")[::2] for tag in proto.annotation.tag]
     scopes = [value for key, value in pairs if key == "scope"]
     roles = frozenset(value for key, value in pairs if key == "role")

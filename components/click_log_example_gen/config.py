@@ -54,6 +54,13 @@ class Split(Section):
     column: str | None = Field(None, description="for by: column, the column that holds the split's name")
     values: dict[str, str] | None = Field(None, description="for by: column, value in the column: split")
 
+    @model_validator(mode="after")
+    def _names_of_folders(self):
+        for name in (*self.fractions, *(self.values or {}).values()):
+            if not re.fullmatch(r"\w+", name, re.ASCII):
+                raise ValueError(f"a split's name must be of letters, digits and `_`. Received: {name!r}")
+        return self
+
 
 class DataConfig(Section):
     """Ingestion of a click log."""

@@ -13,6 +13,7 @@ import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.parquet
+import pyarrow_hotfix  # noqa: F401  without it pyarrow 10 runs code that a Parquet file brings along
 import tensorflow as tf
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
@@ -115,8 +116,10 @@ def _reading(source: Source, place: str = ""):
     """Names the file, whatever library says that it cannot be read."""
     try:
         yield
-    except (OSError, EOFError, zlib.error, BeamIOError, pa.ArrowException) as error:
-        raise ValueError(f"{source.path}: cannot be read{place}: {error}") from error
+    except (OSError, EOFError, zlib.error, BeamIOError, pa.ArrowException, RuntimeError) as error:
+        # pyarrow_hotfix raises RuntimeError, and takes the code apart on the lines below the first.
+        message = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ValueError(f"{source.path}: cannot be read{place}: {message}") from error
 
 
 def _open(source: Source):

@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.manifold import TSNE
 
-from pipeline.ablation.slices import readable
+from pipeline.names import one_line
 
 # Okabe and Ito's, which colour-blind readers can tell apart; yellow is left out, it is too faint on white.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
@@ -139,7 +139,7 @@ def _gate_map(
                 turn = place + place // len(_COLOURS)  # another marker, the second time round
                 style = {"color": _COLOURS[place % len(_COLOURS)], "marker": _MARKERS[turn % len(_MARKERS)]}
             inside = top == group
-            name = _plain(readable(names[group - 1])) if place < _MOST_GROUPS else "others"
+            name = _plain(one_line(names[group - 1])) if place < _MOST_GROUPS else "others"
             axis.scatter(*places[inside].T, s=22, alpha=0.8, linewidths=0, label=name, **style)
         axis.set(title=label, xticks=[], yticks=[])
         axis.spines[:].set_visible(False)

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from pipeline.ablation.compare import COMPARED, METRICS
 from pipeline.ablation.plots import Picture
+from pipeline.names import cell, markdown
 
 REPORT_FILE = "report.md"
 _NOTHING = "-"
@@ -155,7 +156,7 @@ def _slices(result: dict, dimension: str) -> str:
     rows = []
     for part in result["slices"][dimension]:
         figures = part["session_auc"]
-        row = [part["name"], f"{part['requests']:,}", _number(figures[baseline], ".4f")]
+        row = [markdown(part["name"]), f"{part['requests']:,}", _number(figures[baseline], ".4f")]
         row += [
             f"{_number(figures[label], '.4f')}<br>{_difference(part['differences'][label], bold=True)}"
             for label in others
@@ -198,7 +199,7 @@ def _slice_rows(result: dict) -> Iterable[dict]:
                 found = part["differences"].get(label) or {}
                 yield {
                     "dimension": dimension,
-                    "slice": part["name"],
+                    "slice": cell(part["name"]),
                     "requests": part["requests"],
                     "variant": label,
                     "session_auc": session_auc,

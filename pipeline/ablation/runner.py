@@ -15,9 +15,9 @@ from pipeline.ablation.candidates import own_candidates
 from pipeline.ablation.compare import MembersDiffer, compare
 from pipeline.ablation.members import Member, MemberScores, TransformedLog, category_paths, held_out_leaves
 from pipeline.ablation.plan import Plan
-from pipeline.ablation.slices import readable
 from pipeline.fingerprint import source_fingerprint
 from pipeline.lineage import NodeRun
+from pipeline.names import one_line
 from pipeline.runners import local
 from pipeline.simulation.oracle import oracle_session_auc
 
@@ -85,7 +85,7 @@ def _run(plan: Plan, runs_folder: str, runner: local.LocalRunner, on_start, on_f
         "overrides": plan.overrides,
         "settings": plan.settings,
         "among": plan.among,
-        "held_out_leaves": [readable(hierarchy.levels[-1].keys[leaf - 1]) for leaf in log.held_out],
+        "held_out_leaves": [one_line(hierarchy.levels[-1].keys[leaf - 1]) for leaf in log.held_out],
         "config": config.model_dump(mode="json", by_alias=True, exclude={"model", "train"}),
         "configs": {
             member.label: {"model": member.model.model_dump(), "train": member.train.model_dump(exclude={"seed"})}

@@ -6,6 +6,7 @@ import numpy as np
 
 from models.hierarchy import CategoryHierarchy
 from pipeline.ablation.members import MemberScores
+from pipeline.names import one_line
 
 UNKNOWN = "(unknown)"
 _HISTORY_LENGTHS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -32,7 +33,7 @@ def slices(scores: MemberScores, hierarchy: CategoryHierarchy) -> dict[str, dict
     Returns:
       {dimension: {slice: [R] bool}}; slices without a request are left out.
     """
-    top_names = [*(readable(key) for key in hierarchy.levels[0].keys), UNKNOWN]
+    top_names = [*(one_line(key) for key in hierarchy.levels[0].keys), UNKNOWN]
     parts = {
         "top category": {name: scores.top == (i + 1) % len(top_names) for i, name in enumerate(top_names)},
         "size of leaf category": _by_size(scores.leaf, hierarchy.levels[-1].counts),
@@ -52,8 +53,3 @@ def _by_size(leaf: np.ndarray, counts: tuple[int, ...]) -> dict[str, np.ndarray]
             range_ = f"{min(inside):,} to {max(inside):,} requests in the training split"
             masks[f"{name} third: {range_}"] = (leaf > 0) & (third == place)
     return masks | {UNKNOWN: leaf == 0}
-
-
-def readable(key: str) -> str:
-    """A category's name as text that can be written; bytes that are no UTF-8 are shown as such."""
-    return key.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -29,6 +29,7 @@ def screen(name: str):
     """What a verb that runs components shows: gives (console, display, the run's folder), and ends the process with a
     message where one of them fails or SIGINT or SIGTERM comes."""
     from pipeline.display import PROGRESS_LOGGER, Display, quiet
+    from pipeline.names import printable
 
     folder = pathlib.Path(RUNS.value) / name
     folder.mkdir(parents=True, exist_ok=True)
@@ -44,7 +45,9 @@ def screen(name: str):
         except (RuntimeError, OSError) as error:  # ComponentFailed is one of them
             logging.getLogger(__name__).exception("the run failed")
             display.stop()
-            err.print(f"{error}\nThe whole story is in {log}", markup=False, highlight=False, soft_wrap=True)
+            err.print(
+                f"{printable(str(error))}\nThe whole story is in {log}", markup=False, highlight=False, soft_wrap=True
+            )
             sys.exit(1)
 
 

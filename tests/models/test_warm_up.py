@@ -29,5 +29,7 @@ def test_warm_up_requests_name_categories_that_are_known(tmp_path, paths, min_co
         if suffix is not None:
             values = [tf.make_ndarray(request.inputs[f"{level.name}{suffix}"]) for level in schema.categories]
             asked[request.model_spec.signature_name].add(tuple(value.item() for value in values))
+            texts = [value for tensor in request.inputs.values() for value in tensor.string_val]
+            assert set(texts) <= {*names, b"", b"warm-up"}  # nobody's id, history or item
     assert asked["rank"] == {names, (b"", b"")}
     assert asked["rank_ids"] == {(0, 0), tuple(int(bool(level.keys)) for level in hierarchy.levels)}

@@ -52,6 +52,8 @@ def test_overrides_are_read_as_yaml():
             ["data.split.fractions={train: 0.9, eval: 0.1}"],
             "must name the splits test, train, valid. Received: eval, train",
         ),
+        (["data.split.fractions={train: 0.8, valid: 0.1, test: 0.1, ../x: 0}"], "a split's name must be of letters"),
+        (["model.experts=!!python/object/apply:os.getpid []"], "the value is no YAML: could not determine a construc"),
         (["model"], "--set needs key=value"),
         (["name=a/b"], "`name`: String should match pattern"),
         (

@@ -59,6 +59,7 @@ def test_features_are_grouped_by_role():
         ('tag: "role:label"', 'tag: "role:label" tag: "gain:0,x"', "tag gain must be numbers"),
         ('tag: "role:label"', 'tag: "role:label" tag: "gain:0,1"', "gain must have one number a grade, 0 to 2"),
         ("int_domain { min: 0 max: 2 }", "int_domain { min: 0 }", "a label needs `int_domain"),
+        ('name: "price"', 'name: "../price"', r"feature '\.\./price': a name must be of letters"),
         ("feature {", "feature [", "is no text-format TFMD Schema"),
     ],
 )

@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import socket
 
 import grpc
 import numpy as np
@@ -395,3 +396,11 @@ def test_signatures_that_do_not_classify_or_regress_say_so(server, of_examples):
         message.input.Clear()
         with pytest.raises(grpc.RpcError, match="Input is empty"):
             getattr(of_examples, method)(message)
+
+
+def test_it_listens_on_the_loopback_address_alone(server):
+    for address in (server.address, server.url.removeprefix("http://")):
+        port = int(address.rpartition(":")[2])
+        for host, open_there in (("127.0.0.1", True), ("127.0.0.2", False)):  # who listens on all has the second, too
+            with socket.socket() as connection:
+                assert (connection.connect_ex((host, port)) == 0) is open_there
