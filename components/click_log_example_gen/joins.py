@@ -84,10 +84,14 @@ def prepare_table(table: Table, sources: Sequence[Source], plan: Plan, path: str
     codes = one_array(found[_KEY]).dictionary_encode().indices.to_numpy()
     repeated = np.ones(len(codes), bool)
     repeated[np.unique(codes, return_index=True)[1]] = False
+
+    def key_of(i: int) -> str:
+        return "the key" if plan.is_private(table.match) else f"the key {shown(found[_KEY], i)}"
+
     for source in sources:
         findings = Findings(len(codes))
         mine = repeated & (found["@file"].to_numpy() == source.index)
-        findings.add(mine, "duplicate_key", lambda i: f"the key {shown(found[_KEY], i)} has a row already")
+        findings.add(mine, "duplicate_key", lambda i: f"{key_of(i)} has a row already")
         faults[source.index].append(findings.table(source.index, found[LINE].to_numpy()))
     found = found.filter(pa.array(~repeated)).select([field.name for field in wanted])
     with fileio.open(path, "wb") as file:

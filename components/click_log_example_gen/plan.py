@@ -121,6 +121,11 @@ class Plan:
             maximum=feature.maximum,
         )
 
+    def is_private(self, name: str) -> bool:
+        """Whether a feature's values are a user's name or history, which stand in the quarantine and in no message."""
+        feature = next((feature for feature in self.schema.features if feature.name == name), None)
+        return feature is not None and bool(feature.roles & {"user_id", "history"})
+
     @property
     def splits(self) -> list[str]:
         """The names of the splits, in the configuration's order; that of older spans is the last."""

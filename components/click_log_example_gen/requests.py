@@ -108,9 +108,10 @@ class Requests:
             bad |= differs
 
         def detail(i):
-            name = names[which[i]]
-            mine, theirs = shown(self.item[name], i), shown(self.item[name], first[i])
-            return f"{name}: {mine}, but {theirs} in the first row of the request (line {self._line[first[i]]})"
+            name, there = names[which[i]], f"in the first row of the request (line {self._line[first[i]]})"
+            if self.plan.is_private(name):
+                return f"{name}: another than {there}"
+            return f"{name}: {shown(self.item[name], i)}, but {shown(self.item[name], first[i])} {there}"
 
         self.drop_items(bad, "inconsistent_request", detail)
 
@@ -188,13 +189,14 @@ class Requests:
         for field in lookup.fields:
             if field.must:
                 table = self.item if of_item else self.request
-                keys = table[lookup.match]
+                keys, private = table[lookup.match], self.plan.is_private(lookup.match)
                 drop = self.drop_items if of_item else self.drop_requests
                 drop(
                     mask_of(one_array(pc.is_null(table[field.name]))),
                     "missing_value",
-                    lambda i, keys=keys, name=field.name: (
-                        f"{name}: there is no value for {lookup.match} {shown(keys, i)} in {lookup.files}, "
+                    lambda i, keys=keys, name=field.name, private=private: (
+                        f"{name}: there is no value for {lookup.match}{'' if private else f' {shown(keys, i)}'} in "
+                        f"{lookup.files}, "
                         "and it must have one"
                     ),
                 )
