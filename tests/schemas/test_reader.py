@@ -59,8 +59,8 @@ def test_features_are_grouped_by_role():
         ('tag: "role:label"', 'tag: "role:label" tag: "gain:0,x"', "tag gain must be numbers"),
         ('tag: "role:label"', 'tag: "role:label" tag: "gain:0,1,nan"', "tag gain must be numbers"),
         ('tag: "level:2"', 'tag: "level:²"', "level must be a whole number"),
-        ('name: "q"', 'name: "@line"', "needs a `name` that does not begin with @"),
-        ('name: "q"', "", "needs a `name`"),
+        ('name: "q"', 'name: "@line"', "a name must be of letters"),
+        ('name: "q"', "", "a name must be of letters"),
         ("int_domain { min: 0 max: 2 }", "int_domain { min: 0 max: 5000 }", "grades above 100 need the tag gain"),
         (
             "float_domain { min: 0 }",
