@@ -292,8 +292,6 @@ def _read_feature(proto: schema_pb2.Feature, source: str) -> Feature:
     scopes = [value for key, value in pairs if key == "scope"]
     roles = frozenset(value for key, value in pairs if key == "role")
     options = {key: value for key, value in pairs if key not in ("scope", "role")}
-    if not proto.name or proto.name.startswith("@"):
-        raise SchemaError(f"{where}: needs a `name` that does not begin with @, which is ingestion's own")
     if len(scopes) != 1 or scopes[0] not in _SCOPES:
         raise SchemaError(f"{where}: needs exactly one of the tags scope:request, scope:item. Received: {scopes}")
     if not roles or not roles <= _SCOPE_OF_ROLE.keys():

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import re
 from collections.abc import Mapping
 
 from components.click_log_example_gen.config import DataConfig, Table
@@ -267,9 +266,6 @@ def _check_split(data: DataConfig, schema: LogSchema) -> None:
             raise ValueError("`data.split.column` and `data.split.values` must be given with `by: column`")
     elif not (abs(sum(split.fractions.values()) - 1.0) <= 1e-6 and min(split.fractions.values(), default=0.0) > 0.0):
         raise ValueError(f"`data.split.fractions` must be above 0 and sum to 1. Received: {split.fractions}")
-    for name in (split.values or {}).values() if split.by == "column" else split.fractions:
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
-            raise ValueError(f"`data.split`: a split's name must be of letters, digits, - and _. Received: {name!r}")
     if data.window > 1:
         if not data.has_spans:
             raise ValueError(

@@ -55,6 +55,10 @@ def test_overrides_are_read_as_yaml():
         (["data.split.fractions={train: 0.8, valid: 0.1, test: 0.1, ../x: 0}"], "a split's name must be of letters"),
         (["model.experts=!!python/object/apply:os.getpid []"], "the value is no YAML: could not determine a construc"),
         (["model"], "--set needs key=value"),
+        (["data.split.fractions={train: .nan, valid: 0.1, test: 0.1}"], "`data.split.fractions` must be above 0"),
+        (["data.columns={brand: []}"], "at least 1 item"),
+        (["data.category_path={column: x, separator: ''}"], "`data.category_path.separator`: String should have"),
+        (["data.constants={price: 1e39}"], "`data.constants.price` must be in the feature's range"),
         (["name=a/b"], "`name`: String should match pattern"),
         (
             ["tune.space.model.experts=4"],

@@ -186,9 +186,10 @@ def test_json_too_deep(staged, tmp_path):
 
 
 def test_a_chunk_of_bad_rows_alone(staged, tmp_path, monkeypatch):
-    monkeypatch.setattr("components.click_log_example_gen.sources.read_lines.__defaults__", (20,))
-    (tmp_path / "log" / "log.csv").write_bytes(HEADER + line(b"x", price=b"?") + GOOD)
-    assert faults(staged(partitions=2)) == {2: "bad_type"}
+    monkeypatch.setattr("components.click_log_example_gen.sources.read_lines.__defaults__", (150,))
+    mixed = b"".join(line(item, request=request) for item in (b"a", b"c") for request in (b"g0", b"g1"))
+    (tmp_path / "log" / "log.csv").write_bytes(HEADER + mixed + line(b"x", price=b"?") * 12)
+    assert faults(staged(partitions=2)) == dict.fromkeys(range(6, 18), "bad_type")
 
 
 def test_a_file_that_vanishes(tmp_path):
