@@ -122,19 +122,17 @@ class _Pushes:
         config.sqlite.connection_mode = mlmd.SqliteMetadataSourceConfig.READWRITE
         config.retry_options.max_num_retries = _RETRIES_OF_A_LOCKED_DATABASE
         self._store = ml_metadata.MetadataStore(config)
-        pushes = {
-            int(version): push.id
-            for push in self._store.get_artifacts_by_type("PushedModel")
-            if (version := push.custom_properties["pushed_version"].string_value).isdigit()
-        }
-        self._models: dict[int, int] = {}
+        # Several of a version, if the same weights were trained again: Pusher pushes them once.
+        self._models: dict[int, set[int]] = {}
         self._blessings: dict[int, mlmd.Artifact] = {}
-        for version, push in pushes.items():
-            for artifact in self._inputs_of_maker(push):
+        for push in self._store.get_artifacts_by_type("PushedModel"):
+            if not (text := push.custom_properties["pushed_version"].string_value).isdigit():
+                continue
+            for artifact in self._inputs_of_maker(push.id):
                 if artifact.type == "Model":
-                    self._models[version] = artifact.id
+                    self._models.setdefault(int(text), set()).add(artifact.id)
                 elif artifact.type == "ModelBlessing":
-                    self._blessings[version] = artifact
+                    self._blessings[int(text)] = artifact
 
     def session_auc(self, version: int) -> float | None:
         """As the Evaluator measured it."""
@@ -146,8 +144,8 @@ class _Pushes:
 
         A model that was pushed twice and is served as another version is not withdrawn.
         """
-        version_of = {self._models[version]: version for version in sorted(withdrawn) if version in self._models}
-        version_of.pop(self._models.get(served), None)
+        version_of = {model: version for version in sorted(withdrawn) for model in self._models.get(version, ())}
+        version_of = {model: version_of[model] for model in version_of.keys() - self._models.get(served, set())}
         changed = []
         for model in self._store.get_artifacts_by_type("Model"):
             if _set(model, version_of.get(model.id)):

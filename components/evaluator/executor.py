@@ -16,6 +16,7 @@ from components.evaluator.config import EvaluationConfig
 from components.evaluator.judgement import reasons_against
 from components.evaluator.metrics import read_metrics
 from components.evaluator.signatures import broken_calls, read_signatures, reads_the_same_log
+from models.faults import keep_warnings
 
 BOUNDS = "bounds"
 REASONS_FILE = "reasons.json"
@@ -48,7 +49,7 @@ class Executor(executor.Executor):
         bounds = EvaluationConfig.model_validate(given["config"])
         model = artifact_utils.get_single_instance(input_dict[standard_component_specs.MODEL_KEY])
         baselines = input_dict.get(standard_component_specs.BASELINE_MODEL_KEY) or []
-        reasons = []
+        reasons, comparable = [], True
         if version := model.get_int_custom_property(WITHDRAWN):
             reasons.append(
                 f"this very model was pushed as version {version} and taken back; `python -m pipeline rollback "
@@ -62,9 +63,9 @@ class Executor(executor.Executor):
                     "(`evaluation.allow_signature_change`)"
                     for broken in broken_calls(new, old)
                 ]
-            if not reads_the_same_log(new, old):
-                _progress.warning("the last blessed model asks for features that this log does not have: judged alone")
-                baselines = []
+            comparable = reads_the_same_log(new, old)
+        if not comparable:
+            baselines = []
         super().Do(input_dict | {standard_component_specs.BASELINE_MODEL_KEY: baselines}, output_dict, exec_properties)
         evaluation = artifact_utils.get_single_uri(output_dict[standard_component_specs.EVALUATION_KEY])
         metrics = read_metrics(evaluation)
@@ -72,6 +73,11 @@ class Executor(executor.Executor):
 
         [blessing] = output_dict[standard_component_specs.BLESSING_KEY]
         _write(blessing, model, baselines, reasons)
+        if not comparable:
+            with keep_warnings(blessing.uri):
+                _progress.warning(
+                    "the last blessed model asks for features that this log does not have: the new one is judged alone"
+                )
         session_auc = metrics[""][""]["session_auc"]
         if math.isfinite(session_auc):  # which it is not without a click; JSON has no NaN
             blessing.set_float_custom_property(SESSION_AUC, session_auc)

@@ -13,6 +13,7 @@ from tfx.types import standard_artifacts
 
 from models.config import ModelConfig, TrainConfig
 from models.export import ServedRanker
+from models.faults import read_warnings
 from models.ranker import Ranker
 from models.training import fit
 from pipeline.config import load_config
@@ -95,6 +96,7 @@ class Shop:
         runner.run(pipeline)
         runs = {run.name: run for run in runner.node_runs}
         reasons = json.loads((pathlib.Path(runs["Evaluator"].outputs["blessing"]) / "reasons.json").read_text())
+        self.warnings = read_warnings(runs["Evaluator"].outputs["blessing"])
         pushed = runs["Pusher"].properties["pushed_model"]["pushed"] == 1
         assert pushed is (self.versions != before)
         return reasons, runs["Evaluator"].properties["blessing"], pushed
@@ -199,6 +201,9 @@ def test_a_model_of_another_signature_is_not_pushed(shop, without_a_feature):
     assert all(reason.endswith("(`evaluation.allow_signature_change`)") for reason in reasons)
     # It cannot be compared: the last blessed model would find no brand in the requests.
     assert "baseline_model" not in blessing
+    assert shop.warnings == [
+        "the last blessed model asks for features that this log does not have: the new one is judged alone"
+    ]
 
 
 def test_without_a_model_to_compare_with_there_are_bounds_all_the_same(shop):

@@ -38,18 +38,21 @@ class Pushed:
             name: self.store.put_artifact_type(mlmd.ArtifactType(name=name))
             for name in ("Model", "ModelBlessing", "PushedModel")
         }
-        execution = self.store.put_execution_type(mlmd.ExecutionType(name="Pusher"))
+        self.pusher = self.store.put_execution_type(mlmd.ExecutionType(name="Pusher"))
         self.ids = {}
         for version, name in enumerate(models, start=1):
-            if name not in self.ids:
-                self.ids[name] = self.put("Model")
-            blessing = self.put("ModelBlessing", blessed=1, current_model_id=self.ids[name], session_auc=version / 10)
-            pushed = self.put("PushedModel", pushed=1, pushed_version=str(version))
-            [maker] = self.store.put_executions([mlmd.Execution(type_id=execution)])
-            events = [(self.ids[name], mlmd.Event.INPUT), (blessing, mlmd.Event.INPUT), (pushed, mlmd.Event.OUTPUT)]
-            self.store.put_events([mlmd.Event(artifact_id=i, execution_id=maker, type=kind) for i, kind in events])
-            (self.folder / str(version)).mkdir(parents=True)
-            (self.folder / str(version) / "saved_model.pb").touch()
+            self.push(version, name)
+
+    def push(self, version: int, name: int) -> None:
+        if name not in self.ids:
+            self.ids[name] = self.put("Model")
+        blessing = self.put("ModelBlessing", blessed=1, current_model_id=self.ids[name], session_auc=version / 10)
+        pushed = self.put("PushedModel", pushed=1, pushed_version=str(version))
+        [maker] = self.store.put_executions([mlmd.Execution(type_id=self.pusher)])
+        events = [(self.ids[name], mlmd.Event.INPUT), (blessing, mlmd.Event.INPUT), (pushed, mlmd.Event.OUTPUT)]
+        self.store.put_events([mlmd.Event(artifact_id=i, execution_id=maker, type=kind) for i, kind in events])
+        (self.folder / str(version)).mkdir(exist_ok=True)
+        (self.folder / str(version) / "saved_model.pb").touch()
 
     def put(self, kind: str, **properties) -> int:
         artifact = mlmd.Artifact(type_id=self.types[kind])
@@ -98,6 +101,14 @@ def test_a_model_that_is_served_as_another_version_is_not_withdrawn(tmp_path):
     assert pushed.blessed() == {20}
     roll_back(pushed.folder, pushed.metadata, 1)
     assert pushed.blessed() == {10}
+
+
+def test_the_same_weights_trained_twice_and_pushed_once_are_withdrawn_together(pushed):
+    pushed.push(3, 31)
+    roll_back(pushed.folder, pushed.metadata)
+    assert pushed.blessed() == {10, 20}
+    roll_back(pushed.folder, pushed.metadata, 3)
+    assert pushed.blessed() == {10, 20, 30, 31}
 
 
 def test_a_model_that_was_refused_is_not_blessed_on_the_way(pushed):
