@@ -95,6 +95,7 @@ def result():
         | {
             "among": None,
             "held_out_leaves": [],
+            "failed": {},
             "overrides": [],
             "settings": {"moe": "moe", "dnn": "dnn", "good": "good=moe;top_k=2"},
         }
@@ -164,7 +165,13 @@ def test_little_to_show_makes_a_report_too(tmp_path, labels, clicks):
     head = {"name": "shop", "label": "click", "simulated": False, "seeds": [1]}
     result = (
         head
-        | {"among": None, "held_out_leaves": [], "overrides": [], "settings": {name: name for name in labels}}
+        | {
+            "among": None,
+            "held_out_leaves": [],
+            "failed": {},
+            "overrides": [],
+            "settings": {name: name for name in labels},
+        }
         | compared
     )
     assert result["variants"]["moe"]["metrics"]["auc"]["standard_deviation"] is None
