@@ -28,7 +28,8 @@ def test_names_are_shown_and_not_acted_on(name, shown):
     summary = {
         "name": "shop",
         **dict.fromkeys(("rows_read", "rows_quarantined", "items_cut", "train_items_per_second"), 1),
-        **{"requests": {}, "items": {}, "categories": {}, "blessed": True, "pushed_model": None},
+        **{"requests": {}, "items": {}, "categories": {}, "blessed": True, "pushed_model": None, "served_model": None},
+        **{"blessing": {"reasons": [f"session_auc in top_category={name}: 0.1"]}, "warnings": [name]},
         "training": {"hyperparameters": {}, "warm_start": None, "parameters": 1, "steps": 1, "best_step": 1},
         "metrics": metrics,
         "metrics_by_top_category": {name: metrics},
