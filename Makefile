@@ -7,7 +7,7 @@ export PYTHON
 python := .venv/bin/python
 data := $(if $(DATA),--data $(DATA))
 
-.PHONY: help environment run tune ablation score serve rollback airflow kubeflow test fuzz bench kills flink lint \
+.PHONY: help environment init run tune ablation score serve rollback airflow kubeflow test fuzz bench kills flink lint \
 	format lock clean
 
 help:  ## this list
@@ -15,6 +15,10 @@ help:  ## this list
 
 environment:
 	@bash deploy/environment.sh .venv requirements.lock
+
+LOG ?=
+init: environment  ## look at a log, write its schema and configuration: LOG=<file or folder> ARGS="--name=shop --out=."
+	@$(python) -m pipeline init --log "$(LOG)" $(ARGS)
 
 run: environment  ## run the pipeline: CONFIG=<yaml> DATA=<folder> ARGS="--set model.variant=moe"
 	@$(python) -m pipeline run --config $(CONFIG) $(data) $(ARGS)

@@ -5,9 +5,10 @@ import sys
 
 from absl import app, flags
 
-from pipeline.verbs import ablation, common, compile, component, rollback, run, score, serve, simulate
+from pipeline.verbs import ablation, common, compile, component, init, rollback, run, score, serve, simulate
 
 _VERBS = {
+    "init": "look at a log, and write the schema and the configuration that read it",
     "run": "ingest a log, train a ranker, evaluate it and push it if it is blessed",
     "tune": "search for the hyperparameters with the best session AUC on the validation split",
     "ablation": "train variants over several seeds on the same transformed requests and compare them",
@@ -20,6 +21,8 @@ _VERBS = {
 }
 _USAGE = """python -m pipeline <verb> [flags]
 
+  init       {init}
+             --log=<file or folder> [--out=<folder>] [--name=<name>] [--sample_rows=200000]
   run        {run}
              --config=<yaml> [--data=<folder>] [--set model.experts=16]... [--runs=runs]
   tune       {tune}
@@ -52,6 +55,7 @@ _USAGE = """python -m pipeline <verb> [flags]
              [--days=10 [--drift=0.2] [--new_categories=0.2]]: a file a day, of a shop that changes
 """.format(**_VERBS)
 _DONE_BY = {
+    "init": init.init,
     "run": run.run,
     "tune": run.tune,
     "ablation": ablation.ablation,
@@ -84,7 +88,7 @@ def main() -> None:
     """The command line's entry point."""
     if {"--help", "-h", "--helpshort"} & set(sys.argv[1:]):
         print(_USAGE)
-        for module in (common, run, ablation, score, serve, rollback, compile, component, simulate):
+        for module in (common, init, run, ablation, score, serve, rollback, compile, component, simulate):
             if of_module := flags.FLAGS.module_help(module).strip():
                 print(of_module.partition("\n")[2])
         from pipeline.config import describe_keys

@@ -1,0 +1,138 @@
+"""init: from a log's head to a schema and a configuration that read it."""
+
+import gzip
+import json
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from pipeline.config import load_config
+from pipeline.inspection.proposal import propose
+from pipeline.inspection.sample import Unreadable, read_samples
+from pipeline.inspection.write import write_config, write_schema
+from pipeline.simulate import simulate
+
+PROJECT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def proposed(log: pathlib.Path, folder: pathlib.Path, rows: int = 10_000):
+    """(configuration, schema, proposal), as a run would read what is written."""
+    found = propose(read_samples(log, rows))
+    (folder / "shop.pbtxt").write_text(write_schema(found, "shop", str(log)), encoding="utf-8")
+    (folder / "shop.yaml").write_text(write_config(found, "shop", "shop.pbtxt", str(log)), encoding="utf-8")
+    return *load_config(folder / "shop.yaml", data=str(log if log.is_dir() else log.parent)), found
+
+
+def roles(schema) -> dict[str, tuple[str, frozenset]]:
+    return {feature.name: (feature.scope, feature.roles) for feature in schema.features}
+
+
+def test_the_demo_log_s_schema_is_found_again(tmp_path):
+    simulate(tmp_path / "log", rows=4_000, seed=1)
+    config, schema, _ = proposed(tmp_path / "log", tmp_path)
+    _, expected = load_config(PROJECT / "pipeline/configs/demo.yaml", ["simulate.rows=4000"])
+    found, wanted = roles(schema), roles(expected)
+    # Only who made the log knows that this is the answer, and that the second label is not to be trained.
+    del found["true_click_probability"], wanted["true_click_probability"]
+    assert found == wanted
+    assert [level.name for level in schema.categories] == [level.name for level in expected.categories]
+    assert {f.name: f.options["of"] for f in schema.histories} == {f.name: f.options["of"] for f in expected.histories}
+    assert config.data.split.by == "time"
+
+
+def event(i: int) -> tuple[str, ...]:
+    """Session, time, type, product, category, brand."""
+    time = f"2026-05-{1 + i // 40:02} 10:00:{i % 60:02}"
+    type = ("view", "cart", "purchase")[(i % 7 == 0) + (i % 13 == 0)]
+    return f"s{i // 6}", time, type, f"p{i * 7 % 50}", f"top{i // 3 % 4}.leaf{i // 3 % 8}", f"b{i % 5}"
+
+
+def test_events_of_sessions_become_requests_of_one_category(tmp_path):
+    lines = [",".join(("user_session", "event_time", "event_type", "product_id", "category_code", "brand"))]
+    lines += [",".join(event(i)) for i in range(240)]
+    (tmp_path / "log").mkdir()
+    (tmp_path / "log" / "events.csv.gz").write_bytes(gzip.compress("\n".join(lines).encode()))
+    config, schema, found = proposed(tmp_path / "log", tmp_path)
+    assert config.data.columns["request_id"] == ["user_session", "category_code"]
+    assert config.data.grades == {"event_type": {"cart": 1, "purchase": 2, "view": 0}}
+    assert config.data.timestamp_format == "%Y-%m-%d %H:%M:%S"
+    assert config.data.category_path.column == "category_code"
+    assert [level.name for level in schema.categories] == ["category_1", "category_2"]
+    assert any("rows of several categories" in text for text in found.unsure)
+
+
+def test_rows_with_lists_and_a_table_of_items(tmp_path):
+    (tmp_path / "log").mkdir()
+    rows = [
+        {
+            "query": f"q{i}",
+            "candidates": [f"i{(i + j) % 20}" for j in range(4)],
+            "clicks": [int(j == i % 4) for j in range(4)],
+            "ts": 1_760_000_000 + i,
+        }
+        for i in range(60)
+    ]
+    names = {"candidates": "item_ids", "clicks": "click"}
+    rows = [{names.get(key, key): value for key, value in row.items()} for row in rows]
+    (tmp_path / "log" / "log.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    items = ["item_id,department,aisle,price"]
+    items += [f"i{i},d{i // 10},a{i // 5},{i * 1.5}" for i in range(20)]
+    (tmp_path / "log" / "items.csv").write_text("\n".join(items))
+    config, schema, _ = proposed(tmp_path / "log", tmp_path)
+    assert config.data.layout == "requests"
+    assert config.data.columns["item_id"] == "item_ids"
+    [table] = config.data.tables
+    assert (table.files, table.key, table.match) == ("items.csv", "item_id", "item_id")
+    assert config.data.category_path.candidates == ["department", "aisle"]
+    assert "numeric" in schema["price"].roles
+
+
+def test_no_hierarchy_and_no_time_are_said(tmp_path):
+    lines = ["request_id,item_id,price,click", *(f"r{i // 4},i{i % 9},{i},{int(i % 4 == 0)}" for i in range(80))]
+    (tmp_path / "log.csv").write_text("\n".join(lines))
+    config, _, found = proposed(tmp_path / "log.csv", tmp_path)
+    assert config.model.variant == "dnn"
+    assert config.data.split.by == "request"
+    assert any("no category was found" in text for text in found.unsure)
+    assert any("there is no time" in text for text in found.unsure)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("1,2,3\n4,5,6\n", r"log\.csv:1: the first line must name the columns. It holds values: '1', '2', '3'"),
+        ("request_id,price,click\nr1,2,0\nr1,3,1\n", "no column looks like the item's name"),
+        ("request_id,item_id,price\nr1,i1,2\nr1,i2,3\n", "no column looks like what became of an item"),
+        ("item_id,click\ni1,0\ni2,1\n", "no column groups the rows into requests"),
+    ],
+)
+def test_what_is_no_log_is_refused(tmp_path, text, message):
+    (tmp_path / "log.csv").write_text(text)
+    with pytest.raises(Unreadable, match=message):
+        propose(read_samples(tmp_path / "log.csv", 100))
+
+
+def test_the_verb_writes_once_and_its_command_runs(tmp_path):
+    simulate(tmp_path / "log", rows=3_000, seed=1)
+    command = [
+        sys.executable,
+        "-m",
+        "pipeline",
+        "init",
+        f"--log={tmp_path / 'log'}",
+        f"--out={tmp_path}",
+        "--name=shop",
+    ]
+    first, second = (subprocess.run(command, cwd=PROJECT, capture_output=True, text=True) for _ in range(2))
+    assert first.returncode == 0, first.stderr
+    assert f"make run CONFIG={tmp_path / 'shop.yaml'} DATA={tmp_path / 'log'}" in first.stdout
+    assert second.returncode == 2
+    assert "shop.pbtxt is there already" in second.stderr
+    run = [sys.executable, "-m", "pipeline", "run", f"--config={tmp_path / 'shop.yaml'}", f"--data={tmp_path / 'log'}"]
+    run += [f"--runs={tmp_path / 'runs'}", "--set=stop_after=validation"]
+    process = subprocess.run(run, cwd=PROJECT, capture_output=True, text=True)
+    assert process.returncode == 0, process.stdout + process.stderr
+    summary = json.loads((tmp_path / "runs" / "shop" / "summary.json").read_text())
+    assert summary["rows_quarantined"] == 0
