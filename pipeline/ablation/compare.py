@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from models.hierarchy import CategoryHierarchy
+from models.metrics.statistics import bootstrap, gate_silhouette
 from pipeline.ablation.figures import MemberFigures, figures
 from pipeline.ablation.members import MemberScores, category_paths
 from pipeline.ablation.slices import slices
-from pipeline.ablation.statistics import bootstrap, gate_silhouette
 
 METRICS = {
     "session_auc": "session AUC",

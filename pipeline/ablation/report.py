@@ -16,7 +16,7 @@ REPORT_FILE = "report.md"
 _NOTHING = "-"
 _INTERVALS = (
     "Intervals are of 95 %. **Judge by the one over requests and seeds**, paired by both, with Student's t for the few "
-    "seeds (`pipeline/ablation/statistics.py`). The one over requests alone, a bootstrap, takes these very trainings "
+    "seeds (`models/metrics/statistics.py`). The one over requests alone, a bootstrap, takes these very trainings "
     "as given and is too narrow for a claim on the variants. Bold: 0 is outside of the interval to judge by. "
     "Nothing is corrected for the number of comparisons."
 )

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from pipeline.ablation.statistics import bootstrap, gate_silhouette
+from models.metrics.statistics import bootstrap, gate_silhouette
 
 
 def values(seeds, requests, mean=0.0, seed_noise=0.02, request_noise=0.2, noise=0.2, seed=0):

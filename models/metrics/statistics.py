@@ -67,34 +67,66 @@ def bootstrap(values: np.ndarray, resamples: int = RESAMPLES, seed: int = 0) -> 
     requests = values.shape[-1]
     if requests < 2:
         raise ValueError(f"`values` must have at least 2 requests. Received: {values.shape}")
-    rng = np.random.default_rng(seed)
-    means = _resampled_means(values, resamples, rng)
-    return [_bootstrap(*one) for one in zip(values, means, strict=True)]
+    means = resampled_means(values.reshape(-1, requests), resamples, seed)
+    return [_bootstrap(*one) for one in zip(values, means.reshape(*values.shape[:2], -1), strict=True)]
 
 
 def _bootstrap(values: np.ndarray, means: np.ndarray) -> Bootstrap:
     """Of values [S, R] and their means over resampled requests [S, B]."""
     resamples = means.shape[1]
     mean, by_requests = float(values.mean()), means.mean(axis=0)
-    low, high = np.quantile(by_requests, [(1 - _CONFIDENCE) / 2, (1 + _CONFIDENCE) / 2])
+    low, high = percentiles(by_requests)
     # One more than drawn: the sample itself is one of the possible ones, and no p-value is 0.
     beyond = min(np.sum(by_requests <= 0), np.sum(by_requests >= 0)) + 1
-    over_requests = Interval(float(low), float(high), float(min(1.0, 2 * beyond / (resamples + 1))))
+    over_requests = Interval(low, high, float(min(1.0, 2 * beyond / (resamples + 1))))
     return Bootstrap(mean, over_requests, _over_both(values) if len(values) > 1 else None)
 
 
-def _resampled_means(values: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
-    """[K, S, resamples]: the means over resampled requests."""
-    requests = values.shape[-1]
-    flat = values.reshape(-1, requests)
-    means = np.empty((len(flat), resamples))
+def resampled_means(values: np.ndarray, resamples: int = RESAMPLES, seed: int = 0) -> np.ndarray:
+    """[K, resamples]: the means of values [K, R] over R requests drawn with replacement, the same for all K.
+
+    A quotient of two of them is that of two sums over the same requests, such as all scores / all clicks.
+    """
+    rows, requests = values.shape
+    rng = np.random.default_rng(seed)
+    means = np.empty((rows, resamples))
     counts = np.empty((min(resamples, max(1, _FLOATS_AT_ONCE // requests)), requests))
     for first in range(0, resamples, len(counts)):
         drawn = counts[: resamples - first]
         for row in drawn:
             row[:] = np.bincount(rng.integers(requests, size=requests), minlength=requests)
-        means[:, first : first + len(drawn)] = flat @ drawn.T / requests
-    return means.reshape(*values.shape[:2], resamples)
+        means[:, first : first + len(drawn)] = values @ drawn.T / requests
+    return means
+
+
+def percentiles(resampled: np.ndarray) -> tuple[float, float]:
+    """The ends of the 95 % interval of a figure, by its values [resamples]."""
+    low, high = np.quantile(resampled, [(1 - _CONFIDENCE) / 2, (1 + _CONFIDENCE) / 2])
+    return float(low), float(high)
+
+
+def t_half_widths(errors: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Half the width of the 95 % interval around means, by Student's t.
+
+    Args:
+      errors: their standard errors, of any shape.
+      counts: of how many values each is the mean.
+
+    Returns:
+      NaN where there are fewer than two.
+    """
+    quantile = scipy.stats.t.ppf((1 + _CONFIDENCE) / 2, np.maximum(counts - 1, 1))
+    return np.where(counts > 1, quantile * errors, np.nan)
+
+
+def wilson(successes: np.ndarray, trials: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The ends of Wilson's 95 % interval of rates; all between 0 and 1 where there is no trial."""
+    z = scipy.stats.norm.ppf((1 + _CONFIDENCE) / 2)
+    trials = np.asarray(trials, np.float64)
+    scale = trials + z**2
+    middle = (successes + z**2 / 2) / scale
+    half = z * np.sqrt(successes * (trials - successes) / np.maximum(trials, 1) + z**2 / 4) / scale
+    return middle - half, middle + half
 
 
 def _over_both(values: np.ndarray) -> Interval:
