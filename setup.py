@@ -50,6 +50,7 @@ setuptools.setup(
         "rich>=13,<16",
         "scikit-learn>=1.4,<2",
         "scipy>=1.11,<2",
+        "threadpoolctl>=3,<4",
         "setuptools<82",  # with pkg_resources, which TensorBoard and TensorFlow Hub import
         "starlette>=0.41,<2",
         "tensorflow-serving-api>=2.15,<2.16",

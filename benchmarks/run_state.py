@@ -12,9 +12,9 @@ from tfx.orchestration import metadata
 
 # What a process took and when it ran; and of a training that was resumed, where.
 _OF_THE_PROCESS = {"seconds", "items_per_second", "train_items_per_second", "resumed_from_step"}
-_OF_THE_RUN = {"cached", "pushed_model", "served_model", "compared_with", "config"}
+_OF_THE_RUN = {"cached", "pushed_model", "served_model", "compared_with", "config", "report"}
 # Their order, or the time, is another in each process; what they say of a model is in the summary.
-_NOT_COMPARED = {"Evaluator", "Pusher"}
+_NOT_COMPARED = {"Evaluator", "Pusher", "ModelReport"}
 _COMPLETE = metadata_store_pb2.Execution.COMPLETE
 _STATES = metadata_store_pb2.Execution.State
 

@@ -28,3 +28,9 @@ class Scores(Artifact):
     """The scores of requests as Parquet; described in components/bulk_scorer/executor.py."""
 
     TYPE_NAME = "components.Scores"
+
+
+class ModelReport(Artifact):
+    """What there is to say of a model, as a page and as figures; described in components/model_report/executor.py."""
+
+    TYPE_NAME = "components.ModelReport"

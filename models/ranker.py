@@ -153,6 +153,14 @@ class Ranker(tfrs.Model):
         """
         return self.gates[task](categories)
 
+    def experts_of(self, features: dict) -> tuple[tf.Tensor, Routing]:
+        """What every expert of a mixture says of each item, whether it is asked or not: the first task's logits,
+        [T, N] float32; and how the requests are sent to them, without noise."""
+        encoded = self.encoder(features, training=False)
+        categories = [features[name] for name in self.inputs.categories]
+        routing = self._routing(self.gates[0], encoded, categories, training=False, seed=None)
+        return self.experts(encoded.parts, encoded.lengths, training=False)[..., 0], routing
+
     def training_means(self) -> dict[str, tf.Tensor]:
         """By TensorBoard's name, the means of the steps since the last validation.
 

@@ -52,10 +52,7 @@ def read_requests(
     """
     if pieces > 1 and deal_by is None:
         raise ValueError(f"`pieces` need a list feature to `deal_by`. Received: pieces={pieces}")
-    parts = [_records(sorted(paths)) for pattern in files if (paths := tf.io.gfile.glob(pattern))]
-    if not parts:
-        raise ValueError(f"no file of requests matches {', '.join(files)}")
-    dataset = functools.reduce(tf.data.Dataset.concatenate, parts)
+    dataset = _records_of_all(files)
     if shuffle_requests > 1:
         dataset = dataset.shuffle(shuffle_requests, seed=seed, reshuffle_each_iteration=True)
     if repeat != 1:
@@ -87,6 +84,18 @@ def read_requests(
     options = tf.data.Options()
     options.autotune.enabled = False
     return batches.prefetch(_BATCHES_AHEAD).with_options(options)
+
+
+def read_records(files: list[str], batch_requests: int) -> tf.data.Dataset:
+    """Batches of serialized requests, [B] string, in the order in which `read_requests` parses them."""
+    return _records_of_all(files).batch(batch_requests).prefetch(2)
+
+
+def _records_of_all(files: list[str]) -> tf.data.Dataset:
+    parts = [_records(sorted(paths)) for pattern in files if (paths := tf.io.gfile.glob(pattern))]
+    if not parts:
+        raise ValueError(f"no file of requests matches {', '.join(files)}")
+    return functools.reduce(tf.data.Dataset.concatenate, parts)
 
 
 def _records(paths: list[str]) -> tf.data.Dataset:

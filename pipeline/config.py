@@ -17,6 +17,7 @@ from components.category_hierarchy_gen.config import HierarchyConfig
 from components.click_log_example_gen.config import DataConfig
 from components.click_log_example_gen.plan import check as check_data
 from components.evaluator.config import EvaluationConfig
+from components.model_report.config import ReportConfig
 from models.config import ModelConfig, TrainConfig
 from models.labels import check_features, trained_labels
 from models.search_space import TuneConfig, searched
@@ -95,6 +96,7 @@ class RunConfig(Section):
     train: TrainConfig = TrainConfig()
     tune: TuneConfig = TuneConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+    report: ReportConfig = ReportConfig()
     airflow: AirflowConfig = AirflowConfig()
     beam: BeamConfig = BeamConfig()
     stop_after: Literal["validation", "transform", "tune", "push"] = Field(
@@ -167,6 +169,8 @@ def load_config(
     _check_against_schema(config, schema, path)
     if needs_log and config.data.path is None and config.simulate is None:
         raise ConfigError(f"{path}: `data.path` is missing. Name the log's folder there or with --data (DATA= in make)")
+    if config.data.path:  # whoever reads the configuration sees by `simulate` whether the log is a simulated one
+        config = config.model_copy(update={"simulate": None})
     if config.data.path and "://" not in config.data.path:
         folder = os.path.abspath(config.data.path)
         if needs_log and not os.path.isdir(folder):

@@ -4,7 +4,7 @@ import dataclasses
 import pathlib
 
 # Not tfx.v1: its extensions import Google Cloud's clients, a quarter of a run's imports.
-from tfx.components import ExampleValidator, StatisticsGen, Tuner
+from tfx.components import ExampleValidator
 from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto.pusher_pb2 import PushDestination
@@ -16,6 +16,7 @@ from components.category_hierarchy_gen.component import CategoryHierarchyGen
 from components.click_log_example_gen.component import ClickLogExampleGen
 from components.evaluator.component import Evaluator
 from components.pusher.component import Pusher
+from components.stock import StatisticsGen, Tuner
 from components.trainer.component import Trainer
 from components.transform.component import Transform
 from models.config import EARLIER
@@ -25,6 +26,7 @@ from pipeline.config import MODEL, RunConfig
 from pipeline.evaluation import bounds, evaluation_config, judged_categories
 from pipeline.fingerprint import source_fingerprint
 from pipeline.orchestration import LOCAL, Orchestration
+from pipeline.reporting import model_report
 from pipeline.scoring.requests import without_outcomes
 from schemas.reader import LogSchema
 
@@ -71,8 +73,7 @@ def create_pipeline(
     components = _ingestion(config, schema, orchestration)
     if config.stop_after != "validation":
         by_id = {component.id: component for component in components}
-        needed = [by_id[name] for name in ("ClickLogExampleGen", "ImportSchemaGen", "CategoryHierarchyGen")]
-        components += _training(config, schema, places, orchestration, *needed)
+        components += _training(config, schema, places, orchestration, by_id)
     return Pipeline(
         pipeline_name=config.name,
         pipeline_root=places.artifacts,
@@ -153,11 +154,12 @@ def _training(
     schema: LogSchema,
     places: Places,
     orchestration: Orchestration,
-    example_gen,
-    schema_gen,
-    hierarchy,
+    ingestion: dict,
 ) -> list:
-    """From validated requests to a pushed model, or to where the configuration stops."""
+    """From validated requests, what ``ingestion`` made, to a pushed model, or to where the configuration stops."""
+    example_gen, schema_gen, hierarchy = (
+        ingestion[name] for name in ("ClickLogExampleGen", "ImportSchemaGen", "CategoryHierarchyGen")
+    )
     schema_text = pathlib.Path(config.log_schema).read_text(encoding="utf-8")
     transform = Transform(
         examples=example_gen.outputs["examples"],
@@ -198,7 +200,32 @@ def _training(
         **learning,
     )
     judging = judge(config, schema, places, orchestration, example_gen.outputs["examples"], trainer.outputs["model"])
-    return [transform, *tuners, *earlier, trainer, *judging]
+    before = [transform, *tuners, *earlier, trainer, *judging]
+    return [*before, *_report(config, schema_text, orchestration, ingestion | {node.id: node for node in before})]
+
+
+def _report(config: RunConfig, schema_text: str, orchestration: Orchestration, nodes: dict) -> list:
+    """What says how good the model is, where and why; ``nodes`` are all before it, by id."""
+    if not config.report.enabled:
+        return []
+    evaluator, trainer, example_gen = nodes["Evaluator"], nodes["Trainer"], nodes["ClickLogExampleGen"]
+    inputs = {
+        "examples": example_gen.outputs["examples"],
+        "quarantine": example_gen.outputs["quarantine"],
+        "statistics": nodes["StatisticsGen"].outputs["statistics"],
+        "anomaly_report": nodes["AnomalyGate"].outputs["report"],
+        "hierarchy": nodes["CategoryHierarchyGen"].outputs["hierarchy"],
+        "transform_graph": nodes["Transform"].outputs["transform_graph"],
+        "model": trainer.outputs["model"],
+        "model_run": trainer.outputs["model_run"],
+        "baseline_model": evaluator.inputs.get("baseline_model"),
+        "evaluation": evaluator.outputs["evaluation"],
+        "blessing": evaluator.outputs["blessing"],
+    }
+    report = model_report(config, schema_text, _training_splits(config), orchestration, inputs)
+    # A good model need not wait for what is said of it.
+    report.add_upstream_node(nodes["Pusher"])
+    return [report]
 
 
 def judge(

@@ -11,6 +11,7 @@ from rich.text import Text
 from components.click_log_example_gen.quarantine import read_summary
 from components.evaluator.executor import REASONS_FILE
 from components.evaluator.metrics import read_metrics
+from components.model_report.files import REPORT_FILE
 from models import warm_start
 from models.faults import read_warnings
 from models.hierarchy import read_hierarchy
@@ -44,7 +45,8 @@ def summarise(
     `data.max_items`), ``quarantine`` (by reason), ``requests`` and ``items`` by split, ``categories`` by level,
     ``metrics`` (overall), ``metrics_by_top_category`` and ``metrics_by`` slice, ``blessed``, ``blessing``
     (``blessed``, ``reasons`` why not, ``compared_with``: folder of the model, or None), ``pushed_model`` (folder,
-    or None), ``served_model`` (folder of the version that servers take, or None), ``training``, ``seconds`` and
+    or None), ``served_model`` (folder of the version that servers take, or None), ``report`` (the page on the
+    model, copied to ``report.html`` in the run's folder, or None), ``training``, ``seconds`` and
     ``cached`` by component, ``warnings`` (texts, each with its component), ``train_items_per_second``. A run that stops
     before training has none of those of a model; ``oracle_session_auc`` stands there for a simulated log, ``trials``
     after a search for hyperparameters.
@@ -78,14 +80,26 @@ def summarise(
         summary |= _model(runs, schema)
         served = versions_in(folder / "serving" / MODEL)
         summary["served_model"] = str(folder / "serving" / MODEL / str(served[-1])) if served else None
+        summary["report"] = _copy_report(runs["ModelReport"], folder) if "ModelReport" in runs else None
         if simulated:
             examples = runs["ClickLogExampleGen"].outputs["examples"]
             summary["oracle_session_auc"] = oracle_session_auc(examples, "test", config, schema)
-    path = folder / "summary.json"
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    _write(folder / "summary.json", (json.dumps(summary, indent=2, ensure_ascii=False) + "\n").encode())
     return summary
+
+
+def _copy_report(run: NodeRun, folder: pathlib.Path) -> str:
+    """Where one finds it without knowing which execution made it."""
+    path = folder / REPORT_FILE
+    _write(path, (pathlib.Path(run.outputs["report"]) / REPORT_FILE).read_bytes())
+    return str(path)
+
+
+def _write(path: pathlib.Path, content: bytes) -> None:
+    """Whole at once."""
+    temporary = path.with_suffix(".tmp")
+    temporary.write_bytes(content)
+    temporary.replace(path)
 
 
 def _model(runs: dict[str, NodeRun], schema: LogSchema) -> dict:
@@ -153,6 +167,8 @@ def table(summary: dict) -> RenderableType:
         head.add_row("pushed", summary["pushed_model"] or "no")
         if summary["served_model"] != summary["pushed_model"]:
             head.add_row("served", summary["served_model"] or "none")
+        if summary["report"]:
+            head.add_row("report", summary["report"])
         parts += [*_reasons(summary), _metrics_table(summary)]
     if summary["warnings"]:
         warnings = Table(title="Warnings", title_justify="left", show_header=False, show_lines=True)

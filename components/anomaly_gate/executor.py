@@ -20,6 +20,7 @@ from tfx.utils import io_utils
 from components.anomaly_gate.comparisons import SPLIT, compare
 from components.anomaly_gate.positives import faults
 from components.click_log_example_gen.quarantine import read_summary
+from components.timing import timed
 from models.faults import keep_warnings
 
 REPORT_FILE = "anomalies.json"
@@ -39,6 +40,7 @@ class AnomalyError(RuntimeError):
     """The data has anomalies and the run is to stop."""
 
 
+@timed
 class Executor(base_executor.BaseExecutor):
     """Executor of AnomalyGate."""
 

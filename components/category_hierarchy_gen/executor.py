@@ -15,6 +15,7 @@ from tfx.components.util import examples_utils
 from tfx.dsl.components.base import base_beam_executor
 from tfx.types import artifact_utils
 
+from components.timing import timed
 from models.faults import keep_warnings
 from models.hierarchy import CategoryHierarchy, build_hierarchy, write_hierarchy
 from schemas.reader import parse_schema
@@ -26,6 +27,7 @@ _COUNTS_FILE = "path_counts.json"
 _progress = logging.getLogger("aislerank.progress")
 
 
+@timed
 class Executor(base_beam_executor.BaseBeamExecutor):
     """Executor of CategoryHierarchyGen."""
 

@@ -24,6 +24,7 @@ from components.click_log_example_gen.plan import Plan, check
 from components.click_log_example_gen.quarantine import SUMMARY, describe_reasons, failure, merge_reports
 from components.click_log_example_gen.sources import Source, check_files
 from components.click_log_example_gen.spans import resolve_properties
+from components.timing import timed
 from schemas.reader import parse_schema
 
 _NO_ROOM = [os.strerror(code) for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)]
@@ -32,6 +33,7 @@ PARTITION_BYTES = 64 << 20  # of text; takes about a quarter of a gigabyte of a 
 _log = logging.getLogger("aislerank.progress")
 
 
+@timed
 class Executor(base_beam_executor.BaseBeamExecutor):
     """Reads a click log and writes its requests as tf.Examples, and the rows that are none."""
 

@@ -16,6 +16,7 @@ from components.evaluator.config import EvaluationConfig
 from components.evaluator.judgement import reasons_against
 from components.evaluator.metrics import read_metrics
 from components.evaluator.signatures import broken_calls, read_signatures, reads_the_same_log
+from components.timing import timed
 from models.faults import keep_warnings
 
 BOUNDS = "bounds"
@@ -27,6 +28,7 @@ WITHDRAWN = "withdrawn"
 _progress = logging.getLogger("aislerank.progress")
 
 
+@timed
 class Executor(executor.Executor):
     """TFX's executor of Evaluator, whose configuration holds no threshold and which therefore blesses nothing."""
 

@@ -55,8 +55,11 @@ class Headline(BaseModel):
 class Category(BaseModel):
     """A node of the category tree; parents stand before their children, children in order of traffic.
 
+    Requests of a parent whose sub-category is unknown have a node of their own, its last child, if the test split has
+    some: counts of children add up to their parent's. So have those whose top category is unknown.
+
     Attributes:
-      name: as in the log.
+      name: as in the log, or "(unknown)".
       level: from 1.
       parent: its place in the list; None at the top.
       requests: in the training split.
@@ -85,16 +88,17 @@ class Category(BaseModel):
 
 
 class Experts(BaseModel):
-    """What the experts do; of the first task's gate.
+    """What the experts do; of the first task's gate, on requests drawn from those of the test split that session AUC
+    judges. Texts number the experts from 1.
 
     Attributes:
       top_k: how many are active in a request; None if all are.
-      share_of_requests: [experts] in how many of the test split's requests each is active.
-      mean_weight: [experts] over the requests of the test split.
+      share_of_requests: [experts] the share of the requests in which each is active.
+      mean_weight: [experts] over the requests; of mmoe, over the items.
       active_idle_distance: mean squared distance between the outputs of active and idle experts, as in the
         adversarial loss; None if none is idle.
       distance: [experts, experts] mean squared distance between their outputs.
-      correlation: [experts, experts] of their outputs over the items of the test split.
+      correlation: [experts, experts] of their outputs over the items; None for an output that is the same everywhere.
       silhouette: of leaf categories' gates by top category; None where there is none.
       shelves: sentences, which experts share which shelves.
       items: over how many this was measured.

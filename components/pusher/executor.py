@@ -12,11 +12,13 @@ from tfx.proto import pusher_pb2
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils, proto_utils
 
+from components.timing import timed
 from serving.versions import versions_in
 
 UNFINISHED = ".unfinished"  # to TF Serving a version is what has a number for its name
 
 
+@timed
 class Executor(executor.Executor):
     """TFX's executor of Pusher, for a folder of this machine.
 

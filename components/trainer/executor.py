@@ -7,9 +7,12 @@ from tfx.components.trainer import executor
 from tfx.types import standard_component_specs
 from tfx.utils import json_utils
 
+from components.timing import timed
+
 EPOCHS = "epochs"
 
 
+@timed
 class Executor(executor.GenericExecutor):
     """TFX's executor of Trainer."""
 

@@ -8,9 +8,11 @@ from tfx.proto.transform_pb2 import SplitsConfig
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils, json_utils, proto_utils
 
+from components.timing import timed
 from models.hierarchy import hierarchy_folder
 
 
+@timed
 class Executor(executor.Executor):
     """TFX's executor of Transform, which finds the hierarchy's folder in ``custom_config``."""
 

@@ -125,7 +125,7 @@ def test_the_steps_of_a_job_run_in_it(image, tmp_path):
     job = kubeflow.compile_job(config, schema, kubeflow.Target(str(tmp_path / "root"), "none"))
     executors = job["pipelineSpec"]["deploymentSpec"]["executors"].values()
     classes = {executor["container"]["args"][1] for executor in executors if "container" in executor}
-    assert {"components.trainer.executor.Executor", "tfx.components.tuner.executor.Executor"} <= classes
+    assert {"components.trainer.executor.Executor", "components.stock.TunerExecutor"} <= classes
     functions = ["models.trainer.run_fn", "models.tuner.tuner_fn", "models.preprocessing.preprocessing_fn"]
     types = set(re.findall(r"title: (components\.\w+)", json.dumps(job)))
     assert types == {"components.CategoryHierarchy", "components.AnomalyReport", "components.Quarantine"}

@@ -1,0 +1,61 @@
+"""The figures of every node of the category tree, by sums over the requests' ids."""
+
+import numpy as np
+
+from components.model_report.content import Category
+from components.model_report.estimates import means, number, quotients
+from components.model_report.nodes import Node
+from components.model_report.scoring import ScoredSplit
+
+AUC_BOUNDS = (0.0, 1.0)
+
+
+def category_figures(
+    split: ScoredSplit,
+    nodes: list[Node],
+    of_requests: np.ndarray,
+    by_request: dict[str, np.ndarray],
+    of_baseline: dict[str, np.ndarray] | None,
+) -> list[Category]:
+    """The nodes with their figures, without their gates.
+
+    Args:
+      split: the scored test split.
+      nodes, of_requests: of `list_nodes`.
+      by_request: the model's metrics of each request, of `models.metrics.of_requests`.
+      of_baseline: the same of the last blessed model, or None.
+    """
+    request, level = np.nonzero(of_requests >= 0)
+    groups, size = of_requests[request, level], len(nodes)
+
+    def add(values: np.ndarray) -> np.ndarray:
+        return np.bincount(groups, values[request], size)
+
+    session_auc = by_request["session_auc"]
+    positives, scores = split.sums(split.positive), split.sums(split.scores)
+    requests, judged = np.bincount(groups, minlength=size), add(~np.isnan(session_auc))
+    items, clicked = add(split.lengths), add(positives)
+    changes = None
+    if of_baseline:
+        changes = means((session_auc - of_baseline["session_auc"])[request], groups, size)
+    aucs = means(session_auc[request], groups, size, AUC_BOUNDS)
+    ndcgs = means(by_request["ndcg_at_10"][request], groups, size, AUC_BOUNDS)
+    calibrations = quotients(scores[request], positives[request], groups, size)
+    return [
+        Category(
+            name=node.name,
+            level=node.level,
+            parent=node.parent,
+            requests=node.requests,
+            test_requests=int(requests[place]),
+            judged_requests=int(judged[place]),
+            items=int(items[place]),
+            click_rate=number(clicked[place] / items[place]) if items[place] else None,
+            session_auc=aucs[place],
+            ndcg_at_10=ndcgs[place],
+            calibration=calibrations[place],
+            change=changes[place] if changes else None,
+            gate=None,
+        )
+        for place, node in enumerate(nodes)
+    ]

@@ -1,0 +1,284 @@
+"""Computes all that a report says and writes it as JSON and as a page."""
+
+import dataclasses
+import datetime
+import json
+import logging
+import os
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+import tensorflow_transform as tft
+import yaml
+from tfx import types
+from tfx.components.evaluator import constants
+from tfx.dsl.components.base import base_executor
+from tfx.dsl.io import fileio
+from tfx.types import artifact_utils
+from tfx.utils import path_utils
+
+from components.evaluator.executor import REASONS_FILE
+from components.evaluator.signatures import read_signatures, reads_the_same_log
+from components.model_report import gates, page
+from components.model_report.categories import category_figures
+from components.model_report.config import ReportConfig
+from components.model_report.content import Category, Experts, Headline, Importance, ReportContent
+from components.model_report.curves import training_curves
+from components.model_report.experts import expert_figures
+from components.model_report.files import CONTENT_FILE, REPORT_FILE
+from components.model_report.importance import importance
+from components.model_report.lineage import artifact_lines, seconds_by_component
+from components.model_report.log_figures import log_figures
+from components.model_report.marks import marks, probabilities
+from components.model_report.metrics import headline_metrics, rankings
+from components.model_report.nodes import UNKNOWN, Node, list_nodes
+from components.model_report.popularity import count_items
+from components.model_report.sample import draw, read_sample
+from components.model_report.scoring import ScoredSplit, score_split
+from components.model_report.slices import calibration_curve, position_rows, slices
+from components.model_report.trained_ranker import read_training, rebuild, trained_config
+from components.timing import timed
+from models.config import ModelConfig, TrainConfig
+from models.faults import keep_warnings
+from models.hierarchy import CategoryHierarchy, read_hierarchy
+from models.labels import trained_labels
+from models.ranker import Ranker
+from schemas.reader import LogSchema, parse_schema
+
+_SPLIT = "test"
+
+_progress = logging.getLogger("aislerank.progress")
+_T = TypeVar("_T")
+
+
+@timed
+class Executor(base_executor.BaseExecutor):
+    """Executor of ModelReport."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Writes the report.
+
+        What cannot be had, such as the experts of a model that has none, is left out. What should have been had and was
+        not is left out with a warning, which ends the run's table: no run fails for its report.
+
+        Args:
+          input_dict: see `component.ModelReport`; ``baseline_model`` may be missing or empty.
+          output_dict: ``report``: one ModelReport. Its ``content.json`` is a `content.ReportContent`, ``report.html``
+            the page that `page.render` makes of it.
+          exec_properties: ``name``; ``schema``, the text; ``config``, YAML; ``training_splits`` and ``codes``, JSON;
+            ``simulated``, 0 or 1.
+        """
+        self._log_startup(input_dict, output_dict, exec_properties)
+        folder = artifact_utils.get_single_uri(output_dict["report"])
+        fileio.makedirs(folder)
+        with keep_warnings(folder):
+            content = _content(input_dict, exec_properties)
+            for name, text in (
+                (CONTENT_FILE, content.model_dump_json(indent=1)),
+                (REPORT_FILE, page.render(content)),
+            ):
+                with fileio.open(os.path.join(folder, name), "wb") as file:
+                    file.write(text.encode())
+
+
+@dataclasses.dataclass(frozen=True)
+class _Subject:
+    """The model that is reported on, and the data it is seen by."""
+
+    schema: LogSchema
+    hierarchy: CategoryHierarchy
+    transform_graph: str
+    transform_output: tft.TFTransformOutput
+    model: str
+    model_config: ModelConfig
+    train_config: TrainConfig
+    report: ReportConfig
+    files: list[str]
+
+
+def _content(inputs: dict[str, list[types.Artifact]], given: dict[str, Any]) -> ReportContent:
+    config = yaml.safe_load(given["config"])
+    schema = parse_schema(given["schema"])
+    model = artifact_utils.get_single_instance(inputs["model"])
+    model_run = artifact_utils.get_single_uri(inputs["model_run"])
+    hierarchy = read_hierarchy(artifact_utils.get_single_uri(inputs["hierarchy"]))
+    training = read_training(model_run)
+    configured = ModelConfig.model_validate(config["model"]), TrainConfig.model_validate(config["train"])
+    model_config, train_config = trained_config(*configured, training)
+    transform_graph = artifact_utils.get_single_uri(inputs["transform_graph"])
+    subject = _Subject(
+        schema=schema,
+        hierarchy=hierarchy,
+        transform_graph=transform_graph,
+        transform_output=tft.TFTransformOutput(transform_graph),
+        model=_saved_model(model),
+        model_config=model_config,
+        train_config=train_config,
+        report=ReportConfig.model_validate(config.get("report") or {}),
+        files=_files(inputs["examples"], [_SPLIT]),
+    )
+    labels = trained_labels(schema, model_config)
+    baseline = _comparable(model, inputs.get("baseline_model") or [])
+    split = score_split(
+        subject.files, schema, labels[0], subject.transform_output, subject.model, baseline and _saved_model(baseline)
+    )
+    _progress.info("counting the training split's items")
+    training_files = _files(inputs["examples"], json.loads(given["training_splits"]))
+    counts = count_items(training_files, schema.item_id.name, labels[0].name)
+    shown, popularity = counts.of(split.items)
+    _progress.info("metrics and their intervals")
+    ranked = rankings(split, popularity, labels[0].gains)
+    judged = ~np.isnan(ranked["model"]["session_auc"])
+    nodes, of_requests = list_nodes(hierarchy, split.categories)
+    of_both = ranked["model"], ranked.get("baseline")
+    categories = category_figures(split, nodes, of_requests, *of_both)
+    looked_inside = _attempt("the experts and the importance of features", _look_inside, subject, split, judged, nodes)
+    experts, vectors, found = looked_inside or (None, None, None)
+    if vectors is not None:
+        categories = _with_gates(categories, vectors, nodes, subject.report.seed)
+    lines = artifact_lines(inputs, json.loads(given["codes"]))
+    names = [label.name for label in labels]
+    return ReportContent(
+        name=given["name"],
+        marks=marks(bool(given["simulated"]), config["data"], model_config, names),
+        headline=Headline(
+            blessed=_blessed(inputs["blessing"]),
+            reasons=_reasons(inputs["blessing"]),
+            compared_with=baseline and _words(baseline),
+            requests=len(split.lengths),
+            judged_requests=int(judged.sum()),
+            metrics=headline_metrics(split, popularity, ranked),
+        ),
+        level_names=[level.name for level in schema.categories],
+        categories=categories,
+        experts=experts,
+        importance=found,
+        calibration=calibration_curve(split) if probabilities(model_config, names) else [],
+        slices=slices(split, shown, *of_both),
+        positions=position_rows(split),
+        curves=_attempt("the training's curves", training_curves, model_run) or [],
+        training={key: value for key, value in training.items() if isinstance(value, int | float | str)},
+        data=log_figures(
+            *(artifact_utils.get_single_uri(inputs[key]) for key in ("quarantine", "anomaly_report")), hierarchy
+        ),
+        configuration=given["config"],
+        seconds=seconds_by_component(lines),
+        artifacts=lines,
+    )
+
+
+def _attempt(what: str, make: Callable[..., _T], *arguments) -> _T | None:
+    """What ``make`` gives; None, and a warning, if it fails: a report without a part is better than none."""
+    try:
+        return make(*arguments)
+    except Exception as error:  # whatever it is, the model is as good as it is
+        logging.getLogger(__name__).exception("the report goes without %s", what)
+        _progress.warning("the report goes without %s: %s: %s", what, type(error).__name__, error)
+        return None
+
+
+def _look_inside(
+    subject: _Subject, split: ScoredSplit, judged: np.ndarray, nodes: list[Node]
+) -> tuple[Experts | None, np.ndarray | None, Importance | None]:
+    """What only the ranker itself can tell: its experts, the gates of the nodes, and the importance of features."""
+    report, schema = subject.report, subject.schema
+    places = draw(split.lengths, judged, report.requests, report.seed)
+    features = read_sample(subject.files, places, schema, subject.transform_output)
+    lengths = split.lengths[places]
+    one = {name: values[:1] for name, values in features.items()}
+    ranker = rebuild(
+        subject.model,
+        schema,
+        subject.transform_graph,
+        subject.hierarchy,
+        subject.model_config,
+        subject.train_config,
+        one,
+    )
+    _progress.info("experts and gates")
+    vectors = gates.gate_vectors(ranker, nodes)
+    experts = _experts(ranker, features, lengths, vectors, nodes)
+    top = split.categories[places, 0]
+    found = importance(
+        ranker,
+        schema,
+        features,
+        lengths,
+        split.grades[np.isin(split.request_of_item, places)],
+        # The unknown category last, as in the list of nodes.
+        np.where(top > 0, top - 1, len(subject.hierarchy.levels[0].keys)),
+        [node.name for node in nodes if node.level == 1 and node.path[0]] + [UNKNOWN],
+        int(judged.sum()),
+        report.seed,
+    )
+    return experts, vectors, found
+
+
+def _experts(
+    ranker: Ranker, features: dict, lengths: np.ndarray, vectors: np.ndarray | None, nodes: list[Node]
+) -> Experts | None:
+    figures = expert_figures(ranker, features, lengths)
+    if figures is None:
+        return None
+    return Experts(
+        **vars(figures),
+        silhouette=None if vectors is None else gates.silhouette(vectors, nodes),
+        shelves=[] if vectors is None else gates.shelves(vectors, nodes),
+    )
+
+
+def _with_gates(categories: list[Category], vectors: np.ndarray, nodes: list[Node], seed: int) -> list[Category]:
+    _progress.info("the map of the gates")
+    places = gates.gate_map(vectors, nodes, seed)
+    return [
+        category.model_copy(
+            update={
+                "gate": [round(float(weight), 5) for weight in vector] if np.isfinite(vector[0]) else None,
+                "x": float(x) if np.isfinite(x) else None,
+                "y": float(y) if np.isfinite(y) else None,
+            }
+        )
+        for category, vector, (x, y) in zip(categories, vectors, places, strict=True)
+    ]
+
+
+def _files(examples: list[types.Artifact], splits: list[str]) -> list[str]:
+    """Glob patterns of the splits that are there."""
+    there = artifact_utils.decode_split_names(examples[0].split_names)
+    return [f"{artifact_utils.get_split_uri(examples, split)}/*" for split in splits if split in there]
+
+
+def _saved_model(model: types.Artifact) -> str:
+    return path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model))
+
+
+def _comparable(model: types.Artifact, baselines: list[types.Artifact]) -> types.Artifact | None:
+    """The last blessed model, unless there is none, or it asks for features that this log does not have."""
+    for baseline in baselines:
+        if reads_the_same_log(*(read_signatures(_saved_model(one)) for one in (model, baseline))):
+            return baseline
+    return None
+
+
+def _words(baseline: types.Artifact) -> str:
+    """Which model it is: when it was made, if that is known, and where it lies."""
+    milliseconds = baseline.mlmd_artifact.create_time_since_epoch
+    if not milliseconds:
+        return f"the model in {baseline.uri}"
+    made = datetime.datetime.fromtimestamp(milliseconds / 1000, datetime.timezone.utc)
+    return f"the model of {made:%Y-%m-%d %H:%M} UTC in {baseline.uri}"
+
+
+def _blessed(blessing: list[types.Artifact]) -> bool:
+    return blessing[0].get_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY) == constants.BLESSED_VALUE
+
+
+def _reasons(blessing: list[types.Artifact]) -> list[str]:
+    with fileio.open(os.path.join(blessing[0].uri, REASONS_FILE)) as file:
+        return json.load(file)

@@ -1,0 +1,3 @@
+"""The files of a ModelReport artifact."""
+
+REPORT_FILE, CONTENT_FILE = "report.html", "content.json"

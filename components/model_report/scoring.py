@@ -1,0 +1,128 @@
+"""The test split with the scores that the files which are pushed give it."""
+
+import dataclasses
+import itertools
+import logging
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from components.bulk_scorer.scorer import ITEMS_A_CALL, REQUESTS_A_CALL, SIGNATURE, calls
+from components.model_report.popularity import name_hash
+from models.features import CATEGORY_REQUESTS, id_name
+from models.requests import read_records
+from schemas.reader import Feature, LogSchema
+
+_progress = logging.getLogger("aislerank.progress")
+
+
+@dataclasses.dataclass(frozen=True)
+class ScoredSplit:
+    """R requests of T items in all, in the order of the files.
+
+    Attributes:
+      lengths: [R] items of each request.
+      grades: [T] of the label that the model is judged by.
+      scores: [T] float32, of the model.
+      baseline: [T] float32, of the last blessed model; None if there is none.
+      categories: [R, L] ids of the category path, 0 for unknown.
+      category_requests: [R] training requests in the leaf category.
+      history: [R] length of the longest history; None if the log has none.
+      items: [T] int64, hashes of the items' names.
+      positions: [T] places as they were shown; None if the log does not say.
+    """
+
+    lengths: np.ndarray
+    grades: np.ndarray
+    scores: np.ndarray
+    baseline: np.ndarray | None
+    categories: np.ndarray
+    category_requests: np.ndarray
+    history: np.ndarray | None
+    items: np.ndarray
+    positions: np.ndarray | None
+
+    @property
+    def positive(self) -> np.ndarray:
+        """[T] bool."""
+        return self.grades > 0
+
+    def sums(self, values: np.ndarray) -> np.ndarray:
+        """[T] -> [R] float64: of each request's items."""
+        return np.bincount(self.request_of_item, values, len(self.lengths))
+
+    @property
+    def request_of_item(self) -> np.ndarray:
+        """[T] places of the requests."""
+        return np.repeat(np.arange(len(self.lengths)), self.lengths)
+
+
+def score_split(
+    files: list[str],
+    schema: LogSchema,
+    label: Feature,
+    transform_output: tft.TFTransformOutput,
+    model: str,
+    baseline: str | None,
+) -> ScoredSplit:
+    """Scores requests as ClickLogExampleGen writes them.
+
+    Args:
+      files: glob patterns.
+      schema: of the log.
+      label: by which the model is judged.
+      transform_output: of the Transform that the model was trained on.
+      model: folder of its SavedModel.
+      baseline: folder of the last blessed one, or None.
+    """
+    raw_spec = transform_output.raw_feature_spec()
+    levels = [feature.name for feature in schema.categories]
+    optional = {"position": schema.position, "item_id": schema.item_id, "label": label}
+    wanted = [*levels, *(feature.name for feature in (*optional.values(), *schema.histories) if feature)]
+    spec = {name: raw_spec[name] for name in wanted}
+    transform = transform_output.transform_features_layer()
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
+    def read(examples):
+        raw = tf.io.parse_example(examples, spec)
+        path = transform({name: raw[name] for name in levels})
+        found = {
+            "lengths": raw[label.name].row_lengths(),
+            "grades": raw[label.name].flat_values,
+            "items": name_hash(raw[schema.item_id.name].flat_values),
+            "categories": tf.stack([path[id_name(level)] for level in schema.categories], axis=1),
+            "category_requests": path[CATEGORY_REQUESTS],
+        }
+        if schema.position:
+            found["positions"] = raw[schema.position.name].flat_values
+        if schema.histories:
+            longest = tf.stack([raw[history.name].row_lengths() for history in schema.histories])
+            found["history"] = tf.reduce_max(longest, axis=0)
+        return found
+
+    # A signature alone would not keep the variables alive.
+    loaded = {
+        name: tf.saved_model.load(folder) for name, folder in (("scores", model), ("baseline", baseline)) if folder
+    }
+    parts: dict[str, list[np.ndarray]] = {}
+    requests = 0
+    for examples in read_records(files, REQUESTS_A_CALL):
+        batch = {name: values.numpy() for name, values in read(examples).items()}
+        for name, one in loaded.items():
+            batch[name] = _scores(one.signatures[SIGNATURE], examples, batch["lengths"])
+        for name, values in batch.items():
+            parts.setdefault(name, []).append(values)
+        requests += len(examples)
+        _progress.info("test split: %s requests scored", f"{requests:,}")
+    arrays = {name: np.concatenate(values) for name, values in parts.items()}
+    return ScoredSplit(**{field.name: arrays.get(field.name) for field in dataclasses.fields(ScoredSplit)})
+
+
+def _scores(signature, examples: tf.Tensor, lengths: np.ndarray) -> np.ndarray:
+    """[T] float32, by calls that are no larger for long lists."""
+    flat = []
+    for begin, end in itertools.pairwise(calls(lengths, ITEMS_A_CALL)):
+        padded = signature(examples=examples[begin:end])["scores"].numpy()
+        flat.append(padded[np.arange(padded.shape[1]) < lengths[begin:end, np.newaxis]])
+    return np.concatenate(flat)

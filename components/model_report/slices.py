@@ -1,0 +1,115 @@
+"""The test split divided by what a ranker's figures may depend on."""
+
+import numpy as np
+
+from components.model_report.categories import AUC_BOUNDS
+from components.model_report.content import CalibrationBin, PositionRow, Slice, Slices
+from components.model_report.estimates import means, rates
+from components.model_report.scoring import ScoredSplit
+
+_BINS = 20
+_POSITIONS = 50
+# By title: the least value of each slice, and its name.
+_HISTORY = {"none": 0, "1-2": 1, "3-9": 3, "10-49": 10, "50 or more": 50}
+_LENGTHS = {"1": 1, "2-4": 2, "5-9": 5, "10-19": 10, "20-49": 20, "50-99": 50, "100 or more": 100}
+_SEEN = {"never": 0, "1-9": 1, "10-99": 10, "100-999": 100, "1,000 or more": 1000}
+
+
+def slices(
+    split: ScoredSplit,
+    shown_in_training: np.ndarray,
+    by_request: dict[str, np.ndarray],
+    of_baseline: dict[str, np.ndarray] | None,
+) -> list[Slices]:
+    """Figures by length of history, length of the list, and how much training has seen; slices without a request are
+    left out.
+
+    Args:
+      split: the scored test split.
+      shown_in_training: [T] how often each item was shown in the training split.
+      by_request, of_baseline: see `categories.category_figures`.
+    """
+    clicked = np.full(len(split.lengths), np.iinfo(np.int64).max)
+    np.minimum.at(clicked, split.request_of_item[split.positive], shown_in_training[split.positive])
+    divided_by = [
+        ("length of history", "past items of the user", split.history, _HISTORY),
+        ("length of the list", "items of the request", split.lengths, _LENGTHS),
+        (
+            "clicked item in training",
+            "how often the training split shows the clicked item, of several the rarest; a request without is left out",
+            np.where(split.sums(split.positive) > 0, clicked, -1),
+            _SEEN,
+        ),
+        (
+            "leaf category in training",
+            "requests of the training split in the request's leaf category",
+            split.category_requests,
+            _SEEN,
+        ),
+    ]
+    return [
+        _slices(title, note, values, least, by_request, of_baseline)
+        for title, note, values, least in divided_by
+        if values is not None
+    ]
+
+
+def _slices(title: str, note: str, values: np.ndarray, least: dict[str, int], by_request, of_baseline) -> Slices:
+    """By the bucket of each request's value; what is below the first bucket is in none."""
+    inside = values >= min(least.values())
+    place = np.searchsorted(list(least.values()), values[inside], side="right") - 1
+
+    def by_slice(of: np.ndarray, bounds=(-np.inf, np.inf)):
+        return means(of[inside], place, len(least), bounds)
+
+    session_auc = by_request["session_auc"]
+    aucs, ndcgs = by_slice(session_auc, AUC_BOUNDS), by_slice(by_request["ndcg_at_10"], AUC_BOUNDS)
+    changes = by_slice(session_auc - of_baseline["session_auc"]) if of_baseline else [None] * len(least)
+    requests = np.bincount(place, minlength=len(least))
+    judged = np.bincount(place[~np.isnan(session_auc[inside])], minlength=len(least))
+    return Slices(
+        title=title,
+        note=note,
+        slices=[
+            Slice(
+                name=name,
+                requests=int(requests[i]),
+                judged_requests=int(judged[i]),
+                session_auc=aucs[i],
+                ndcg_at_10=ndcgs[i],
+                change=changes[i],
+            )
+            for i, name in enumerate(least)
+            if requests[i]
+        ],
+    )
+
+
+def calibration_curve(split: ScoredSplit) -> list[CalibrationBin]:
+    """Items by score in bins of equally many; none of scores that are not finite."""
+    if not np.isfinite(split.scores).all():
+        return []
+    order = np.argsort(split.scores, kind="stable")
+    bins = [of for of in np.array_split(order, _BINS) if len(of)]
+    items = np.array([len(of) for of in bins])
+    positives = np.array([split.positive[of].sum() for of in bins])
+    return [
+        CalibrationBin(mean_score=float(split.scores[of].mean(dtype=np.float64)), rate=rate, items=len(of))
+        for of, rate in zip(bins, rates(positives, items), strict=True)
+    ]
+
+
+def position_rows(split: ScoredSplit) -> list[PositionRow]:
+    """The first places of the lists as they were shown; none where the log does not say where an item stood."""
+    if split.positions is None or not np.isfinite(split.scores).all():
+        return []
+    shown = (split.positions >= 1) & (split.positions <= _POSITIONS)
+    place = split.positions[shown] - 1
+    items = np.bincount(place)
+    positives, scores = (np.bincount(place, of[shown]) for of in (split.positive, split.scores))
+    found = zip(range(1, len(items) + 1), items, rates(positives, items), scores, strict=True)
+    return [
+        PositionRow(position=position, items=int(count), click_rate=rate, mean_score=float(score / count))
+        for position, count, rate, score in found
+        if count
+    ]
