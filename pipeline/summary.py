@@ -12,6 +12,7 @@ from components.click_log_example_gen.quarantine import read_summary
 from components.evaluator.executor import REASONS_FILE
 from components.evaluator.metrics import read_metrics
 from components.model_report.files import REPORT_FILE
+from components.names import one_line, printable
 from models import warm_start
 from models.faults import read_warnings
 from models.hierarchy import read_hierarchy
@@ -20,7 +21,6 @@ from models.trainer import RESULT_FILE
 from pipeline.config import MODEL, RunConfig
 from pipeline.evaluation import METRICS
 from pipeline.lineage import NodeRun
-from pipeline.names import one_line, printable
 from pipeline.simulation.oracle import oracle_session_auc
 from pipeline.tuning import read_trials, trials_table
 from schemas.reader import LogSchema

@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.manifold import TSNE
 
-from pipeline.names import one_line
+from components.names import one_line
 
 # Okabe and Ito's, which colour-blind readers can tell apart; yellow is left out, it is too faint on white.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")

@@ -8,9 +8,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from components.names import cell, markdown
 from pipeline.ablation.compare import COMPARED, METRICS
 from pipeline.ablation.plots import Picture
-from pipeline.names import cell, markdown
 
 REPORT_FILE = "report.md"
 _NOTHING = "-"

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from components.names import one_line
 from models.faults import LabelLeak, TrainingFault
 from models.hierarchy import read_hierarchy
 from models.labels import trained_labels
@@ -17,7 +18,6 @@ from pipeline.ablation.members import Member, MemberScores, TransformedLog, cate
 from pipeline.ablation.plan import Plan
 from pipeline.fingerprint import source_fingerprint
 from pipeline.lineage import NodeRun
-from pipeline.names import one_line
 from pipeline.runners import local
 from pipeline.simulation.oracle import oracle_session_auc
 

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from components.names import one_line
 from models.hierarchy import CategoryHierarchy
 from pipeline.ablation.members import MemberScores
-from pipeline.names import one_line
 
 UNKNOWN = "(unknown)"
 _HISTORY_LENGTHS: dict[str, Callable[[np.ndarray], np.ndarray]] = {

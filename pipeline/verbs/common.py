@@ -28,8 +28,8 @@ class Refused(Exception):
 def screen(name: str):
     """What a verb that runs components shows: gives (console, display, the run's folder), and ends the process with a
     message where one of them fails or SIGINT or SIGTERM comes."""
+    from components.names import printable
     from pipeline.display import PROGRESS_LOGGER, Display, quiet
-    from pipeline.names import printable
 
     folder = pathlib.Path(RUNS.value) / name
     folder.mkdir(parents=True, exist_ok=True)

@@ -5,9 +5,9 @@ import logging
 import pytest
 from rich.console import Console
 
+from components.names import cell, markdown, one_line, printable
 from pipeline.ablation import report
 from pipeline.display import Display
-from pipeline.names import cell, markdown, one_line, printable
 from pipeline.summary import table
 
 NAMES = {

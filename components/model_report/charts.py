@@ -1,0 +1,219 @@
+"""Charts as Vega-Lite specs, made with Altair.
+
+Colours are the page's own CSS variables, so a chart follows the theme, and the printer, without being drawn again.
+Names only ever stand in data, never in a spec's titles or expressions.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import altair as alt
+
+# Told apart by colour-blind readers (after Okabe and Ito), with shapes for more than there are colours.
+COLOURS = [f"var(--series-{place})" for place in range(1, 9)]
+SHAPES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down"]
+ACCENT, ACCENT_2, INK, MUTED = "var(--series-1)", "var(--series-2)", "var(--ink)", "var(--muted)"
+POSITIVE, NEGATIVE = "var(--series-1)", "var(--series-2)"
+
+# Of Vega-Embed, for all charts.
+CONFIG = {
+    "background": None,
+    "font": "inherit",
+    "view": {"stroke": None},
+    "axis": {
+        "labelColor": MUTED,
+        "titleColor": MUTED,
+        "titleFontWeight": "normal",
+        "titleFontSize": 12,
+        "labelFontSize": 12,
+        "gridColor": "var(--line)",
+        "domainColor": "var(--line-strong)",
+        "tickColor": "var(--line-strong)",
+        "labelLimit": 190,
+        "titlePadding": 8,
+    },
+    "axisQuantitative": {"tickCount": 6},
+    "legend": {
+        "labelColor": INK,
+        "titleColor": MUTED,
+        "titleFontWeight": "normal",
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "orient": "top",
+        "direction": "horizontal",
+        "title": None,
+        "symbolType": "circle",
+        "labelLimit": 240,
+    },
+    "text": {"color": INK, "fontSize": 11},
+    "line": {"strokeWidth": 2},
+    "rule": {"color": INK},
+    "range": {"category": COLOURS},
+}
+# Keys are unique where names need not be: a number, a space, the name; an axis shows what follows the space.
+_NAME = "slice(datum.value, indexof(datum.value, ' ') + 1)"
+
+
+def key(place: int, name: str) -> str:
+    """What stands for a name on an axis: unlike names, no two places are the same."""
+    return f"{place} {name}"
+
+
+def spec(chart: alt.TopLevelMixin, description: str) -> dict:
+    """A chart as the page wants it.
+
+    Args:
+      chart: of Altair.
+      description: what it shows, for those who cannot see it.
+    """
+    with alt.data_transformers.enable("default", consolidate_datasets=False, max_rows=None):
+        made = chart.to_dict()
+    made.pop("config", None)
+    return {"autosize": {"type": "fit-x", "contains": "padding"}, **made, "description": description}
+
+
+def data(rows: Sequence[Mapping]) -> alt.InlineData:
+    """Rows in the chart itself."""
+    return alt.InlineData(values=list(rows))
+
+
+def named_axis(**options: object) -> alt.Axis:
+    """An axis of `key`s."""
+    return alt.Axis(**{"labelExpr": _NAME, "title": None, "ticks": False, "domain": False} | options)
+
+
+def bars(rows: Sequence[Mapping], title: str, description: str, form: str = ",.3~f") -> dict:
+    """Horizontal bars.
+
+    Args:
+      rows: ``name``, ``value``, and whatever else the tooltip shall show by its own key.
+      title: of the values.
+      description: for those who cannot see it.
+      form: of the values, d3's.
+    """
+    rows = [{"key": key(place, row["name"]), **row} for place, row in enumerate(rows)]
+    more = [name for name in (rows[0] if rows else []) if name not in ("key", "name", "value")]
+    base = alt.Chart(data(rows)).encode(
+        y=alt.Y("key:N", sort=None, axis=named_axis()),
+        x=alt.X("value:Q", title=title, axis=alt.Axis(format=form, grid=True)),
+        tooltip=[
+            alt.Tooltip("name:N", title="name"),
+            alt.Tooltip("value:Q", title=title, format=form),
+            *(alt.Tooltip(f"{name}:N") for name in more),
+        ],
+    )
+    drawn = base.mark_bar(color=ACCENT, height={"band": 0.62})
+    return spec(drawn.properties(width="container", height=_tall(rows, 22)), description)
+
+
+def intervals(rows: Sequence[Mapping], title: str, description: str, zero: bool = True, form: str = "+.4f") -> dict:
+    """Points with their intervals, a line each, and a rule at zero.
+
+    Args:
+      rows: ``name``, ``value``, ``low``, ``high`` (None where there is none) and, for groups, ``series``.
+      title: of the values.
+      description: for those who cannot see it.
+      zero: whether there is a rule at zero.
+      form: of the values, d3's.
+    """
+    rows = [{"key": key(place, row["name"]), **row} for place, row in enumerate(rows)]
+    scale = alt.Scale(zero=zero)
+    base = alt.Chart(data(rows)).encode(
+        y=alt.Y("key:N", sort=None, axis=named_axis()),
+        tooltip=[
+            alt.Tooltip("name:N", title="name"),
+            alt.Tooltip("value:Q", title=title, format=form),
+            alt.Tooltip("low:Q", title="from", format=form),
+            alt.Tooltip("high:Q", title="to", format=form),
+        ],
+    )
+    colour = alt.value(ACCENT)
+    if any("series" in row for row in rows):
+        colour = alt.Color("series:N", sort=None, scale=alt.Scale(range=COLOURS))
+    lines = base.mark_rule(strokeWidth=2).encode(
+        x=alt.X("low:Q", title=title, scale=scale, axis=alt.Axis(format=form)), x2="high:Q", color=colour
+    )
+    points = base.mark_point(filled=True, size=70, opacity=1).encode(x=alt.X("value:Q", scale=scale), color=colour)
+    layers = [lines, points]
+    if zero:
+        layers.insert(0, alt.Chart(data([{"zero": 0}])).mark_rule(color="var(--line-strong)").encode(x="zero:Q"))
+    return spec(alt.layer(*layers).properties(width="container", height=_tall(rows, 22)), description)
+
+
+def matrix(
+    rows: Sequence[Mapping],
+    description: str,
+    *,
+    top: float,
+    tooltip: Sequence[alt.Tooltip],
+    numbers: str | None = None,
+    cell: int = 26,
+    angle: int = 0,
+) -> dict:
+    """A heat map: the colour is the sign, its strength the value.
+
+    Args:
+      rows: ``x`` and ``y`` (`key`s), ``value``, ``text`` if numbers are wanted.
+      description: for those who cannot see it.
+      top: the absolute value at which the colour is full.
+      tooltip: what is shown on hover.
+      numbers: a field with the text in the cells, or None.
+      cell: height of a row.
+      angle: of the labels of the columns.
+    """
+    axis = {"labelAngle": angle, "orient": "top", "labelLimit": 110}
+    base = alt.Chart(data(rows)).encode(
+        x=alt.X("x:N", sort=None, axis=named_axis(**axis)),
+        y=alt.Y("y:N", sort=None, axis=named_axis()),
+        tooltip=list(tooltip),
+    )
+    strength = alt.Scale(domain=[0, top], range=[0.03, 1], clamp=True)
+    cells = (
+        base.transform_calculate(strength="abs(datum.value)")
+        .mark_rect(stroke="var(--surface)", strokeWidth=1)
+        .encode(
+            fill=alt.condition("datum.value < 0", alt.value(NEGATIVE), alt.value(POSITIVE)),
+            fillOpacity=alt.FillOpacity("strength:Q", scale=strength, legend=None),
+        )
+    )
+    layers = [cells]
+    if numbers:
+        strong = f"abs(datum.value) > {0.55 * top}"
+        text = base.mark_text(fontSize=11).encode(
+            text=f"{numbers}:N", color=alt.condition(strong, alt.value("var(--on-series)"), alt.value(INK))
+        )
+        layers.append(text)
+    return spec(alt.layer(*layers).properties(width="container", height=_tall(rows, cell, "y")), description)
+
+
+def lines(rows: Sequence[Mapping], x: str, y: str, description: str, form: str = ",.4~f", height: int = 150) -> dict:
+    """Lines over a quantity.
+
+    Args:
+      rows: ``x``, ``y``, ``series``.
+      x, y: titles; y may be "".
+      description: for those who cannot see it.
+      form: of the values, d3's.
+      height: of the chart.
+    """
+    series = list(dict.fromkeys(row["series"] for row in rows))
+    places = [COLOURS[place % len(COLOURS)] for place in range(len(series))]
+    chart = (
+        alt.Chart(data(rows))
+        .mark_line(point={"size": 22, "opacity": 1})
+        .encode(
+            x=alt.X("x:Q", title=x, axis=alt.Axis(format="~s", grid=False)),
+            y=alt.Y("y:Q", title=y or None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=4)),
+            color=alt.Color("series:N", scale=alt.Scale(domain=series, range=places), legend=None),
+            tooltip=[
+                alt.Tooltip("series:N", title="split"),
+                alt.Tooltip("x:Q", title=x, format=","),
+                alt.Tooltip("y:Q", title=y or "value", format=form),
+            ],
+        )
+    )
+    return spec(chart.properties(width="container", height=height), description)
+
+
+def _tall(rows: Sequence[Mapping], step: int, field: str = "key") -> int:
+    """Height of so many lines; not Vega-Lite's step, which does not go together with the width of the page."""
+    return step * max(1, len({row[field] for row in rows}))

@@ -1,0 +1,133 @@
+"""ModelReport's page: what a report says as one file of HTML."""
+
+from collections.abc import Sequence
+
+from components.model_report import page_charts
+from components.model_report.content import Category, Curve, Estimate, ReportContent
+from components.model_report.html import TEMPLATES, document
+
+_METRICS = {
+    "session_auc": ("Session AUC", 1, "of all pairs of a clicked and another item of a request, in the right order"),
+    "ndcg_at_10": ("NDCG@10", 1, "clicked items far up in the first ten"),
+    "mrr": ("MRR", 1, "one over the place of the first clicked item"),
+    "auc": ("AUC", 1, "of all pairs of items, over requests"),
+    "log_loss": ("Log loss", -1, "of the click probability; lower is better"),
+    "calibration": ("Calibration", 0, "predicted over actual clicks; 1 is right"),
+}
+_GATE_DIGITS = 4
+
+
+def render(content: ReportContent) -> str:
+    """The report as one self-contained file of HTML, to be written as UTF-8.
+
+    It fetches nothing, and runs no script but its own; names and texts of the content may be hostile.
+    """
+    charts = page_charts.charts(content)
+    overall = _metric(content, "session_auc")
+    return document(
+        TEMPLATES / "report.html.j2",
+        title=content.name,
+        charts=charts,
+        data=_table(content),
+        scripts=[TEMPLATES / "categories.js", TEMPLATES / "gates.js"],
+        content=content,
+        sections=_SECTIONS,
+        overall=overall,
+        metric_words=_METRICS,
+        axis=interval_axis(_estimates(content), overall.value if overall else None),
+        charts_present=dict.fromkeys(charts, True),
+        heights={name: page_charts.height(spec) for name, spec in charts.items()},
+        curves=page_charts.curve_names(content.curves),
+        widths=page_charts.widths(content),
+        losses=_losses(content.curves),
+    )
+
+
+_SECTIONS = [
+    ("headline", "Verdict"),
+    ("categories", "By category"),
+    ("gate", "Gate"),
+    ("experts", "Experts"),
+    ("features", "Features"),
+    ("calibration", "Calibration"),
+    ("slices", "Slices"),
+    ("positions", "Positions"),
+    ("training", "Training"),
+    ("data", "Data"),
+    ("configuration", "Configuration"),
+    ("times", "Times"),
+    ("lineage", "Lineage"),
+]
+
+
+def interval_axis(estimates: Sequence[Estimate], line: float | None) -> dict[str, float | None]:
+    """An axis for bars of intervals: wide enough for most, so that the widest of small parts are cut and not the rest.
+
+    Args:
+      estimates: to be shown; those without a value are not.
+      line: to compare with, or None.
+
+    Returns:
+      ``low``, ``high`` and ``line``.
+    """
+    found = [estimate for estimate in estimates if estimate.value is not None]
+    ends = [end for e in found for end in (e.low, e.high) if end is not None] + [e.value for e in found]
+    ends = sorted([*ends, *([line] if line is not None else [])])
+    if not ends:
+        return {"low": 0.0, "high": 1.0, "line": line}
+    low, high = ends[len(ends) // 10], ends[-1 - len(ends) // 10]
+    if line is not None:
+        low, high = min(low, line - 0.05), max(high, line + 0.05)
+    return {"low": max(0.0, round(low - 0.005, 2)), "high": min(1.0, round(high + 0.005, 2)), "line": line}
+
+
+def _metric(content: ReportContent, name: str) -> Estimate | None:
+    return next((metric.model for metric in content.headline.metrics if metric.name == name), None)
+
+
+def _estimates(content: ReportContent) -> list[Estimate]:
+    slices = [part.session_auc for group in content.slices for part in group.slices]
+    return [category.session_auc for category in content.categories] + slices
+
+
+def _losses(curves: Sequence[Curve]) -> int:
+    return sum("loss" in curve.name for curve in curves)
+
+
+def _table(content: ReportContent) -> dict:
+    """Categories by column, rounded: with 5,000 of them, keys and digits would be most of the page."""
+    overall = {metric.name: metric.model.value for metric in content.headline.metrics}
+    categories = content.categories
+    columns = {
+        name: [getattr(category, name) for category in categories]
+        for name in ("name", "level", "parent", "requests", "test_requests", "judged_requests", "items")
+    }
+    for name in ("session_auc", "ndcg_at_10", "calibration", "change"):
+        columns[name] = [_rounded(getattr(category, name)) for category in categories]
+    columns["click_rate"] = [_round(category.click_rate, 5) for category in categories]
+    columns["gate"] = [_weights(category) for category in categories]
+    columns["x"] = [_round(category.x, 3) for category in categories]
+    columns["y"] = [_round(category.y, 3) for category in categories]
+    return {
+        "levels": content.level_names,
+        "categories": columns,
+        "overall": overall,
+        "axis": interval_axis(_estimates(content), overall.get("session_auc")),
+        "compared": any(category.change is not None for category in categories),
+        "experts": max((len(category.gate) for category in categories if category.gate), default=0),
+    }
+
+
+def _rounded(estimate: Estimate | None) -> list[float | None] | None:
+    if estimate is None or estimate.value is None:
+        return None
+    return [_round(part, 4) for part in (estimate.value, estimate.low, estimate.high)]
+
+
+def _round(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)
+
+
+def _weights(category: Category) -> list[int] | None:
+    """Weights as whole ten-thousandths, which are shorter to write than fractions."""
+    return category.gate and [round(weight * 10**_GATE_DIGITS) for weight in category.gate]

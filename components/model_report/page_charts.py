@@ -1,0 +1,251 @@
+"""The charts of ModelReport's page."""
+
+from collections.abc import Sequence
+
+import altair as alt
+
+from components.model_report import charts as c
+from components.model_report.content import Curve, Estimate, ReportContent
+
+_MOST_STEPS = 200
+_MOST_NUMBERS = 12
+
+
+def charts(content: ReportContent) -> dict[str, dict]:
+    """Vega-Lite specs by name; a chart that has nothing to show is left out."""
+    made = {}
+    if any(category.gate for category in content.categories):
+        made["gates"] = _gates()
+    if any(category.x is not None for category in content.categories):
+        made["map"] = _map()
+    if experts := content.experts:
+        made["utilisation"] = _utilisation(content)
+        made["distance"] = _matrix(experts.distance, "mean squared distance of two experts' outputs")
+        made["correlation"] = _matrix(experts.correlation, "correlation of two experts' outputs", top=1.0)
+    if content.importance:
+        made["importance"] = _importance_overall(content)
+        if content.importance.top_categories:
+            made["importance-by-category"] = _importance(content)
+    if content.calibration:
+        made["calibration"] = _calibration(content)
+    if content.positions:
+        made["positions"] = _positions(content)
+    for name, found in curves(content.curves).items():
+        made[f"curve-{name}"] = _curve(name, found)
+    if content.seconds:
+        rows = [{"name": name, "value": value} for name, value in content.seconds.items()]
+        made["times"] = c.bars(rows, "seconds", "Seconds that each component took, in the order of the run.")
+    return made
+
+
+def height(spec: dict) -> int:
+    """About how tall a chart will be with its axes, to keep its place free."""
+    return int(spec["height"]) + 50
+
+
+def curves(found: Sequence[Curve]) -> dict[str, list[Curve]]:
+    """Curves by quantity: those of the splits together; session AUC and the whole loss first."""
+    by_name: dict[str, list[Curve]] = {}
+    for curve in found:
+        by_name.setdefault(curve.name.split("/", 1)[-1], []).append(curve)
+    return dict(sorted(by_name.items(), key=lambda item: (item[0] != "session_auc", item[0] != "loss")))
+
+
+def curve_names(found: Sequence[Curve]) -> list[str]:
+    """Of the quantities that have a chart."""
+    return list(curves(found))
+
+
+def widths(content: ReportContent) -> dict[str, int]:
+    """Below which width a chart scrolls."""
+    experts = len(content.experts.distance) if content.experts else 0
+    return {
+        "matrix": 60 + 26 * experts,
+        "importance": 190 + 34 * len(content.importance.top_categories) if content.importance else 0,
+    }
+
+
+def _gates() -> dict:
+    """Rows come from the page's script: which of the categories is for the reader to choose."""
+    tooltip = [
+        alt.Tooltip("name:N", title="category"),
+        alt.Tooltip("expert:N", title="expert"),
+        alt.Tooltip("value:Q", title="weight", format=".3f"),
+    ]
+    return c.matrix([], "Weights of the experts by category.", top=1.0, tooltip=tooltip, cell=16)
+
+
+def _map() -> dict:
+    picked = alt.param(name="picked", value=-1)
+    strength = alt.condition("picked < 0 || picked == datum.top", alt.value(0.85), alt.value(0.08))
+    axis = alt.Axis(labels=False, ticks=False, title=None, grid=False, domain=False)
+    chart = (
+        alt.Chart(c.data([]))
+        .mark_point(filled=True, stroke="var(--surface)", strokeWidth=0.5)
+        .encode(
+            x=alt.X("x:Q", axis=axis, scale=alt.Scale(zero=False)),
+            y=alt.Y("y:Q", axis=axis, scale=alt.Scale(zero=False)),
+            color=alt.Color("colour:N", scale=None, legend=None),
+            shape=alt.Shape("shape:N", scale=None, legend=None),
+            size=alt.Size("requests:Q", scale=alt.Scale(type="sqrt", range=[18, 400]), legend=None),
+            opacity=strength,
+            tooltip=[
+                alt.Tooltip("name:N", title="category"),
+                alt.Tooltip("in:N", title="in"),
+                alt.Tooltip("requests:Q", title="requests", format=","),
+                alt.Tooltip("experts:N", title="experts"),
+            ],
+        )
+        .add_params(picked)
+    )
+    made = chart.properties(width="container", height=420)
+    return c.spec(made, "Categories by their gate: those that use the same experts are close to each other.")
+
+
+def _utilisation(content: ReportContent) -> dict:
+    experts = content.experts
+    rows = []
+    for place, (share, weight) in enumerate(zip(experts.share_of_requests, experts.mean_weight, strict=True)):
+        rows += [
+            {"expert": place + 1, "series": "share of requests it is active in", "value": share},
+            {"expert": place + 1, "series": "mean weight", "value": weight},
+        ]
+    chart = (
+        alt.Chart(c.data(rows))
+        .mark_bar()
+        .encode(
+            x=alt.X("expert:O", title="expert", axis=alt.Axis(labelAngle=0, labelOverlap=True)),
+            xOffset=alt.XOffset("series:N", sort=None),
+            y=alt.Y("value:Q", title=None, axis=alt.Axis(format="%", tickCount=5)),
+            color=alt.Color("series:N", sort=None),
+            tooltip=[
+                alt.Tooltip("expert:O"),
+                alt.Tooltip("series:N", title="what"),
+                alt.Tooltip("value:Q", format=".1%"),
+            ],
+        )
+    )
+    made = chart.properties(width="container", height=200)
+    return c.spec(made, "How often each expert is active, and its mean weight.")
+
+
+def _matrix(values: Sequence[Sequence[float | None]], title: str, top: float | None = None) -> dict:
+    present = [abs(value) for line in values for value in line if value is not None]
+    rows = [
+        {
+            "x": c.key(column, str(column + 1)),
+            "y": c.key(row, str(row + 1)),
+            "pair": f"expert {row + 1} and {column + 1}",
+            "value": value,
+            "text": "–" if value is None else f"{value:.2g}" if top is None else f"{value:.2f}",
+        }
+        for row, line in enumerate(values)
+        for column, value in enumerate(line)
+    ]
+    return c.matrix(
+        rows,
+        f"{title}, as a heat map",
+        top=top or max(present, default=1.0) or 1.0,
+        tooltip=[alt.Tooltip("pair:N", title="pair"), alt.Tooltip("value:Q", title=title, format=".4~f")],
+        numbers="text" if len(values) <= _MOST_NUMBERS else None,
+    )
+
+
+def _importance_overall(content: ReportContent) -> dict:
+    found = content.importance
+    rows = [{"name": name, **_ends(e)} for name, e in zip(found.features, found.overall, strict=True)]
+    return c.intervals(rows, "session AUC lost", "Permutation importance of each feature, with its interval.")
+
+
+def _importance(content: ReportContent) -> dict:
+    found = content.importance
+    rows = []
+    for row, (feature, line) in enumerate(zip(found.features, found.by_category, strict=True)):
+        for column, estimate in enumerate(line):
+            rows.append(
+                {
+                    "x": c.key(column, found.top_categories[column]),
+                    "y": c.key(row, feature),
+                    "pair": f"{feature} in {found.top_categories[column]}",
+                    "requests": found.judged_by_category[column],
+                    **_ends(estimate),
+                }
+            )
+    tooltip = [
+        alt.Tooltip("pair:N", title="feature"),
+        alt.Tooltip("value:Q", title="session AUC lost", format="+.4f"),
+        alt.Tooltip("low:Q", title="from", format="+.4f"),
+        alt.Tooltip("high:Q", title="to", format="+.4f"),
+        alt.Tooltip("requests:Q", title="judged requests", format=","),
+    ]
+    top = max((abs(row["value"]) for row in rows if row["value"] is not None), default=1.0) or 1.0
+    description = "Permutation importance of each feature in each top category."
+    return c.matrix(rows, description, top=top, tooltip=tooltip, angle=-40)
+
+
+def _calibration(content: ReportContent) -> dict:
+    rows = [{"score": found.mean_score, "items": found.items, **_ends(found.rate)} for found in content.calibration]
+    most = max([row["score"] for row in rows] + [row["value"] for row in rows if row["value"] is not None])
+    scale = alt.Scale(domain=[0, most * 1.05], nice=True)
+    base = alt.Chart(c.data(rows)).encode(
+        x=alt.X("score:Q", title="mean score", scale=scale, axis=alt.Axis(format="%")),
+        tooltip=[
+            alt.Tooltip("score:Q", title="mean score", format=".2%"),
+            alt.Tooltip("value:Q", title="click rate", format=".2%"),
+            alt.Tooltip("low:Q", title="from", format=".2%"),
+            alt.Tooltip("high:Q", title="to", format=".2%"),
+            alt.Tooltip("items:Q", title="items", format=","),
+        ],
+    )
+    ends = c.data([{"score": 0, "value": 0}, {"score": most * 1.05, "value": most * 1.05}])
+    diagonal = (
+        alt.Chart(ends)
+        .mark_line(color="var(--muted)", strokeDash=[4, 4], strokeWidth=1, clip=True)
+        .encode(x="score:Q", y="value:Q")
+    )
+    rules = base.mark_rule(color=c.ACCENT, clip=True).encode(y=alt.Y("low:Q", scale=scale), y2="high:Q")
+    line = base.mark_line(color=c.ACCENT, strokeWidth=1.5).encode(y="value:Q")
+    points = base.mark_point(filled=True, color=c.ACCENT, size=55, opacity=1).encode(
+        y=alt.Y("value:Q", title="click rate", axis=alt.Axis(format="%"))
+    )
+    made = alt.layer(diagonal, rules, line, points).properties(width="container", height=320)
+    return c.spec(made, "Click rate over mean score, with intervals and the diagonal.")
+
+
+def _positions(content: ReportContent) -> dict:
+    rows = []
+    for found in content.positions:
+        ends = _ends(found.click_rate)
+        rows.append({"position": found.position, "series": "click rate", "items": found.items, **ends})
+        scored = {"value": found.mean_score, "low": None, "high": None}
+        rows.append({"position": found.position, "series": "mean score", "items": found.items, **scored})
+    base = alt.Chart(c.data(rows)).encode(
+        x=alt.X("position:Q", title="position", axis=alt.Axis(grid=False, tickMinStep=1)),
+        color=alt.Color("series:N", sort=None),
+        tooltip=[
+            alt.Tooltip("series:N", title="what"),
+            alt.Tooltip("position:Q"),
+            alt.Tooltip("value:Q", format=".2%"),
+            alt.Tooltip("low:Q", title="from", format=".2%"),
+            alt.Tooltip("high:Q", title="to", format=".2%"),
+            alt.Tooltip("items:Q", title="items", format=","),
+        ],
+    )
+    band = base.mark_area(opacity=0.18).encode(y=alt.Y("low:Q", title=None, axis=alt.Axis(format="%")), y2="high:Q")
+    line = base.mark_line(point={"size": 30, "opacity": 1}).encode(y="value:Q")
+    made = alt.layer(band, line).properties(width="container", height=240)
+    return c.spec(made, "Click rate and mean score by position.")
+
+
+def _curve(name: str, found: Sequence[Curve]) -> dict:
+    rows = []
+    for curve in found:
+        points = [(step, value) for step, value in zip(curve.steps, curve.values, strict=True) if value is not None]
+        every = -(-len(points) // _MOST_STEPS) or 1
+        # Thinned from the end: where the training came to is what one looks for.
+        rows += [{"x": x, "y": y, "series": curve.split} for x, y in points[::-1][::every][::-1]]
+    return c.lines(rows, "step", "", f"{name} over the steps of the training, by split.")
+
+
+def _ends(estimate: Estimate) -> dict[str, float | None]:
+    return {"value": estimate.value, "low": estimate.low, "high": estimate.high}

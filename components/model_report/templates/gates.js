@@ -1,0 +1,88 @@
+// The gate: a heat map of the categories that the reader chooses, and the map of the gate's vectors with its legend.
+"use strict";
+
+(() => {
+  const { categories: c, experts } = report.data;
+  const { element } = report;
+  const MOST_ROWS = 150;
+  const ROW = 16;
+  const UNIT = 10000; // weights are whole ten-thousandths
+  const count = c.name.length;
+  const top = c.parent.map((parent) => parent);
+  for (let node = 0; node < count; node++) top[node] = c.parent[node] === null ? node : top[c.parent[node]];
+  const key = (place, name) => `${place} ${name}`;
+  const gated = [...c.name.keys()].filter((node) => c.gate[node]);
+  if (!gated.length) return;
+
+  const choice = document.getElementById("gate-choice");
+  const add = (value, text) => choice.append(element("option", { value }, text));
+  const tops = [...new Set(gated.map((node) => top[node]))];
+  // Parents stand before children but not next to them: the tree's order is walked.
+  const children = Array.from({ length: count }, () => []);
+  for (let node = 0; node < count; node++) if (c.parent[node] !== null) children[c.parent[node]].push(node);
+  const below = (node) => [node, ...children[node].flatMap(below)].filter((found) => c.gate[found]);
+  if (gated.length <= MOST_ROWS) add("all", "all categories");
+  add("tops", "means of the top categories");
+  for (const node of tops) add(node, c.name[node]);
+
+  const mean = (nodes) => {
+    const weight = nodes.map((node) => Math.max(c.requests[node], 1));
+    const sum = weight.reduce((a, b) => a + b, 0);
+    return Array.from({ length: experts }, (_, e) => nodes.reduce((a, node, i) => a + weight[i] * c.gate[node][e], 0) / sum);
+  };
+  const rowsOf = (value) => {
+    if (value === "all") return tops.flatMap(below).map((node) => [c.name[node], c.level[node], c.gate[node]]);
+    if (value === "tops") return tops.slice(0, MOST_ROWS).map((node) => [c.name[node], 1, mean(below(node))]);
+    return below(Number(value)).slice(0, MOST_ROWS).map((node) => [c.name[node], c.level[node], c.gate[node]]);
+  };
+
+  report.prepare.gates = (spec) => {
+    const rows = rowsOf(choice.value);
+    const all = choice.value === "tops" ? tops.length : choice.value === "all" ? rows.length : below(Number(choice.value)).length;
+    document.getElementById("gate-note").textContent = rows.length < all ? `the first ${rows.length} of ${all.toLocaleString("en")}, by traffic` : "";
+    let most = 0;
+    const values = rows.flatMap(([name, level, gate], row) => gate.map((weight, expert) => {
+      most = Math.max(most, weight / UNIT);
+      return { x: key(expert, String(expert + 1)), y: key(row, "\u2003".repeat(level - 1) + name), name, expert: String(expert + 1), value: weight / UNIT };
+    }));
+    document.getElementById("gate-top").textContent = most.toFixed(2);
+    spec.data = { values };
+    spec.height = rows.length * ROW;
+    spec.layer[0].encoding.fillOpacity.scale.domain = [0, most || 1];
+    return spec;
+  };
+  choice.addEventListener("change", () => report.draw("gates"));
+
+  const legend = document.getElementById("map-legend");
+  if (!legend) return;
+  const shapes = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down"];
+  const look = new Map(tops.map((node, i) => [node, { colour: `var(--series-${i % 8 + 1})`, shape: shapes[Math.floor(i / 8) % shapes.length] }]));
+  const strongest = (gate) => gate.map((weight, e) => [weight / UNIT, e + 1]).sort((a, b) => b[0] - a[0]).slice(0, 3)
+    .filter(([weight]) => weight > 0).map(([weight, e]) => `${e}: ${weight.toFixed(2)}`).join(", ");
+  report.prepare.map = (spec) => {
+    spec.data = {
+      values: gated.filter((node) => c.x[node] !== null).map((node) => ({
+        x: c.x[node], y: c.y[node], name: c.name[node], in: c.name[top[node]], top: top[node], requests: c.requests[node],
+        experts: strongest(c.gate[node]), ...look.get(top[node]),
+      })),
+    };
+    return spec;
+  };
+  const glyphs = { circle: "●", square: "■", "triangle-up": "▲", diamond: "◆", cross: "✚", "triangle-down": "▼" };
+  let picked = -1;
+  const pick = (node) => report.views.map?.signal("picked", node).run();
+  for (const node of tops) {
+    const { colour, shape } = look.get(node);
+    const swatch = element("span", { "aria-hidden": "true", style: `color:${colour}` }, glyphs[shape]);
+    const button = element("button", { type: "button", "aria-pressed": "false" }, swatch, " ", element("bdi", {}, c.name[node]));
+    button.addEventListener("click", () => {
+      picked = picked === node ? -1 : node;
+      for (const other of legend.querySelectorAll("button")) other.setAttribute("aria-pressed", "false");
+      button.setAttribute("aria-pressed", String(picked === node));
+      pick(picked);
+    });
+    button.addEventListener("pointerenter", () => pick(node));
+    button.addEventListener("pointerleave", () => pick(picked));
+    legend.append(element("li", {}, button));
+  }
+})();
