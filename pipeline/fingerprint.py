@@ -10,7 +10,8 @@ _PACKAGES = ("pipeline", "components", "models", "schemas")
 
 
 def source_fingerprint(module: str) -> str:
-    """SHA-256 of the source of a module and of all the project's modules that it imports, in hex.
+    """SHA-256 of the source of a module and of all the project's modules that it imports, in hex; and of the templates
+    in folders beside them.
 
     TFX answers from its cache when inputs and parameters are the same, and does not look at the code
     behind a dotted path. Whoever runs ``module`` takes this as one more parameter.
@@ -19,7 +20,9 @@ def source_fingerprint(module: str) -> str:
       ModuleNotFoundError: if there is no such module.
     """
     digest = hashlib.sha256()
-    for path in sorted(_closure(module)):
+    modules = _closure(module)
+    templates = {path for folder in {path.parent for path in modules} for path in (folder / "templates").glob("*")}
+    for path in sorted(modules | templates):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

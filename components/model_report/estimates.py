@@ -23,7 +23,8 @@ def means(values: np.ndarray, groups: np.ndarray, size: int, bounds=(-np.inf, np
       values: [R]; NaN where a request does not count.
       groups: [R] of 0 .. size - 1.
       size: G, how many groups there are.
-      bounds: of the figure, which no interval passes.
+      bounds: of the figure, which no interval passes. Requests that all have the same value say nothing of how far
+        it may be off, and a bounded figure has no interval then.
     """
     counts = ~np.isnan(values)
     values, groups = values[counts], groups[counts]
@@ -33,6 +34,8 @@ def means(values: np.ndarray, groups: np.ndarray, size: int, bounds=(-np.inf, np
         squares = np.bincount(groups, (values - mean[groups]) ** 2, size)
         error = np.sqrt(squares / (number_of - 1) / number_of)
     half = t_half_widths(error, number_of)
+    if np.isfinite(bounds).all():
+        half = np.where(error > 0, half, np.nan)
     ends = np.clip(mean - half, *bounds), np.clip(mean + half, *bounds)
     return [estimate(*one) for one in zip(mean, *ends, strict=True)]
 

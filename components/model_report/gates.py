@@ -82,8 +82,8 @@ def shelves(vectors: np.ndarray, nodes: Sequence[Node]) -> list[str]:
     for expert, names in serves.items():
         if len(names) == len(mains):
             said.append(f"Expert {expert + 1} serves all top categories.")
-        elif names:
-            said.append(f"Expert {expert + 1} serves {_listed(names, _NAMED)}{' alone' if len(names) == 1 else ''}.")
+        elif len(names) > 1:
+            said.append(f"Expert {expert + 1} serves {_listed(names, _NAMED)}.")
     idle = [str(expert + 1) for expert, names in serves.items() if not names]
     if idle:
         said.append(f"Expert {idle[0]} serves none." if len(idle) == 1 else f"Experts {_listed(idle)} serve none.")
@@ -93,9 +93,9 @@ def shelves(vectors: np.ndarray, nodes: Sequence[Node]) -> list[str]:
         if own := [str(expert + 1) for expert in sorted(experts) if serves[expert] == [name]]:
             said.append(f"{name} keeps {'experts' if own[1:] else 'expert'} {_listed(own)} to itself.")
     for experts, names in by_experts.items():
-        if len(names) > 1:
+        if len(names) > 1 and len(experts) > 1:
             shared = _listed(expert + 1 for expert in experts)
-            said.append(f"{_listed(names, _NAMED)} share {'experts' if experts[1:] else 'expert'} {shared}.")
+            said.append(f"{_listed(names, _NAMED)} share experts {shared}.")
     return said
 
 
