@@ -47,6 +47,7 @@ from models.ranker import Ranker
 from schemas.reader import LogSchema, parse_schema
 
 _SPLIT = "test"
+_NO_PAGE = f"<!doctype html><title>No page</title><p>The page could not be drawn. Its figures are in {CONTENT_FILE}.\n"
 
 _progress = logging.getLogger("aislerank.progress")
 _T = TypeVar("_T")
@@ -79,10 +80,8 @@ class Executor(base_executor.BaseExecutor):
         fileio.makedirs(folder)
         with keep_warnings(folder):
             content = _content(input_dict, exec_properties)
-            for name, text in (
-                (CONTENT_FILE, content.model_dump_json(indent=1)),
-                (REPORT_FILE, page.render(content)),
-            ):
+            html = _attempt("its page", page.render, content) or _NO_PAGE
+            for name, text in ((CONTENT_FILE, content.model_dump_json(indent=1)), (REPORT_FILE, html)):
                 with fileio.open(os.path.join(folder, name), "wb") as file:
                     file.write(text.encode())
 

@@ -128,7 +128,8 @@ def test_the_steps_of_a_job_run_in_it(image, tmp_path):
     assert {"components.trainer.executor.Executor", "components.stock.TunerExecutor"} <= classes
     functions = ["models.trainer.run_fn", "models.tuner.tuner_fn", "models.preprocessing.preprocessing_fn"]
     types = set(re.findall(r"title: (components\.\w+)", json.dumps(job)))
-    assert types == {"components.CategoryHierarchy", "components.AnomalyReport", "components.Quarantine"}
+    ours = ("CategoryHierarchy", "AnomalyReport", "Quarantine", "ModelReport")
+    assert types == {f"components.{name}" for name in ours}
     # A job looks for the schema in the image.
     text = json.dumps(job).replace(kubeflow.IMAGE_SCHEMAS, f"{root}{kubeflow.IMAGE_SCHEMAS}")
     (tmp_path / "job.json").write_text(text)
