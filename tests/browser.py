@@ -17,7 +17,7 @@ def chromium() -> Iterator[Browser]:
     program = os.environ.get("CHROMIUM") or str(_FOLDER / "chromium")
     if not pathlib.Path(program).exists():
         pytest.skip(f"no browser at {program}: bash deploy/browser.sh .browser")
-    environment = {name: value for name, value in os.environ.items()}
+    environment = dict(os.environ)
     if program.startswith(str(_FOLDER)):
         environment |= {"LD_LIBRARY_PATH": str(_FOLDER / "lib"), "FONTCONFIG_FILE": str(_FOLDER / "fonts.conf")}
     with sync_playwright() as playwright:

@@ -10,14 +10,13 @@ import altair as alt
 
 # Told apart by colour-blind readers (after Okabe and Ito), with shapes for more than there are colours.
 COLOURS = [f"var(--series-{place})" for place in range(1, 9)]
+_FEW = 30
 SHAPES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down"]
 ACCENT, ACCENT_2, INK, MUTED = "var(--series-1)", "var(--series-2)", "var(--ink)", "var(--muted)"
-POSITIVE, NEGATIVE = "var(--series-1)", "var(--series-2)"
 
-# Of Vega-Embed, for all charts.
+# Of Vega-Embed, for all charts. The page adds its font: Vega measures text by it, and cannot by a variable.
 CONFIG = {
     "background": None,
-    "font": "inherit",
     "view": {"stroke": None},
     "axis": {
         "labelColor": MUTED,
@@ -42,6 +41,7 @@ CONFIG = {
         "direction": "horizontal",
         "title": None,
         "symbolType": "circle",
+        "symbolOpacity": 1,
         "labelLimit": 240,
     },
     "text": {"color": INK, "fontSize": 11},
@@ -81,8 +81,8 @@ def named_axis(**options: object) -> alt.Axis:
     return alt.Axis(**{"labelExpr": _NAME, "title": None, "ticks": False, "domain": False} | options)
 
 
-def bars(rows: Sequence[Mapping], title: str, description: str, form: str = ",.3~f") -> dict:
-    """Horizontal bars.
+def bars(rows: Sequence[Mapping], title: str, description: str, form: str = ",.3~r") -> dict:
+    """Horizontal bars with their figures.
 
     Args:
       rows: ``name``, ``value``, and whatever else the tooltip shall show by its own key.
@@ -92,9 +92,11 @@ def bars(rows: Sequence[Mapping], title: str, description: str, form: str = ",.3
     """
     rows = [{"key": key(place, row["name"]), **row} for place, row in enumerate(rows)]
     more = [name for name in (rows[0] if rows else []) if name not in ("key", "name", "value")]
+    most = max((row["value"] for row in rows), default=1)
     base = alt.Chart(data(rows)).encode(
         y=alt.Y("key:N", sort=None, axis=named_axis()),
-        x=alt.X("value:Q", title=title, axis=alt.Axis(format=form, grid=True)),
+        # Room for the figure at the end of the longest bar.
+        x=alt.X("value:Q", title=None, scale=alt.Scale(domain=[0, most * 1.12 or 1], nice=False), axis=None),
         tooltip=[
             alt.Tooltip("name:N", title="name"),
             alt.Tooltip("value:Q", title=title, format=form),
@@ -102,7 +104,8 @@ def bars(rows: Sequence[Mapping], title: str, description: str, form: str = ",.3
         ],
     )
     drawn = base.mark_bar(color=ACCENT, height={"band": 0.62})
-    return spec(drawn.properties(width="container", height=_tall(rows, 22)), description)
+    figures = base.mark_text(align="left", dx=6, fontSize=12).encode(text=alt.Text("value:Q", format=form))
+    return spec((drawn + figures).properties(width="container", height=_tall(rows, 24)), description)
 
 
 def intervals(rows: Sequence[Mapping], title: str, description: str, zero: bool = True, form: str = "+.4f") -> dict:
@@ -117,6 +120,7 @@ def intervals(rows: Sequence[Mapping], title: str, description: str, zero: bool 
     """
     rows = [{"key": key(place, row["name"]), **row} for place, row in enumerate(rows)]
     scale = alt.Scale(zero=zero)
+    short = "+~f" if form.startswith("+") else "~f"
     base = alt.Chart(data(rows)).encode(
         y=alt.Y("key:N", sort=None, axis=named_axis()),
         tooltip=[
@@ -130,7 +134,9 @@ def intervals(rows: Sequence[Mapping], title: str, description: str, zero: bool 
     if any("series" in row for row in rows):
         colour = alt.Color("series:N", sort=None, scale=alt.Scale(range=COLOURS))
     lines = base.mark_rule(strokeWidth=2).encode(
-        x=alt.X("low:Q", title=title, scale=scale, axis=alt.Axis(format=form)), x2="high:Q", color=colour
+        x=alt.X("low:Q", title=title, scale=scale, axis=alt.Axis(format=short)),
+        x2="high:Q",
+        color=colour,
     )
     points = base.mark_point(filled=True, size=70, opacity=1).encode(x=alt.X("value:Q", scale=scale), color=colour)
     layers = [lines, points]
@@ -167,51 +173,67 @@ def matrix(
         tooltip=list(tooltip),
     )
     strength = alt.Scale(domain=[0, top], range=[0.03, 1], clamp=True)
+    # With numbers in them, cells keep to colours on which ink can be read.
+    shade = "heat" if numbers else "series"
     cells = (
         base.transform_calculate(strength="abs(datum.value)")
         .mark_rect(stroke="var(--surface)", strokeWidth=1)
         .encode(
-            fill=alt.condition("datum.value < 0", alt.value(NEGATIVE), alt.value(POSITIVE)),
+            fill=alt.condition("datum.value < 0", alt.value(f"var(--{shade}-2)"), alt.value(f"var(--{shade}-1)")),
             fillOpacity=alt.FillOpacity("strength:Q", scale=strength, legend=None),
         )
     )
     layers = [cells]
     if numbers:
-        strong = f"abs(datum.value) > {0.55 * top}"
-        text = base.mark_text(fontSize=11).encode(
-            text=f"{numbers}:N", color=alt.condition(strong, alt.value("var(--on-series)"), alt.value(INK))
-        )
+        text = base.mark_text(fontSize=11).encode(text=f"{numbers}:N")
         layers.append(text)
     return spec(alt.layer(*layers).properties(width="container", height=_tall(rows, cell, "y")), description)
 
 
-def lines(rows: Sequence[Mapping], x: str, y: str, description: str, form: str = ",.4~f", height: int = 150) -> dict:
+def lines(
+    rows: Sequence[Mapping],
+    x: str,
+    y: str,
+    description: str,
+    *,
+    series: Sequence[str] = (),
+    form: str = ",.4~f",
+    height: int = 150,
+) -> dict:
     """Lines over a quantity.
 
     Args:
       rows: ``x``, ``y``, ``series``.
-      x, y: titles; y may be "".
+      x, y: titles, or "".
       description: for those who cannot see it.
+      series: in the order of the colours, where charts next to each other do not all have all of them.
       form: of the values, d3's.
       height: of the chart.
     """
-    series = list(dict.fromkeys(row["series"] for row in rows))
-    places = [COLOURS[place % len(COLOURS)] for place in range(len(series))]
-    chart = (
-        alt.Chart(data(rows))
-        .mark_line(point={"size": 22, "opacity": 1})
-        .encode(
-            x=alt.X("x:Q", title=x, axis=alt.Axis(format="~s", grid=False)),
+    by_series: dict[str, list[Mapping]] = {name: [] for name in series}
+    for row in rows:
+        by_series.setdefault(row["series"], []).append(row)
+    colours = [COLOURS[place % len(COLOURS)] for place in range(len(by_series))]
+
+    def base(shown: Sequence[Mapping]) -> alt.Chart:
+        return alt.Chart(data(shown)).encode(
+            x=alt.X("x:Q", title=x or None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=4, grid=False)),
             y=alt.Y("y:Q", title=y or None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=4)),
-            color=alt.Color("series:N", scale=alt.Scale(domain=series, range=places), legend=None),
+            color=alt.Color("series:N", scale=alt.Scale(domain=list(by_series), range=colours), legend=None),
             tooltip=[
-                alt.Tooltip("series:N", title="split"),
-                alt.Tooltip("x:Q", title=x, format=","),
+                alt.Tooltip("series:N", title="series"),
+                alt.Tooltip("x:Q", title=x or "x", format=","),
                 alt.Tooltip("y:Q", title=y or "value", format=form),
             ],
         )
-    )
-    return spec(chart.properties(width="container", height=height), description)
+
+    # Few points are shown as such; of many, the one that the mouse is at.
+    few = [row for found in by_series.values() if len(found) <= _FEW for row in found]
+    many = [row for found in by_series.values() if len(found) > _FEW for row in found]
+    layers = [base(rows).mark_line()]
+    layers += [base(few).mark_point(filled=True, size=28, opacity=1)] if few else []
+    layers += [base(many).mark_point(filled=True, size=60, opacity=0)] if many else []
+    return spec(alt.layer(*layers).properties(width="container", height=height), description)
 
 
 def _tall(rows: Sequence[Mapping], step: int, field: str = "key") -> int:

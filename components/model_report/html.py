@@ -55,7 +55,9 @@ def document(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": number, "percent": percent, "signed": signed, "seconds": seconds, "share": share}
+    environment.filters |= {
+        filter.__name__: filter for filter in (number, percent, signed, seconds, share, figure, words)
+    }
     sources = [(TEMPLATES / "skeleton.js").read_text("utf-8"), *(path.read_text("utf-8") for path in scripts)]
     # The page's own first: they draw what needs no chart while the browser has yet to read the 0.9 MB of Vega.
     if charts:
@@ -108,6 +110,21 @@ def seconds(value: float | None) -> str:
 def share(value: float, axis: Mapping[str, float]) -> float:
     """Where a value stands between an axis' ``low`` and ``high``, from 0 to 1."""
     return round(min(1, max(0, (value - axis["low"]) / ((axis["high"] - axis["low"]) or 1))), 4)
+
+
+def figure(value: object) -> object:
+    """A figure of unknown size with as many digits as it takes; anything else as it is."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value
+    if isinstance(value, int):
+        return number(value)
+    return number(value, 0 if abs(value) >= 100 else 2 if abs(value) >= 1 else 4)
+
+
+def words(name: str) -> str:
+    """The name of a quantity as it is said."""
+    known = {"auc": "AUC", "ndcg": "NDCG", "mrr": "MRR", "hsc": "HSC"}
+    return " ".join(known.get(part, part) for part in name.replace("/", ", ").split("_"))
 
 
 def _shown(value: object) -> object:

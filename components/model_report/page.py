@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from components.model_report import page_charts
-from components.model_report.content import Category, Curve, Estimate, ReportContent
+from components.model_report.content import Category, Estimate, ReportContent
 from components.model_report.html import TEMPLATES, document
 
 _METRICS = {
@@ -34,12 +34,13 @@ def render(content: ReportContent) -> str:
         sections=_SECTIONS,
         overall=overall,
         metric_words=_METRICS,
-        axis=interval_axis(_estimates(content), overall.value if overall else None),
+        hero_axis=_hero_axis(content),
+        axis=interval_axis(_slices(content), overall.value if overall else None),
         charts_present=dict.fromkeys(charts, True),
         heights={name: page_charts.height(spec) for name, spec in charts.items()},
         curves=page_charts.curve_names(content.curves),
         widths=page_charts.widths(content),
-        losses=_losses(content.curves),
+        splits=list(dict.fromkeys(curve.split for curve in content.curves)),
     )
 
 
@@ -81,17 +82,20 @@ def interval_axis(estimates: Sequence[Estimate], line: float | None) -> dict[str
     return {"low": max(0.0, round(low - 0.005, 2)), "high": min(1.0, round(high + 0.005, 2)), "line": line}
 
 
+def _hero_axis(content: ReportContent) -> dict[str, float | None]:
+    metrics = [metric for metric in content.headline.metrics if metric.name == "session_auc"]
+    shown = [part for m in metrics for part in (m.model, m.baseline, m.popularity) if part and part.value is not None]
+    ends = [end for e in shown for end in (e.value, e.low, e.high) if end is not None]
+    low, high = min(ends, default=0.0) - 0.02, max(ends, default=1.0) + 0.02
+    return {"low": low, "high": high, "line": metrics[0].model.value if metrics else None}
+
+
 def _metric(content: ReportContent, name: str) -> Estimate | None:
     return next((metric.model for metric in content.headline.metrics if metric.name == name), None)
 
 
-def _estimates(content: ReportContent) -> list[Estimate]:
-    slices = [part.session_auc for group in content.slices for part in group.slices]
-    return [category.session_auc for category in content.categories] + slices
-
-
-def _losses(curves: Sequence[Curve]) -> int:
-    return sum("loss" in curve.name for curve in curves)
+def _slices(content: ReportContent) -> list[Estimate]:
+    return [part.session_auc for group in content.slices for part in group.slices]
 
 
 def _table(content: ReportContent) -> dict:
@@ -112,7 +116,7 @@ def _table(content: ReportContent) -> dict:
         "levels": content.level_names,
         "categories": columns,
         "overall": overall,
-        "axis": interval_axis(_estimates(content), overall.get("session_auc")),
+        "axis": interval_axis([category.session_auc for category in categories], overall.get("session_auc")),
         "compared": any(category.change is not None for category in categories),
         "experts": max((len(category.gate) for category in categories if category.gate), default=0),
     }

@@ -30,8 +30,9 @@ def charts(content: ReportContent) -> dict[str, dict]:
         made["calibration"] = _calibration(content)
     if content.positions:
         made["positions"] = _positions(content)
+    splits = list(dict.fromkeys(curve.split for curve in content.curves))
     for name, found in curves(content.curves).items():
-        made[f"curve-{name}"] = _curve(name, found)
+        made[f"curve-{name}"] = _curve(name, found, splits)
     if content.seconds:
         rows = [{"name": name, "value": value} for name, value in content.seconds.items()]
         made["times"] = c.bars(rows, "seconds", "Seconds that each component took, in the order of the run.")
@@ -40,7 +41,7 @@ def charts(content: ReportContent) -> dict[str, dict]:
 
 def height(spec: dict) -> int:
     """About how tall a chart will be with its axes, to keep its place free."""
-    return int(spec["height"]) + 50
+    return int(spec["height"]) + 24
 
 
 def curves(found: Sequence[Curve]) -> dict[str, list[Curve]]:
@@ -60,7 +61,7 @@ def widths(content: ReportContent) -> dict[str, int]:
     """Below which width a chart scrolls."""
     experts = len(content.experts.distance) if content.experts else 0
     return {
-        "matrix": 60 + 26 * experts,
+        "matrix": 30 + 30 * experts,
         "importance": 190 + 34 * len(content.importance.top_categories) if content.importance else 0,
     }
 
@@ -72,7 +73,7 @@ def _gates() -> dict:
         alt.Tooltip("expert:N", title="expert"),
         alt.Tooltip("value:Q", title="weight", format=".3f"),
     ]
-    return c.matrix([], "Weights of the experts by category.", top=1.0, tooltip=tooltip, cell=16)
+    return c.matrix([], "Weights of the experts by category.", top=1.0, tooltip=tooltip, cell=20)
 
 
 def _map() -> dict:
@@ -98,7 +99,7 @@ def _map() -> dict:
         )
         .add_params(picked)
     )
-    made = chart.properties(width="container", height=420)
+    made = chart.properties(width="container", height=400)
     return c.spec(made, "Categories by their gate: those that use the same experts are close to each other.")
 
 
@@ -220,7 +221,12 @@ def _positions(content: ReportContent) -> dict:
         scored = {"value": found.mean_score, "low": None, "high": None}
         rows.append({"position": found.position, "series": "mean score", "items": found.items, **scored})
     base = alt.Chart(c.data(rows)).encode(
-        x=alt.X("position:Q", title="position", axis=alt.Axis(grid=False, tickMinStep=1)),
+        x=alt.X(
+            "position:Q",
+            title="position",
+            scale=alt.Scale(zero=False, nice=False),
+            axis=alt.Axis(grid=False, tickMinStep=1),
+        ),
         color=alt.Color("series:N", sort=None),
         tooltip=[
             alt.Tooltip("series:N", title="what"),
@@ -231,20 +237,20 @@ def _positions(content: ReportContent) -> dict:
             alt.Tooltip("items:Q", title="items", format=","),
         ],
     )
-    band = base.mark_area(opacity=0.18).encode(y=alt.Y("low:Q", title=None, axis=alt.Axis(format="%")), y2="high:Q")
+    band = base.mark_area(fillOpacity=0.18).encode(y=alt.Y("low:Q", title=None, axis=alt.Axis(format="%")), y2="high:Q")
     line = base.mark_line(point={"size": 30, "opacity": 1}).encode(y="value:Q")
     made = alt.layer(band, line).properties(width="container", height=240)
     return c.spec(made, "Click rate and mean score by position.")
 
 
-def _curve(name: str, found: Sequence[Curve]) -> dict:
+def _curve(name: str, found: Sequence[Curve], splits: Sequence[str]) -> dict:
     rows = []
     for curve in found:
         points = [(step, value) for step, value in zip(curve.steps, curve.values, strict=True) if value is not None]
         every = -(-len(points) // _MOST_STEPS) or 1
         # Thinned from the end: where the training came to is what one looks for.
         rows += [{"x": x, "y": y, "series": curve.split} for x, y in points[::-1][::every][::-1]]
-    return c.lines(rows, "step", "", f"{name} over the steps of the training, by split.")
+    return c.lines(rows, "", "", f"{name} over the steps of the training, by split.", series=splits)
 
 
 def _ends(estimate: Estimate) -> dict[str, float | None]:

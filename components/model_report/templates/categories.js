@@ -16,21 +16,21 @@
 
   const whole = new Intl.NumberFormat("en");
   const fixed = (digits) => new Intl.NumberFormat("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
-  const four = fixed(4), three = fixed(3), two = fixed(2);
+  const four = fixed(4), three = fixed(3), two = fixed(2), one = fixed(1);
   const dash = "–";
   const show = (format, value) => (value === null || value === undefined ? dash : format.format(value));
-  const sign = (value) => (value === null || value === undefined ? dash : (value < 0 ? "−" : "+") + four.format(Math.abs(value)));
+  const sign = (value) => (value === null || value === undefined ? dash : (value < 0 ? "−" : "+") + three.format(Math.abs(value)));
   const value = (column, node) => c[column][node]?.[0] ?? null;
 
   const columns = [
     { id: "name", title: "category", sort: (node) => c.name[node] },
     { id: "requests", title: "requests", hint: "in the training split", sort: (node) => c.requests[node], text: (node) => show(whole, c.requests[node]) },
     { id: "judged_requests", title: "judged", hint: "requests of the test split with a clicked item and another", sort: (node) => c.judged_requests[node], text: (node) => show(whole, c.judged_requests[node]) },
-    { id: "click_rate", title: "click rate", sort: (node) => c.click_rate[node], text: (node) => (c.click_rate[node] === null ? dash : `${two.format(100 * c.click_rate[node])} %`) },
-    { id: "session_auc", title: "session AUC", sort: (node) => value("session_auc", node), text: (node) => show(four, value("session_auc", node)) },
-    { id: "interval", title: `${two.format(axis.low)} to ${two.format(axis.high)}`, hint: "interval of session AUC; sorts by its width", sort: (node) => width("session_auc", node), draw: (node) => bar(c.session_auc[node]) },
-    { id: "ndcg_at_10", title: "NDCG@10", sort: (node) => value("ndcg_at_10", node), text: (node) => show(four, value("ndcg_at_10", node)) },
-    { id: "calibration", title: "calibration", sort: (node) => value("calibration", node), text: (node) => show(three, value("calibration", node)) },
+    { id: "click_rate", title: "click rate", sort: (node) => c.click_rate[node], text: (node) => (c.click_rate[node] === null ? dash : `${one.format(100 * c.click_rate[node])} %`) },
+    { id: "session_auc", title: "session AUC", sort: (node) => value("session_auc", node), text: (node) => show(three, value("session_auc", node)) },
+    { id: "interval", title: "interval", hint: "of session AUC; sorts by its width", sort: (node) => width("session_auc", node), draw: (node) => bar(c.session_auc[node]) },
+    { id: "ndcg_at_10", title: "NDCG@10", sort: (node) => value("ndcg_at_10", node), text: (node) => show(three, value("ndcg_at_10", node)) },
+    { id: "calibration", title: "calibration", sort: (node) => value("calibration", node), text: (node) => show(two, value("calibration", node)) },
   ];
   if (data.compared) {
     columns.push({ id: "change", title: "change", hint: "session AUC minus the last blessed model's", sort: (node) => value("change", node), draw: (node) => change(c.change[node]) });
@@ -46,7 +46,8 @@
     const share = (x) => Math.min(1, Math.max(0, (x - axis.low) / (axis.high - axis.low || 1)));
     const [middle, low, high] = [estimate[0], estimate[1] ?? estimate[0], estimate[2] ?? estimate[0]];
     const side = axis.line === null ? "" : low > axis.line ? " above" : high < axis.line ? " below" : "";
-    const made = element("span", { class: `interval${side}` }, element("i"), element("b"));
+    const words = `${three.format(middle)}, ${three.format(low)} to ${three.format(high)}`;
+    const made = element("span", { class: `interval${side}`, role: "img", "aria-label": words }, element("i"), element("b"));
     const places = { low: share(low), high: share(high), value: share(middle), line: share(axis.line ?? axis.low) };
     for (const [name, place] of Object.entries(places)) made.style.setProperty(`--${name}`, place.toFixed(4));
     return made;
@@ -171,6 +172,26 @@
     active = Number(row.getAttribute("aria-rowindex")) - 2;
     toggle(Number(row.dataset.node));
   });
+  // Intervals on hover: in the table there is no room for them.
+  body.addEventListener("pointermove", (event) => {
+    const row = event.target.closest("tr[data-node]");
+    if (!row || !event.target.closest("td")) return report.tooltip.hide();
+    const node = Number(row.dataset.node);
+    const range = (column, format) => {
+      const [middle, low, high] = c[column][node] ?? [null, null, null];
+      return show(format, middle) + (low === null || high === null ? "" : ` (${format.format(low)} to ${format.format(high)})`);
+    };
+    report.tooltip.show(event, c.name[node], [
+      ["session AUC", range("session_auc", four)],
+      ["NDCG@10", range("ndcg_at_10", four)],
+      ["calibration", range("calibration", three)],
+      ...(data.compared ? [["change", range("change", four)]] : []),
+      ["judged requests", show(whole, c.judged_requests[node])],
+      ["test requests", show(whole, c.test_requests[node])],
+      ["test items", show(whole, c.items[node])],
+    ]);
+  });
+  body.addEventListener("pointerleave", () => report.tooltip.hide());
   body.addEventListener("keydown", (event) => {
     const node = rows[active];
     const keys = {
@@ -200,7 +221,10 @@
       mark();
       rebuild();
     });
-    return element("th", { scope: "col", class: column.id === "name" ? null : column.id === "interval" ? "wide" : "n" }, button);
+    const scale = column.id === "interval"
+      ? [element("span", { class: "axis" }, ...[axis.low, axis.high].map((end) => element("span", {}, two.format(end))))] : [];
+    const looks = column.id === "name" ? null : column.id === "interval" ? "wide" : "n";
+    return element("th", { scope: "col", class: looks }, button, ...scale);
   });
   const mark = () => heads.forEach((head, i) => {
     if (columns[i] === order.column) head.setAttribute("aria-sort", order.down ? "descending" : "ascending");

@@ -5,7 +5,7 @@
   const { categories: c, experts } = report.data;
   const { element } = report;
   const MOST_ROWS = 150;
-  const ROW = 16;
+  const ROW = 20;
   const UNIT = 10000; // weights are whole ten-thousandths
   const count = c.name.length;
   const top = c.parent.map((parent) => parent);
@@ -16,35 +16,43 @@
 
   const choice = document.getElementById("gate-choice");
   const add = (value, text) => choice.append(element("option", { value }, text));
-  const tops = [...new Set(gated.map((node) => top[node]))];
-  // Parents stand before children but not next to them: the tree's order is walked.
+  const withGates = new Set(gated.map((node) => top[node]));
+  const tops = [...c.name.keys()].filter((node) => withGates.has(node));
   const children = Array.from({ length: count }, () => []);
   for (let node = 0; node < count; node++) if (c.parent[node] !== null) children[c.parent[node]].push(node);
-  const below = (node) => [node, ...children[node].flatMap(below)].filter((found) => c.gate[found]);
-  if (gated.length <= MOST_ROWS) add("all", "all categories");
-  add("tops", "means of the top categories");
+  const below = (node) => [node, ...children[node].flatMap(below)];
+  const tree = new Map(tops.map((node) => [node, below(node)]));
+  add("tops", "top categories");
+  if (count <= MOST_ROWS) add("all", "all categories");
   for (const node of tops) add(node, c.name[node]);
 
-  const mean = (nodes) => {
-    const weight = nodes.map((node) => Math.max(c.requests[node], 1));
-    const sum = weight.reduce((a, b) => a + b, 0);
-    return Array.from({ length: experts }, (_, e) => nodes.reduce((a, node, i) => a + weight[i] * c.gate[node][e], 0) / sum);
+  // A category that has no gate of its own has the mean of those below it, by traffic.
+  const mean = (node) => {
+    const nodes = below(node).filter((found) => c.gate[found]);
+    const weights = nodes.map((found) => Math.max(c.requests[found], 1));
+    const sum = weights.reduce((a, b) => a + b, 0);
+    return Array.from({ length: experts }, (_, e) => nodes.reduce((a, found, i) => a + weights[i] * c.gate[found][e], 0) / sum);
   };
-  const rowsOf = (value) => {
-    if (value === "all") return tops.flatMap(below).map((node) => [c.name[node], c.level[node], c.gate[node]]);
-    if (value === "tops") return tops.slice(0, MOST_ROWS).map((node) => [c.name[node], 1, mean(below(node))]);
-    return below(Number(value)).slice(0, MOST_ROWS).map((node) => [c.name[node], c.level[node], c.gate[node]]);
+  const chosen = () => {
+    if (choice.value === "tops") return tops;
+    const nodes = choice.value === "all" ? tops.flatMap((node) => tree.get(node)) : tree.get(Number(choice.value));
+    return nodes.filter((node) => c.gate[node] || children[node].length);
   };
 
   report.prepare.gates = (spec) => {
-    const rows = rowsOf(choice.value);
-    const all = choice.value === "tops" ? tops.length : choice.value === "all" ? rows.length : below(Number(choice.value)).length;
-    document.getElementById("gate-note").textContent = rows.length < all ? `the first ${rows.length} of ${all.toLocaleString("en")}, by traffic` : "";
+    const all = chosen();
+    const rows = all.slice(0, MOST_ROWS);
+    document.getElementById("gate-note").textContent = rows.length < all.length ? `the first ${rows.length} of ${all.length.toLocaleString("en")}` : "";
     let most = 0;
-    const values = rows.flatMap(([name, level, gate], row) => gate.map((weight, expert) => {
-      most = Math.max(most, weight / UNIT);
-      return { x: key(expert, String(expert + 1)), y: key(row, "\u2003".repeat(level - 1) + name), name, expert: String(expert + 1), value: weight / UNIT };
-    }));
+    const values = rows.flatMap((node, row) => {
+      const gate = c.gate[node] ?? mean(node);
+      const label = choice.value === "tops" ? c.name[node] : "\u2003".repeat(c.level[node] - 1) + c.name[node];
+      return gate.map((weight, e) => {
+        most = Math.max(most, weight / UNIT);
+        const expert = String(e + 1);
+        return { x: key(e, expert), y: key(row, label), name: c.name[node], expert: c.gate[node] ? expert : `${expert}, mean of those below`, value: weight / UNIT };
+      });
+    });
     document.getElementById("gate-top").textContent = most.toFixed(2);
     spec.data = { values };
     spec.height = rows.length * ROW;

@@ -60,7 +60,7 @@ const report = (() => {
     const spec = state.prepare[name] ? state.prepare[name](made) : made;
     state.views[name]?.finalize();
     drawing[name] = vegaEmbed(place, spec, {
-      actions: false, ast: true, config: state.charts.config, defaultStyle: false, mode: "vega-lite", renderer: "svg",
+      actions: false, ast: true, config: { ...state.charts.config, font: getComputedStyle(document.body).fontFamily }, defaultStyle: false, mode: "vega-lite", renderer: "svg",
       tooltip: hover,
     }).then(({ view }) => { state.views[name] = view; place.dataset.drawn = ""; });
     return drawing[name];
