@@ -12,6 +12,14 @@ setuptools.setup(
     description="An open pipeline that trains and ships the model that orders a shop's search results",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "License :: OSI Approved :: Apache Software License",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3.10",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
     # TFX 1.15 is the last family in which TensorFlow Ranking and TensorFlow Recommenders meet; it ends at Python 3.10.
     python_requires=">=3.10,<3.11",
     packages=setuptools.find_packages(
@@ -63,6 +71,7 @@ setuptools.setup(
             "dockerfile-parse>=2,<3",
             "hypothesis>=6.100",
             "kubernetes-validate>=1.30",
+            "markdown-it-py>=3",
             "pytest>=8",
             "pytest-xdist>=3",
             "ruff>=0.8",
