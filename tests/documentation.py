@@ -32,28 +32,42 @@ cd() { record cd "$@"; }
 export() { record export "$@"; builtin export "$@"; }
 exec 3>"$RECORD"
 """
-# Run in a process of its own: the flags of two programs may have the same name.
+# All programs in one process of its own, which imports TensorFlow once. Two programs may have flags of the same name.
 _PARSER = """
 import importlib, json, sys
 from absl import flags
-importlib.import_module(sys.argv[1])
-answers = []
-for arguments in json.load(sys.stdin):
-    flags.FLAGS.unparse_flags()
-    for flag in flags.FLAGS.flag_values_dict():
-        flags.FLAGS[flag].unparse()
+FLAGS = flags.FLAGS
+
+def ours(module):
+    return module.startswith(("benchmarks", "pipeline.verbs", "pipeline.__main__", "serving.development"))
+
+def parse(arguments):
+    FLAGS.unparse_flags()
+    for flag in FLAGS.flag_values_dict():
+        FLAGS[flag].unparse()
     try:
-        rest = flags.FLAGS(["program", *arguments])[1:]
+        rest = FLAGS(["program", *arguments])[1:]
     except flags.Error as error:
-        answers.append({"error": str(error)})
-        continue
-    given = [name for name in flags.FLAGS if flags.FLAGS[name].present]
-    answers.append({
+        return {"error": str(error)}
+    given = [FLAGS[name] for name in FLAGS if FLAGS[name].present]
+    return {
         "rest": rest,
-        "values": {name: flags.FLAGS[name].value for name in given},
-        "modules": {name: flags.FLAGS.find_module_defining_flag(name) for name in given},
-        "helps": {name: flags.FLAGS[name].help for name in given},
-    })
+        "values": {flag.name: flag.value for flag in given},
+        "modules": {flag.name: FLAGS.find_module_defining_flag(flag.name) for flag in given},
+        "helps": {flag.name: flag.help for flag in given},
+    }
+
+answers = {}
+for module, calls in json.load(sys.stdin).items():
+    for name in [name for name in FLAGS if ours(FLAGS.find_module_defining_flag(name))]:
+        delattr(FLAGS, name)
+    for name in list(filter(ours, sys.modules)):
+        del sys.modules[name]
+    try:
+        importlib.import_module(module)
+        answers[module] = [parse(arguments) for arguments in calls]
+    except ModuleNotFoundError as error:
+        answers[module] = [{"error": str(error)}] * len(calls)
 print(json.dumps(answers))
 """
 
@@ -162,12 +176,12 @@ def _recipe(arguments: list[str]) -> str:
     return dry_run(arguments)
 
 
-def parse_flags(module: str, calls: list[list[str]]) -> list[dict]:
-    """What a program makes of its arguments: `error`, or `rest` and the flags given, by name."""
+def parse_flags(calls: dict[str, list[list[str]]]) -> dict[str, list[dict]]:
+    """What programs, by their module, make of their arguments: `error`, or `rest` and the flags given, by name."""
     done = subprocess.run(
-        [sys.executable, "-c", _PARSER, module],
+        [sys.executable, "-c", _PARSER],
         cwd=PROJECT, input=json.dumps(calls), capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode:
-        return [{"error": f"there is no {module}: {done.stderr.strip().splitlines()[-1]}"}] * len(calls)
+        raise RuntimeError(done.stderr)
     return json.loads(done.stdout.splitlines()[-1])

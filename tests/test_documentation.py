@@ -7,6 +7,7 @@ here; code of a form that nobody checks fails.
 
 import ast
 import collections
+import contextlib
 import functools
 import importlib
 import json
@@ -195,9 +196,9 @@ def check_python_command(arguments: list[str]) -> None:
         return
     module, *flags = arguments[1:]
     name = module.replace(".", "/")
-    if module in ("pipeline", "serving.development") or module.startswith("benchmarks."):
+    if main := main_module(module):
         flags = [flag for flag in flags if flag != "--help"]
-        [answer] = parsed(module, flags)
+        answer = parsed(main, flags)
         if "error" in answer:
             raise ValueError(answer["error"])
         if module == "pipeline" and flags:
@@ -214,32 +215,31 @@ def check_python_command(arguments: list[str]) -> None:
 
 @functools.cache
 def parsed_in_pages() -> dict[tuple, dict]:
-    """The flags of all commands in all pages, by one process a program."""
+    """The flags of all commands in all pages."""
     calls = collections.defaultdict(list)
     for snippet in all_snippets():
-        if snippet.kind == "link" or not is_shell(snippet):
-            continue
-        try:
-            for words in commands(snippet.text):
-                if words[:2] == ["python", "-m"]:
-                    calls[words[2]].append([word for word in words[3:] if word != "--help"])
-        except ValueError:
-            continue  # its own test says so
-    found = {}
-    for module, of_module in calls.items():
-        if module in ("pipeline", "serving.development") or module.startswith("benchmarks."):
-            for call, answer in zip(of_module, parse_flags(main_module(module), of_module), strict=True):
-                found[(module, *call)] = answer
-    return found
+        with contextlib.suppress(ValueError):  # its own test says so
+            for words in commands(snippet.text) if snippet.kind != "link" and is_shell(snippet) else ():
+                if words[:2] == ["python", "-m"] and (main := main_module(words[2])):
+                    calls[main].append([word for word in words[3:] if word != "--help"])
+    answers = parse_flags(calls)
+    return {
+        (module, *call): answer
+        for module, of_module in calls.items()
+        for call, answer in zip(of_module, answers[module], strict=True)
+    }
 
 
-def main_module(module: str) -> str:
-    return module if module.startswith("benchmarks.") else f"{module}.__main__"
+def main_module(module: str) -> str | None:
+    """The module of a program of ours with absl's flags."""
+    if module.startswith("benchmarks."):
+        return module
+    return f"{module}.__main__" if module in ("pipeline", "serving.development") else None
 
 
-def parsed(module: str, flags: list[str]) -> list[dict]:
+def parsed(module: str, flags: list[str]) -> dict:
     known = parsed_in_pages().get((module, *flags))
-    return [known] if known else parse_flags(main_module(module), [flags])
+    return known or parse_flags({module: [flags]})[module][0]
 
 
 def check_verb(answer: dict) -> None:
@@ -438,7 +438,7 @@ def test_what_a_page_shows_is_so(page):
         ("    cd /x && python -m pipeline serv", "no verb: serv"),
         ("    python -m pipeline run \\\n        --target=airflow", "run does not read --target"),
         ("    make bench; python -m benchmarks.serve --secnds 2", "Unknown command line flag 'secnds'"),
-        ("`python -m benchmarks.cook`", "there is no benchmarks.cook"),
+        ("`python -m benchmarks.cook`", "No module named 'benchmarks.cook'"),
         ("`python -m pipeline.cook`", "there is no module pipeline.cook"),
         ("`python deploy/rehearse.py job.json out --param epochs=1`", "deploy/rehearse.py has no --param"),
         ('    V="dnn,mow"\n    make ablation ARGS="--variants=\'$V\'"', "--variants mow"),
