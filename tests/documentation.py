@@ -53,7 +53,6 @@ def parse(arguments):
     return {
         "rest": rest,
         "values": {flag.name: flag.value for flag in given},
-        "modules": {flag.name: FLAGS.find_module_defining_flag(flag.name) for flag in given},
         "helps": {flag.name: flag.help for flag in given},
     }
 

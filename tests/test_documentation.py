@@ -19,6 +19,7 @@ import tempfile
 
 import pytest
 import yaml
+from absl.flags import FlagHolder
 from click.testing import CliRunner
 from google.protobuf import text_format
 from pydantic import BaseModel
@@ -251,9 +252,10 @@ def check_verb(answer: dict) -> None:
         raise ValueError(f"no verb: {verb}")
     if rest and verb != "compare":
         raise ValueError(f"{verb} takes no {rest}")
-    read_in = {"pipeline.verbs.common", f"pipeline.verbs.{file}"}
-    for name, module in answer["modules"].items():
-        if module not in read_in and f"{verb}:" not in answer["helps"][name]:
+    holders = vars(importlib.import_module(f"pipeline.verbs.{file}")).values()
+    read = {holder.name for holder in holders if isinstance(holder, FlagHolder)}
+    for name, text in answer["helps"].items():
+        if name not in read and f"{verb}:" not in text:
             raise ValueError(f"{verb} does not read --{name}")
     if verb in ("init", "simulate", "compare"):
         return
