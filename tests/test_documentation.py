@@ -477,3 +477,13 @@ def test_what_is_not_so_is_found(text, message):
 def test_the_index_has_every_page():
     listed = (PROJECT / "docs/README.md").read_text(encoding="utf-8")
     assert [page.name for page in PAGES if page.parent.name == "docs" and page.name not in listed] == []
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/variants.md"])
+def test_figures_that_a_page_quotes_stand_on_the_page_that_measured_them(page):
+    measured = [path.read_text(encoding="utf-8") for path in PAGES if path.parent.name == "docs"]
+    measured = "\n".join(text for text in measured if not text.startswith("# Choosing a variant"))
+    quoted = (PROJECT / page).read_text(encoding="utf-8")
+    figures = re.findall(r"[-+]?\d\.\d{4}(?: ± \d\.\d{4}| \[[^]]*\])?", quoted.replace("\n", " "))
+    assert len(figures) > 20
+    assert [figure for figure in figures if figure not in measured.replace("\n", " ")] == []
