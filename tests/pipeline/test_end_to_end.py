@@ -109,37 +109,6 @@ def test_the_readme_s_calls_get_the_scores_of_the_pushed_model(first):
         assert set(ast.literal_eval(inputs)) == set(sent)
 
 
-# What the README's commands need to run in a test, by verb; None: other tests run the verb as a user does.
-OF_A_TEST = {
-    "compile": ["--out={folder}/demo.aislerank.json", "--runs={runs}"],
-    "rollback": ["--list", "--runs={runs}"],
-    **dict.fromkeys(("init", "run", "tune", "ablation", "score", "serve", "compare", "tensorboard")),
-}
-
-
-def test_the_readme_s_other_commands_run(first, tmp_path):
-    written = [c for s in snippets(README) if s.kind != "link" and is_shell(s) for c in commands(s.text)]
-    written = {tuple(words[3:]) for words in written if words[:3] == ["python", "-m", "pipeline"]} - {("--help",)}
-    assert len(written) > 8
-    for verb, *flags in written:
-        if OF_A_TEST[verb] is not None:
-            more = [flag.format(runs=first[0], folder=tmp_path) for flag in OF_A_TEST[verb]]
-            arguments = [sys.executable, "-m", "pipeline", verb, *flags, *more]
-            done = subprocess.run(arguments, cwd=PROJECT, capture_output=True, text=True, check=False)
-            assert done.returncode == 0, (arguments, done.stderr)
-    assert (tmp_path / "demo.aislerank.json").exists()
-
-
-def test_what_the_pages_say_is_in_a_run_s_folder_is_there(first):
-    folder = first[0] / "demo"
-    of_other_verbs = re.compile("ablation|scoring|hyperparameters|kubeflow|locks|checkpoints/worker")
-    said = {s.text for page in PAGES for s in snippets(page) if s.kind == "inline"}
-    said = [re.fullmatch(r"runs/(?:demo|<name>)/(.+)", text) for text in said]
-    patterns = [re.sub("<[^>]*>", "*", match[1]) for match in said if match and not of_other_verbs.match(match[1])]
-    assert len(patterns) > 5
-    assert [pattern for pattern in patterns if not list(folder.glob(pattern))] == []
-
-
 def test_the_log_of_libraries_stays_off_the_screen(first):
     runs, output, _ = first
     assert len(output.splitlines()) < 90
@@ -320,6 +289,37 @@ def test_the_pushed_model_scores_a_day_of_requests_without_clicks(first, tmp_pat
     assert failed.returncode == 1
     assert "ClickLogExampleGen failed: " in failed.stderr
     assert len(pd.read_parquet(tmp_path / "out")) == len(rows)
+
+
+# What the README's commands need to run in a test, by verb; None: other tests run the verb as a user does.
+OF_A_TEST = {
+    "compile": ["--out={folder}/demo.aislerank.json", "--runs={runs}"],
+    "rollback": ["--list", "--runs={runs}"],
+    **dict.fromkeys(("init", "run", "tune", "ablation", "score", "serve", "compare", "tensorboard")),
+}
+
+
+def test_the_readme_s_other_commands_run(first, tmp_path):
+    written = [c for s in snippets(README) if s.kind != "link" and is_shell(s) for c in commands(s.text)]
+    written = {tuple(words[3:]) for words in written if words[:3] == ["python", "-m", "pipeline"]} - {("--help",)}
+    assert len(written) > 8
+    for verb, *flags in written:
+        if OF_A_TEST[verb] is not None:
+            more = [flag.format(runs=first[0], folder=tmp_path) for flag in OF_A_TEST[verb]]
+            arguments = [sys.executable, "-m", "pipeline", verb, *flags, *more]
+            done = subprocess.run(arguments, cwd=PROJECT, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, (arguments, done.stderr)
+    assert (tmp_path / "demo.aislerank.json").exists()
+
+
+def test_what_the_pages_say_is_in_a_run_s_folder_is_there(first):
+    folder = first[0] / "demo"
+    of_other_verbs = re.compile("ablation|scoring|hyperparameters|kubeflow|locks|checkpoints/worker")
+    said = {s.text for page in PAGES for s in snippets(page) if s.kind == "inline"}
+    said = [re.fullmatch(r"runs/(?:demo|<name>)/(.+)", text) for text in said]
+    patterns = [re.sub("<[^>]*>", "*", match[1]) for match in said if match and not of_other_verbs.match(match[1])]
+    assert len(patterns) > 5
+    assert [pattern for pattern in patterns if not list(folder.glob(pattern))] == []
 
 
 def test_a_wrong_configuration_is_refused_before_anything_starts(tmp_path):
