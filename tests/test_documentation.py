@@ -65,6 +65,7 @@ FOREIGN = {
 WORD = re.compile(r"[A-Za-z_]\w*")
 KEY = re.compile(r"([a-z]\w*(?:\.[a-z]\w*)*)(?:\s*[:=]\s*(.+))?")
 FILE = re.compile(r"[\w./{},*-]+\.(py|yaml|pbtxt|toml|lock|in|xml|md|svg)")
+OUTPUT = re.compile(r"[\w./{},*-]+\.(html|json|csv|npz|pb|log|sqlite|parquet)")
 
 
 @functools.cache
@@ -359,7 +360,7 @@ def check_flag_name(name: str) -> None:
 def check_key(text: str) -> bool:
     """Whether it names a key of the configuration; one that is not there, or a value that is refused, is an error."""
     match = KEY.fullmatch(text)
-    if not match or FILE.fullmatch(text):
+    if not match or FILE.fullmatch(text) or OUTPUT.fullmatch(text):
         return False
     key, value = match[1], match[2]
     *sections, last = key.split(".")
