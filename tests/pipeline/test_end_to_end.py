@@ -1,7 +1,6 @@
 """The whole pipeline on a small demo log, as a user runs it: a process of its own, real files, real components."""
 
 import ast
-import itertools
 import json
 import os
 import pathlib
@@ -9,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import textwrap
 import time
 
 import numpy as np
@@ -18,7 +16,10 @@ import pytest
 import tensorflow as tf
 import yaml
 
+from tests.documentation import PAGES, commands, is_shell, snippets
+
 PROJECT = pathlib.Path(__file__).resolve().parents[2]
+README = PROJECT / "README.md"
 SMALL = [
     "simulate.rows=12000",
     "train.epochs=2",
@@ -74,11 +75,8 @@ def test_it_ends_with_a_pushed_model_and_a_summary(first):
 
 
 def readme_block(first_words: str) -> str:
-    """The indented block of the README that begins so."""
-    lines = (PROJECT / "README.md").read_text().splitlines()
-    start = next(number for number, line in enumerate(lines) if line.strip().startswith(first_words))
-    block = itertools.takewhile(lambda line: not line.strip() or line.startswith("      "), lines[start:])
-    return textwrap.dedent("\n".join(block))
+    """The block of the README that begins so."""
+    return next(s.text for s in snippets(README) if s.kind == "block" and s.text.startswith(first_words))
 
 
 def test_the_readme_s_calls_get_the_scores_of_the_pushed_model(first):
@@ -291,6 +289,37 @@ def test_the_pushed_model_scores_a_day_of_requests_without_clicks(first, tmp_pat
     assert failed.returncode == 1
     assert "ClickLogExampleGen failed: " in failed.stderr
     assert len(pd.read_parquet(tmp_path / "out")) == len(rows)
+
+
+# What the README's commands need to run in a test, by verb; None: other tests run the verb as a user does.
+OF_A_TEST = {
+    "compile": ["--out={folder}/demo.aislerank.json", "--runs={runs}"],
+    "rollback": ["--list", "--runs={runs}"],
+    **dict.fromkeys(("init", "run", "tune", "ablation", "score", "serve", "compare", "tensorboard")),
+}
+
+
+def test_the_readme_s_other_commands_run(first, tmp_path):
+    written = [c for s in snippets(README) if s.kind != "link" and is_shell(s) for c in commands(s.text)]
+    written = {tuple(words[3:]) for words in written if words[:3] == ["python", "-m", "pipeline"]} - {("--help",)}
+    assert len(written) > 8
+    for verb, *flags in written:
+        if OF_A_TEST[verb] is not None:
+            more = [flag.format(runs=first[0], folder=tmp_path) for flag in OF_A_TEST[verb]]
+            arguments = [sys.executable, "-m", "pipeline", verb, *flags, *more]
+            done = subprocess.run(arguments, cwd=PROJECT, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, (arguments, done.stderr)
+    assert (tmp_path / "demo.aislerank.json").exists()
+
+
+def test_what_the_pages_say_is_in_a_run_s_folder_is_there(first):
+    folder = first[0] / "demo"
+    of_other_verbs = re.compile("ablation|scoring|hyperparameters|kubeflow|locks|checkpoints/worker")
+    said = {s.text for page in PAGES for s in snippets(page) if s.kind == "inline"}
+    said = [re.fullmatch(r"runs/(?:demo|<name>)/(.+)", text) for text in said]
+    patterns = [re.sub("<[^>]*>", "*", match[1]) for match in said if match and not of_other_verbs.match(match[1])]
+    assert len(patterns) > 5
+    assert [pattern for pattern in patterns if not list(folder.glob(pattern))] == []
 
 
 def test_a_wrong_configuration_is_refused_before_anything_starts(tmp_path):

@@ -1,0 +1,45 @@
+"""Imports go one way: pipeline -> components -> models -> schemas; and models/ never imports TFX."""
+
+import ast
+import pathlib
+
+import pytest
+
+PROJECT = pathlib.Path(__file__).resolve().parents[1]
+PACKAGES = {"pipeline", "components", "models", "schemas", "serving", "benchmarks", "deploy", "tests"}
+MAY_IMPORT = {
+    "schemas": set(),
+    "models": {"schemas"},
+    "components": {"models", "schemas", "serving"},
+    "pipeline": {"components", "models", "schemas", "serving"},
+    "serving": set(),
+}
+
+
+def imported(source: str) -> set[str]:
+    """The modules that a file names anywhere, also inside its functions."""
+    modules = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            modules |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            modules.add(node.module)
+    return modules
+
+
+@pytest.mark.parametrize("package", MAY_IMPORT)
+def test_imports_go_one_way(package):
+    files = list((PROJECT / package).rglob("*.py"))
+    assert files
+    for file in files:
+        modules = imported(file.read_text(encoding="utf-8"))
+        roots = {module.partition(".")[0] for module in modules}
+        assert roots & PACKAGES <= MAY_IMPORT[package] | {package}, file
+        if package in ("models", "schemas", "serving"):
+            assert not roots & {"tfx", "apache_beam"}, file
+        # The day of a newer TensorFlow, which TF-Ranking does not know, is to touch two files.
+        assert "tensorflow_ranking" not in roots or file.name in ("ranking.py", "export.py"), file
+
+
+def test_an_import_inside_a_function_counts():
+    assert imported("def f():\n    from tfx.types import Artifact\n") == {"tfx.types"}
