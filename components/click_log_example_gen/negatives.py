@@ -29,7 +29,7 @@ _RANKS = {"train": 0, EARLIER: 0, "valid": 1}  # of the splits; any other is jud
 def mark(plan: Plan) -> str:
     """What everyone who quotes a figure must know."""
     negatives = plan.data.negatives
-    level = plan.schema.categories[plan.negatives_level - 1].name
+    level = (plan.candidates or [feature.name for feature in plan.schema.categories])[plan.negatives_level - 1]
     return f"negatives are sampled: {negatives.per_positive} a positive from the same {level}"
 
 

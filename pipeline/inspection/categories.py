@@ -146,5 +146,6 @@ def _candidates(draft: Draft) -> bool:
                 column=column.name,
                 why="a category of the item",
             )
-        _level(draft, level, "", f"the most frequent {column.name} of the candidates")
+        of = "of the positive item" if draft.positives_only else "the most frequent of the candidates"
+        _level(draft, level, "", f"{column.name} {of}")
     return True

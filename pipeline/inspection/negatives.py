@@ -22,6 +22,17 @@ def propose_negatives(draft: Draft) -> None:
             f"negatives are sampled from the same `{names[level - 1]}`, and the levels below it are left out: only "
             f"{enough[level]:.0%} of the rows have {_PER_POSITIVE} other items there"
         )
+    own = [
+        feature.column
+        for feature in draft.proposal.features
+        if feature.scope == "item" and feature.column in draft.columns and not {"role:item_id"} & set(feature.tags)
+    ]
+    if own:
+        listed = ", ".join(f"`{name}`" for name in own)
+        draft.unsure(
+            f"{listed}: an item has the values of its first row, bought or sampled; take out of the schema what nobody "
+            "knows before an item is bought"
+        )
     users = next((feature.column for feature in draft.proposal.features if feature.name == "user_id"), None)
     if users is None:
         negatives["exclude"] = "request"

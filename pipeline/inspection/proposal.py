@@ -7,7 +7,7 @@ from pipeline.inspection.columns import Column
 from pipeline.inspection.draft import Draft, Proposal
 from pipeline.inspection.features import find_histories, find_others
 from pipeline.inspection.negatives import propose_negatives
-from pipeline.inspection.requests import find_request, find_split, find_timestamp
+from pipeline.inspection.requests import cut_between_times, find_request, find_split, find_timestamp
 from pipeline.inspection.roles import find_item, find_label, find_layout, find_user
 from pipeline.inspection.sample import Sample
 from pipeline.inspection.tables import join_tables
@@ -31,11 +31,12 @@ def propose(samples: list[Sample]) -> Proposal:
     find_timestamp(draft)
     find_split(draft)
     find_request(draft)
+    cut_between_times(draft)
     join_tables(draft)
     find_categories(draft)
-    propose_negatives(draft)
     find_histories(draft)
     find_others(draft)
+    propose_negatives(draft)
     propose_bounds(draft)
     order = {"request": 0, "item": 1}
     draft.proposal.features.sort(key=lambda feature: order[feature.scope])

@@ -52,7 +52,12 @@ def find_request(draft: Draft) -> None:
     options = {"scope": "request", "type": "BYTES", "tags": ["role:request_id"], "required": True}
     rows = draft.log.rows
     if draft.separator is not None:
-        column = draft.best(words.REQUEST, lambda c: c.distinct == len(rows) and c.missing == 0)
+
+        def names_requests(column):
+            of_query = column.is_named("query|search|qry") and not column.is_named("id")  # distinct in a few rows
+            return column.distinct == len(rows) and not (column.missing or of_query or column.is_named(words.HISTORY))
+
+        column = draft.best(words.REQUEST, names_requests)
         if column is not None:
             draft.take(column.name, "request_id", why="its name, other in each row", **options)
         else:
@@ -97,6 +102,34 @@ def find_request(draft: Draft) -> None:
     if parts != ["request_id"]:
         columns["request_id"] = parts[0] if len(parts) == 1 else parts
     draft.add("request_id", column=" + ".join(parts), why=why, **options)
+
+
+def cut_between_times(draft: Draft) -> None:
+    """Days are not divided: where there are few, fractions that reach the middle of one leave a split empty."""
+    split = draft.proposal.data["split"]
+    if draft.time_column is None or split["by"] != "time":
+        return
+    times, form = draft.time_column.values, draft.time_column.time_format or ""
+    times = (
+        pd.to_datetime(times, format=form, errors="coerce") if "%" in form else pd.to_numeric(times, errors="coerce")
+    )
+    rows = pd.DataFrame({"time": times, "group": draft.groups, "item": draft.log.rows.index})
+    if draft.separator is None and not draft.positives_only:  # a request of one item is none
+        rows["item"] = draft.log.rows[draft.item_column.name]
+        rows = rows[rows.groupby("group")["item"].transform("nunique") > 1]
+    shares = rows.groupby("group")["time"].min().value_counts(normalize=True).sort_index().to_numpy()
+    if not 3 <= len(shares) <= 100:
+        return
+    before = np.concatenate([[0.0], np.cumsum(shares)])  # of requests, before each time
+    test = max(2, int(np.searchsorted(before, 0.9, side="right")) - 1)
+    test = min(test, len(shares) - 1)
+    valid = max(1, min(test - 1, int(np.searchsorted(before, before[test] - 0.1, side="right")) - 1))
+    ends = [round(float(before[place - 1] + before[place]) / 2, 3) for place in (valid, test)]
+    split["fractions"] = {"train": ends[0], "valid": round(ends[1] - ends[0], 3), "test": round(1 - ends[1], 3)}
+    draft.unsure(
+        f"`{draft.time_column.name}` has {len(shares)} values, which are not divided: validation begins at the "
+        f"{valid + 1}., test at the {test + 1}. of them"
+    )
 
 
 def _joined(rows: pd.DataFrame, columns: list[str]) -> pd.Series:

@@ -6,8 +6,10 @@ import pathlib
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
+from components.click_log_example_gen.splits import time_cuts
 from pipeline.config import load_config
 from pipeline.inspection.proposal import propose
 from pipeline.inspection.sample import Unreadable, read_samples
@@ -152,6 +154,8 @@ def test_grades_without_a_zero_and_minus_one(tmp_path):
     config, _, found = proposed(tmp_path / "log.csv", tmp_path)
     assert config.data.grades == {"event_type": {"1": 0, "2": 1, "3": 2, "4": 3}}
     assert config.data.timestamp_format == "%Y%m%d"
+    fractions = list(config.data.split.fractions.values())
+    assert time_cuts(np.arange(8), np.ones(8), fractions).tolist() == [6, 7]  # of eight days, each undivided
     assert config.data.missing == {"income": ["-1"]}
     assert config.evaluation.max_calibration_error is None
     assert any("are to judge a model by: too few" in text for text in found.unsure)

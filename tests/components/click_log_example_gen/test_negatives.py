@@ -159,7 +159,7 @@ def test_under_beam_and_in_the_summary(tmp_path, ingest):
         name: list(zip(*(request[n] for n in names), strict=True)) for name, request in result.all.items()
     } == staged_one
     found = result.summary["negatives"]
-    assert found["mark"] == "negatives are sampled: 4 a positive from the same sub"
+    assert found["mark"] == "negatives are sampled: 4 a positive from the same c2"
     sampled = {split: sum(r["bought"].count(0) for r in requests) for split, requests in result.requests.items()}
     assert found["items_sampled"] == sampled
     assert result.summary["rows_read"] == result.summary["rows_in_requests"] + result.summary["rows_quarantined"]
