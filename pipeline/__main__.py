@@ -23,6 +23,7 @@ _USAGE = """python -m pipeline <verb> [flags]
 
   init       {init}
              --log=<file or folder> [--out=<folder>] [--name=<name>] [--sample_rows=200000]
+             [--header=user_id,item_id,...]...: names, for files without a header row
   run        {run}
              --config=<yaml> [--data=<folder>] [--set model.experts=16]... [--runs=runs]
   tune       {tune}

@@ -42,7 +42,9 @@ def summarise(
     """Reads the artifacts of a finished run and writes ``summary.json`` into its folder.
 
     Keys: ``name``, ``config``, ``rows_read``, ``rows_in_requests``, ``rows_quarantined``, ``items_cut`` (by
-    `data.max_items`), ``quarantine`` (by reason), ``requests`` and ``items`` by split, ``categories`` by level,
+    `data.max_items`), ``negatives`` (None, or of sampled ones ``mark``: a sentence for whoever quotes a figure,
+    ``items_sampled`` by split and ``requests_short``), ``quarantine`` (by reason), ``requests`` and ``items`` by
+    split, ``categories`` by level,
     ``metrics`` (overall), ``metrics_by_top_category`` and ``metrics_by`` slice, ``blessed``, ``blessing``
     (``blessed``, ``reasons`` why not, ``compared_with``: folder of the model, or None), ``pushed_model`` (folder,
     or None), ``served_model`` (folder of the version that servers take, or None), ``report`` (the page on the
@@ -64,6 +66,7 @@ def summarise(
         "rows_in_requests": ingestion["rows_in_requests"],
         "rows_quarantined": ingestion["rows_quarantined"],
         "items_cut": ingestion["items_cut"],
+        "negatives": ingestion["negatives"],
         "quarantine": ingestion["reasons"],
         "requests": ingestion["requests"],
         "items": ingestion["items"],
@@ -148,6 +151,9 @@ def table(summary: dict) -> RenderableType:
     head.add_row("rows in the quarantine", f"{summary['rows_quarantined']:,}")
     if summary["items_cut"]:
         head.add_row("cut by max_items", f"{summary['items_cut']:,}")
+    if summary["negatives"]:
+        head.add_row("negatives sampled", f"{sum(summary['negatives']['items_sampled'].values()):,}")
+        head.add_row("requests with fewer of them", f"{summary['negatives']['requests_short']:,}")
     for split, requests in summary["requests"].items():
         head.add_row(f"{split}: requests / items", f"{requests:,} / {summary['items'][split]:,}")
     head.add_row("categories", " > ".join(f"{count:,}" for count in summary["categories"].values()))
@@ -187,7 +193,8 @@ def _reasons(summary: dict) -> list[Table]:
 
 
 def _metrics_table(summary: dict) -> Table:
-    metrics = Table(title="Test split", title_justify="left")
+    title = f"Test split; {summary['negatives']['mark']}" if summary["negatives"] else "Test split"
+    metrics = Table(title=title, title_justify="left")
     metrics.add_column("slice", no_wrap=True)
     for title in _TITLES.values():
         metrics.add_column(title, justify="right", no_wrap=True)

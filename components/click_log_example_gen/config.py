@@ -8,6 +8,8 @@ from pydantic import Field, model_validator
 from schemas.section import Section
 
 Format = Literal["csv", "tsv", "json_lines", "parquet"]
+Header = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
+_HEADER = "the columns' names, of CSV and TSV without a header row"
 
 
 class Table(Section):
@@ -15,6 +17,7 @@ class Table(Section):
 
     files: str = Field(description="glob under the data folder")
     format: Format | None = Field(None, description="from the file names unless given")
+    header: Header | None = Field(None, description=_HEADER)
     key: str = Field(description="the table's key column")
     match: str = Field(
         description="the feature it is matched with (item_id, user_id; of a history, each value is mapped)"
@@ -62,6 +65,26 @@ class Split(Section):
         return self
 
 
+class Negatives(Section):
+    """Negatives for a log of positives only: items of the same shelf that the user had nothing to do with."""
+
+    per_positive: int = Field(4, ge=1, description="negatives for each positive item")
+    level: int | None = Field(
+        None, ge=1, description="the level of the category path that positive and negatives share, 1 the top; the "
+        "deepest unless given. Levels below it are taken out of the query's path: they would be the positive's own"
+    )  # fmt: skip
+    smoothing: float = Field(
+        0.75, ge=0, le=1, description="an item is drawn in proportion to its positives in the training split, to the "
+        "power of this; 0: all alike"
+    )  # fmt: skip
+    exclude: Literal["user", "request"] = Field(
+        "user", description="whose items are never drawn. user: all that the user had in the request's split or one "
+        "before it; a positive that the user had before goes to the quarantine, for its history would tell it from "
+        "any negative. request: those of the request alone"
+    )  # fmt: skip
+    seed: int = Field(1, ge=0, le=2**63 - 1)
+
+
 class DataConfig(Section):
     """Ingestion of a click log."""
 
@@ -77,6 +100,7 @@ class DataConfig(Section):
         "which is trained on (see `train.warm_start`) and part of the vocabularies, and by which nothing is judged",
     )
     format: Format | None = Field(None, description="from the file names unless given; .gz is unpacked")
+    header: Header | None = Field(None, description=_HEADER)
     layout: Literal["impressions", "requests"] = Field(
         "impressions", description="one row an impression, or one row a request with lists"
     )
@@ -95,6 +119,7 @@ class DataConfig(Section):
     tables: list[Table] = Field([], description="item and user tables to join")
     category_path: CategoryPath | None = None
     history: History = History()
+    negatives: Negatives | None = Field(None, description="sampled negatives, for a log of positives only")
     split: Split = Split()
     min_items: int = Field(2, ge=1, description="requests with fewer items go to the quarantine by rule")
     max_items: int = Field(200, ge=1, description="see `too_many_items`")

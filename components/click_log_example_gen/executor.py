@@ -20,6 +20,7 @@ from tfx.utils import proto_utils
 from components.click_log_example_gen import stages
 from components.click_log_example_gen.config import DataConfig
 from components.click_log_example_gen.joins import Lookup, prepare_table
+from components.click_log_example_gen.negatives import mark
 from components.click_log_example_gen.plan import Plan, check
 from components.click_log_example_gen.quarantine import SUMMARY, describe_reasons, failure, merge_reports
 from components.click_log_example_gen.sources import Source, check_files
@@ -50,7 +51,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
           output_dict:
             - examples: ``Split-<name>/data_tfrecord-*.gz``, a tf.Example a request, ordered by (timestamp,
               request_id) in a shard; which requests share a shard follows from a hash of the request (of the user,
-              if histories are built).
+              if histories are built or the user's items excluded from the negatives).
             - quarantine: ``rows-*.jsonl.gz``, a file for each file of the log with bad rows (``tables-*``: of a
               table), and ``summary.json`` as `quarantine.read_summary` describes.
           exec_properties:
@@ -198,6 +199,7 @@ def _summary(job: stages.Job, report: dict, tables: list[dict], seconds: float) 
     return {
         **{key: report.get(key, 0) for key in ("rows_read", "rows_in_requests", "rows_quarantined", "items_cut")},
         "reasons": describe_reasons(report.get("reasons", {})),
+        "negatives": _negatives(job, report),
         "tables": tables,
         "requests": {name: report.get("requests", {}).get(name, 0) for name in job.plan.splits},
         "items": {name: report.get("items", {}).get(name, 0) for name in job.plan.splits},
@@ -207,6 +209,17 @@ def _summary(job: stages.Job, report: dict, tables: list[dict], seconds: float) 
         },
         "seconds": round(seconds, 2),
         "files": [source.name for source in job.sources],
+    }
+
+
+def _negatives(job: stages.Job, report: dict) -> dict | None:
+    if job.plan.data.negatives is None:
+        return None
+    sampled = report.get("items_sampled", {})
+    return {
+        "mark": mark(job.plan),
+        "items_sampled": {name: sampled.get(name, 0) for name in job.plan.splits},
+        "requests_short": report.get("requests_short", 0),
     }
 
 

@@ -80,7 +80,7 @@ def _delimited_tables(source: Source, columns: list[str], repeated: frozenset[st
     wanted = [column for column in columns if column in names] or names[:1]
     schema = pa.schema([(name, pa.dictionary(pa.int32(), TEXT) if name in repeated else TEXT) for name in wanted])
     for lines in read_lines(source):
-        if lines.first == 1:
+        if lines.first == 1 and not source.header:
             lines = Lines(lines.data, 2, lines.starts[1:], lines.ends[1:])  # without the header
         yield _parse_delimited(source, lines, names, schema)
 

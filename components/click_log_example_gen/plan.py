@@ -126,6 +126,17 @@ class Plan:
         return feature is not None and bool(feature.roles & {"user_id", "history"})
 
     @property
+    def by_user(self) -> bool:
+        """Whether finishing a request takes all requests of its user."""
+        negatives = self.data.negatives
+        return bool(self.built_histories) or (negatives is not None and negatives.exclude == "user")
+
+    @property
+    def negatives_level(self) -> int:
+        """The level of the category path, from 1, that a positive shares with its sampled negatives."""
+        return self.data.negatives.level or len(self.schema.categories)
+
+    @property
     def splits(self) -> list[str]:
         """The names of the splits, in the configuration's order; that of older spans is the last."""
         split = self.data.split
@@ -191,6 +202,8 @@ def check(data: DataConfig, schema: LogSchema) -> None:
                 )
     _check_history(data, schema)
     _check_split(data, schema)
+    _check_headers(data)
+    _check_negatives(data, schema)
     if data.min_items > data.max_items:
         raise ValueError(
             f"`data.min_items` must be at most max_items={data.max_items}. Received: min_items={data.min_items}"
@@ -257,6 +270,45 @@ def _check_history(data: DataConfig, schema: LogSchema) -> None:
                 )
             if feature.name not in joined and schema[feature.options["of"]].scope != "item":
                 raise ValueError(f"`data.history.build`: {feature.name!r} must be a history of an item feature")
+
+
+def _check_headers(data: DataConfig) -> None:
+    headers = {"data.header": data.header} | {f"data.tables[{i}].header": t.header for i, t in enumerate(data.tables)}
+    for key, names in headers.items():
+        for i, name in enumerate(names or []):
+            if name in names[:i]:
+                raise ValueError(f"`{key}` names the column {name!r} twice")
+
+
+def _check_negatives(data: DataConfig, schema: LogSchema) -> None:
+    negatives = data.negatives
+    if negatives is None:
+        return
+    if data.layout != "impressions":
+        raise ValueError(
+            "`data.negatives` needs `data.layout: impressions`: a row of a list says what was shown with it"
+        )
+    if negatives.level is not None and negatives.level > len(schema.categories):
+        raise ValueError(
+            f"`data.negatives.level` must be in [1, {len(schema.categories)}], the schema's levels. "
+            f"Received: {negatives.level}"
+        )
+    if negatives.per_positive >= data.max_items:
+        raise ValueError(
+            f"`data.negatives.per_positive` must be below max_items={data.max_items}. "
+            f"Received: {negatives.per_positive}"
+        )
+    if negatives.exclude == "user" and schema.user_id is None:
+        raise ValueError(
+            "`data.negatives.exclude: user` needs a feature of role:user_id, and the schema has none; take "
+            "`exclude: request`"
+        )
+    for feature in schema.features:
+        if feature.roles & {"position", "weight"} and feature.name not in data.constants:
+            raise ValueError(
+                f"`data.negatives`: an item that is sampled was shown nowhere, so it has no {feature.name!r}; take it "
+                "out of the schema"
+            )
 
 
 def _check_split(data: DataConfig, schema: LogSchema) -> None:

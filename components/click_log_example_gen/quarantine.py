@@ -30,6 +30,7 @@ REASONS = {
     "duplicate_key": "rule",  # in a table: the key's first row is the one that counts
     "too_few_items": "rule",
     "too_many_items": "rule",
+    "repeated_item": "rule",  # where negatives are sampled: they are never what the user had before
     "items_cut": "note",  # the row stays in its request, some of its items do not
 }
 """Each reason's kind: `malformed` counts towards `max_bad_fraction`, `rule` is what the configuration asks to leave
@@ -164,6 +165,9 @@ def read_summary(uri: str) -> dict:
 
     Returns:
       {"rows_read", "rows_in_requests", "rows_quarantined", "items_cut": int,
+      "negatives": None, or where they are sampled {"mark": a sentence for whoever quotes a figure,
+      "items_sampled": {split: int} (part of `items`, and of no row), "requests_short": int (that got fewer than
+      `per_positive` asks for)},
       "reasons": {reason: {"kind", "rows", "examples": [file:line], "detail"}},
       "tables": [{"files", "rows_read", "rows_kept", "rows_quarantined", "reasons"}],
       "requests": {split: int}, "items": {split: int}, "labels": {label: {split: {"positive_items",

@@ -28,6 +28,8 @@ from components.click_log_example_gen.quarantine import SCHEMA, fault_table
 from components.click_log_example_gen.rows import FILE, ListRows, constant_column
 
 ROWS = "@rows"  # how many rows of the log a request was made of
+SHELVES = "@shelves"  # of each item, if negatives are sampled: the part of the category path they share
+ROW_FILES, ROW_LINES, ROW_ITEMS = "@row_files", "@row_lines", "@row_items"  # then also the rows, and their items
 TIME = "@time"  # of a row or an item: its own time, which may be later than its request's
 
 
@@ -238,11 +240,12 @@ class Requests:
     def apply_size_rules(self) -> None:
         """Takes out requests with too few items, and what is over the limit."""
         data, sizes = self.plan.data, self.sizes
-        self.drop_requests(
-            sizes < data.min_items,
-            "too_few_items",
-            lambda i: f"the request has {sizes[i]} items, `data.min_items` is {data.min_items}",
-        )
+        if data.negatives is None:  # or it is asked when they are there
+            self.drop_requests(
+                sizes < data.min_items,
+                "too_few_items",
+                lambda i: f"the request has {sizes[i]} items, `data.min_items` is {data.min_items}",
+            )
         sizes = self.sizes
         over = f"`data.max_items` is {data.max_items}"
         if data.too_many_items == "quarantine":
@@ -301,13 +304,11 @@ class Requests:
         else:
             levels = [one_array(self.request[name]) for name in names]
             self.request = self.request.drop(names)
-        above = None
-        for name, level in zip(names, levels, strict=True):
-            level = pc.fill_null(level, "")
-            if above is not None:
-                level = pc.if_else(pc.equal(level, ""), above, level)
+        if self.plan.data.negatives:
+            depth = self.plan.negatives_level
+            levels[depth:] = [pa.nulls(len(self), TEXT)] * (len(levels) - depth)
+        for name, level in zip(names, _downwards(levels), strict=True):
             self.request = self.request.append_column(name, level)
-            above = level
 
     def _candidates_path(self, depth: int) -> list[pa.Array]:
         """The most frequent path among each request's items, unknown ones aside; ties to the smaller name."""
@@ -328,8 +329,32 @@ class Requests:
         starts = np.cumsum(sizes) - sizes
         return [flat.take(pa.array(starts + i, mask=sizes <= i)) for i in range(depth)]
 
+    def _shelves(self) -> pa.Array:
+        """The shelf of each item: where it is known of the item itself, its own, and else its request's."""
+        depth = self.plan.negatives_level
+        if names := self.plan.candidates[:depth]:
+            levels = [one_array(self.item[name]) for name in names]
+        else:
+            names = [feature.name for feature in self.plan.schema.categories[:depth]]
+            levels = [one_array(self.request[name]).take(pa.array(self.owner)) for name in names]
+        return pc.binary_join_element_wise(*_downwards(levels), pa.scalar(UNIT, TEXT))
+
+    def _rows_of_items(self) -> dict[str, pa.Array]:
+        """The columns that sampling negatives needs besides."""
+        item_offsets = np.concatenate([[0], np.cumsum(self.sizes)])
+        order = np.argsort(self._row_owner, kind="stable")
+        item = self._row_owner[order]
+        request = self.owner[item]
+        offsets = np.concatenate([[0], np.cumsum(np.bincount(request, minlength=len(self)))])
+        return {
+            SHELVES: lists_of(item_offsets, self._shelves()),
+            ROW_FILES: lists_of(offsets, pa.array(self._file[order], pa.int32())),
+            ROW_LINES: lists_of(offsets, pa.array(self._line[order], pa.int64())),
+            ROW_ITEMS: lists_of(offsets, pa.array(item - item_offsets[request], pa.int64())),
+        }
+
     def table(self) -> pa.Table:
-        """The requests with FILE, LINE, ROWS, SPLIT if there is one, and their features.
+        """The requests with FILE, LINE, ROWS, SPLIT if there is one, and their features; also what negatives need.
 
         Request features as one value (int64, float32, large_string), item features as lists. Missing numbers are
         NaN, missing names "". A history that is read is a list, its last values; one that is built is not there.
@@ -337,6 +362,8 @@ class Requests:
         owner = self.owner[self._row_owner] if self._row_is_item else self._row_owner
         columns = {name: self.request[name] for name in (FILE, LINE, SPLIT) if name in self.request.column_names}
         columns[ROWS] = pa.array(np.bincount(owner, minlength=len(self)))
+        if self.plan.data.negatives:
+            columns |= self._rows_of_items()
         offsets = np.concatenate([[0], np.cumsum(self.sizes)])
         for feature in self.plan.schema.features:
             name = feature.name
@@ -356,6 +383,17 @@ class Requests:
         if missing:
             flat = pc.if_else(pc.is_in(flat, value_set=pa.array(missing, TEXT)), "", flat)
         return last_of(sizes, flat, self.plan.data.history.length)
+
+
+def _downwards(levels: Sequence[pa.Array]) -> list[pa.Array]:
+    """Levels in which one below the last known one repeats it."""
+    filled_levels: list[pa.Array] = []
+    for level in levels:
+        level = pc.fill_null(level, "")
+        if filled_levels:
+            level = pc.if_else(pc.equal(level, ""), filled_levels[-1], level)
+        filled_levels.append(level)
+    return filled_levels
 
 
 def events_schema(plan: Plan) -> pa.Schema:

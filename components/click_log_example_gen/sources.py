@@ -53,6 +53,7 @@ class Source:
       packed: whether it is gzipped.
       size: bytes on disk.
       earlier: whether it belongs to an older span than the newest.
+      header: the columns' names, of a file without a header row.
     """
 
     index: int
@@ -62,6 +63,7 @@ class Source:
     packed: bool
     size: int
     earlier: bool = False
+    header: tuple[str, ...] | None = None
 
     @property
     def delimiter(self) -> str:
@@ -74,11 +76,14 @@ class Source:
         return self.size * (5 if self.packed else 3 if self.format == "parquet" else 1)
 
 
-def find_sources(folder: str, pattern: str, format: Format | None, key: str = "data.files") -> list[Source]:
+def find_sources(
+    folder: str, pattern: str, format: Format | None, key: str = "data", header: list[str] | None = None
+) -> list[Source]:
     """The files that match a glob, sorted by name.
 
     Raises:
-      ValueError: if there is none, or a file's format is not known; names ``key``, the configuration's key.
+      ValueError: if there is none, a file's format is not known or has no use for ``header``; names the key below
+        ``key``, the configuration's section.
     """
     if not fileio.isdir(folder):
         raise ValueError(f"`data.path`: there is no folder {folder!r}")
@@ -89,8 +94,21 @@ def find_sources(folder: str, pattern: str, format: Format | None, key: str = "d
         raise ValueError(f"`data.path`: the folder {folder!r} cannot be read: {error}") from error
     if not paths:
         listed = ", ".join(there[:10]) + (", ..." if len(there) > 10 else "")
-        raise ValueError(f"`{key}`: no file matches {pattern!r} in {folder!r}, which holds: {listed or 'nothing'}")
-    return [_source(i, path, os.path.relpath(path, folder), format, key) for i, path in enumerate(paths)]
+        raise ValueError(
+            f"`{key}.files`: no file matches {pattern!r} in {folder!r}, which holds: {listed or 'nothing'}"
+        )
+    names = [os.path.relpath(path, folder) for path in paths]
+    found = [
+        _source(i, path, name, format, f"{key}.files") for i, (path, name) in enumerate(zip(paths, names, strict=True))
+    ]
+    if header is None:
+        return found
+    for source in found:
+        if source.format not in ("csv", "tsv"):
+            raise ValueError(
+                f"`{key}.header`: {source.path!r} is {source.format}, which names its columns; take it out"
+            )
+    return [dataclasses.replace(source, header=tuple(header)) for source in found]
 
 
 def _source(index: int, path: str, name: str, format: Format | None, key: str) -> Source:
@@ -281,6 +299,9 @@ def columns_of(source: Source) -> list[str]:
             if isinstance(row, dict):
                 keys |= dict.fromkeys(row)
         return list(keys)
+    if source.header:
+        _check_header(source, lines)
+        return list(source.header)
     if lines.too_long[0]:
         raise ValueError(f"{source.path}:1: the header is longer than {LINE_BYTES >> 20} MiB")
     try:
@@ -291,6 +312,17 @@ def columns_of(source: Source) -> list[str]:
             "ended by a newline"
         ) from error
     return _distinct(source, names)
+
+
+def _check_header(source: Source, lines: Lines) -> None:
+    """Refuses a `header` that fits none of the first lines; a single line that it does not fit is quarantined."""
+    plain = [line for i in range(min(len(lines), _SAMPLE_LINES)) if b'"' not in (line := lines[i])]
+    counts = [line.count(source.delimiter.encode()) + 1 for line in plain]
+    if counts and len(source.header) not in counts:
+        raise ValueError(
+            f"{source.path}:1: the line has {counts[0]} columns, but `header` of the configuration names "
+            f"{len(source.header)}: {', '.join(source.header[:_SHOWN_COLUMNS])}"
+        )
 
 
 def _distinct(source: Source, names: list[str]) -> list[str]:
@@ -336,7 +368,7 @@ def check_files(plan: Plan, folder: str, globs: list[str]) -> tuple[list[Source]
     """
     data, sources = plan.data, []
     for place, pattern in reversed(list(enumerate(globs))):  # files in order of time
-        for source in find_sources(folder, pattern, data.format):
+        for source in find_sources(folder, pattern, data.format, header=data.header):
             if any(source.path == other.path for other in sources):
                 raise ValueError(
                     f"`data.files`: {source.path!r} belongs to two spans; give the number a width ({{SPAN:4}}), or "
@@ -347,7 +379,7 @@ def check_files(plan: Plan, folder: str, globs: list[str]) -> tuple[list[Source]
     tables = []
     for i, table in enumerate(data.tables):
         key = f"data.tables[{i}]"
-        found = find_sources(folder, table.files, table.format, f"{key}.files")
+        found = find_sources(folder, table.files, table.format, key, table.header)
         columns = {column: f"`{key}.columns.{name}`" for name, column in table.columns.items()}
         check_columns(found, {table.key: f"`{key}.key`"} | columns)
         tables.append(found)

@@ -8,7 +8,11 @@ from components.click_log_example_gen.columns import one_array
 from components.click_log_example_gen.plan import SPLIT, Plan
 from models.config import EARLIER
 
-_KEYS = {"partition": "aislerank-shards", "split": "aislerank-splits"}  # of the hash; 16 characters each
+_KEYS = {
+    "partition": "aislerank-shards",
+    "split": "aislerank-splits",
+    "negatives": "aislerank-negats",
+}  # of the hash; 16 characters each
 
 
 def hash_of(names: pa.Array | pa.ChunkedArray, purpose: str) -> np.ndarray:

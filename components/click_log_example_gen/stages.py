@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import dataclasses
+import functools
 import itertools
 import json
 import logging
@@ -24,6 +25,7 @@ from components.click_log_example_gen.encode import encode_examples
 from components.click_log_example_gen.formats import LINE
 from components.click_log_example_gen.histories import build_histories
 from components.click_log_example_gen.joins import Lookup
+from components.click_log_example_gen.negatives import add_items, add_negatives, items_of
 from components.click_log_example_gen.plan import Plan
 from components.click_log_example_gen.quarantine import REASONS, merge_reports, write_rows
 from components.click_log_example_gen.requests import ROWS, build_requests, events_schema, is_history_join
@@ -69,6 +71,11 @@ class Job:
     def report_path(self) -> str:
         """Where the counts of all workers end up."""
         return os.path.join(self.staging, "report.json")
+
+    def split_of(self, requests: pa.Table, counts: tuple[np.ndarray, np.ndarray] | None) -> np.ndarray:
+        """int64 [requests], indices into `Plan.splits`; ``counts`` of the request times, if the split is by time."""
+        cuts = None if counts is None else time_cuts(*counts, list(self.plan.data.split.fractions.values()))
+        return split_of(self.plan, requests, cuts, self.is_earlier(requests))
 
     def is_earlier(self, requests: pa.Table) -> np.ndarray:
         """bool [requests], those that began in a file of an older span."""
@@ -119,7 +126,7 @@ class _Stage(beam.DoFn):
             yield part, spill.write(table)
 
     def _requests(self, rows: pa.Table | ListRows, spill: Spill) -> Iterator[Any]:
-        """Builds requests and sends them where they are finished: to the user's partition, if histories are built."""
+        """Builds requests and sends them where they are finished: to the user's partition, if `Plan.by_user`."""
         plan, partitions = self._job.plan, self._job.partitions
         if isinstance(rows, pa.Table):
             hashes = hash_of(one_array(rows[plan.schema.request_id.name]).unique(), "partition")
@@ -134,7 +141,7 @@ class _Stage(beam.DoFn):
         if plan.data.split.by == "time":
             times = requests[plan.schema.timestamp.name].to_numpy()
             yield TaggedOutput("times", count_times(times[~self._job.is_earlier(requests)]))
-        key = (plan.schema.user_id if plan.built_histories else plan.schema.request_id).name
+        key = (plan.schema.user_id if plan.by_user else plan.schema.request_id).name
         for part, table in _parts(requests, requests[key], partitions):
             yield TaggedOutput(REQUESTS, (part, (REQUESTS, spill.write(table))))
         if events is not None:
@@ -235,11 +242,50 @@ class ReadRequests(_Stage):
                 yield from self._requests(rows, spill)
 
 
-class WriteRequests(_Stage):
-    """(partition, (REQUESTS or EVENTS, place of a table)s) -> a report; writes one shard of each split."""
+class CountItems(_Stage):
+    """(partition, (REQUESTS or EVENTS, place of a table)s) -> (part of the items, place of a table of them)."""
 
-    def process(self, element: tuple[int, Iterable[tuple[str, Piece]]], counts=None) -> Iterator[dict]:
-        """Finishes one partition: histories, splits, tf.Examples. ``counts``: of the request times, see splits.py."""
+    def process(self, element: tuple[int, Iterable[tuple[str, Piece]]], counts=None) -> Iterator[tuple[int, Piece]]:
+        """Looks through one partition for items that can be sampled."""
+        plan, tables = self._job.plan, []
+        for requests in read_pieces(piece for kind, piece in element[1] if kind == REQUESTS):
+            tables.append(items_of(plan, requests, self._job.split_of(requests, counts)))
+        if tables:
+            items = add_items(plan.schema.item_id.name, tables)
+            with self._spill() as spill:
+                for part, table in _parts(items, items[plan.schema.item_id.name], self._job.partitions):
+                    yield part, spill.write(table)
+
+
+class AddItems(_Stage):
+    """(part of the items, places of tables of them) -> the place of one."""
+
+    def process(self, element: tuple[int, Iterable[Piece]]) -> Iterator[Piece]:
+        """Adds up one part."""
+        with self._spill() as spill:
+            place = spill.write(add_items(self._job.plan.schema.item_id.name, read_pieces(element[1])))
+        yield place
+
+
+class WriteRequests(_Stage):
+    """(partition, (REQUESTS or EVENTS, place of a table)s) -> a report; writes one shard of each split.
+
+    Where negatives are sampled, another output is `faults`, as of `BuildRequests`.
+    """
+
+    def process(
+        self,
+        element: tuple[int, Iterable[tuple[str, Piece]]],
+        counts=None,
+        items=(),
+    ) -> Iterator[Any]:
+        """Finishes one partition: histories, splits, negatives, tf.Examples.
+
+        Args:
+          element: the partition.
+          counts: of the request times, see splits.py.
+          items: the places of `AddItems`.
+        """
         part, pieces = element[0], list(element[1])
         tables = {kind: list(read_pieces(piece for k, piece in pieces if k == kind)) for kind in (REQUESTS, EVENTS)}
         if not tables[REQUESTS]:
@@ -256,8 +302,14 @@ class WriteRequests(_Stage):
             for name, values in built.items():
                 requests = requests.append_column(name, values)
         requests = self._join_histories(requests)
-        cuts = None if counts is None else time_cuts(*counts, list(plan.data.split.fractions.values()))
-        split = split_of(plan, requests, cuts, self._job.is_earlier(requests))
+        split = self._job.split_of(requests, counts)
+        if plan.data.negatives:
+            requests, split, faults, report = add_negatives(
+                plan, requests, split, _items(schema.item_id.name, tuple(sorted(items)))
+            )
+            yield report
+            with self._spill() as spill:
+                yield from self._faults(faults, spill)
         features = [feature.name for feature in schema.features]
         item_id = one_array(requests[schema.item_id.name])
         sizes = pc.list_value_length(item_id).to_numpy()
@@ -303,6 +355,12 @@ class WriteRequests(_Stage):
             for last in written:
                 last.result()
         fileio.rename(unfinished, path, overwrite=True)
+
+
+@functools.lru_cache(maxsize=1)
+def _items(item_id: str, places: tuple[Piece, ...]) -> pa.Table:
+    """The items of the whole log, once a process."""
+    return add_items(item_id, read_pieces(places))
 
 
 class WriteQuarantine(_Stage):
@@ -360,11 +418,16 @@ def build(pipeline: beam.Pipeline, job: Job) -> None:
     if job.plan.data.split.by == "time":
         counts["counts"] = beam.pvalue.AsSingleton(made["times"] | "CountTimes" >> beam.CombineGlobally(add_counts))
     grouped = made[REQUESTS] | "GroupRequests" >> beam.GroupByKey()
-    written = grouped | "WriteRequests" >> beam.ParDo(WriteRequests(job), **counts)
-    quarantined = (
-        made["faults"] | "GroupFaults" >> beam.GroupByKey() | "WriteQuarantine" >> beam.ParDo(WriteQuarantine(job))
-    )
-    report = (made["report"], again, written, quarantined) | "AllReports" >> beam.Flatten()
+    items = {}
+    if job.plan.data.negatives:
+        counted = grouped | "CountItems" >> beam.ParDo(CountItems(job), **counts)
+        added = counted | "GroupItems" >> beam.GroupByKey() | "AddItems" >> beam.ParDo(AddItems(job))
+        items["items"] = beam.pvalue.AsList(added)
+    writing = beam.ParDo(WriteRequests(job), **counts, **items).with_outputs("faults", main="report")
+    written = grouped | "WriteRequests" >> writing
+    faults = (made["faults"], written.faults) | "AllFaults" >> beam.Flatten()
+    quarantined = faults | "GroupFaults" >> beam.GroupByKey() | "WriteQuarantine" >> beam.ParDo(WriteQuarantine(job))
+    report = (made["report"], again, written.report, quarantined) | "AllReports" >> beam.Flatten()
     report = report | "AddReports" >> beam.CombineGlobally(merge_reports)
     _ = report | "WriteReport" >> beam.Map(_write_json, job.report_path)
 

@@ -1,16 +1,23 @@
 """The head of a log, file by file, as texts: what its schema is guessed from."""
 
 import collections
+import csv
 import dataclasses
+import fnmatch
 import gzip
 import json
 import pathlib
+import re
+from collections.abc import Sequence
 
 import pandas as pd
 import pyarrow.parquet
 
 _FORMATS = {".csv": "csv", ".tsv": "tsv", ".json": "json_lines", ".jsonl": "json_lines", ".parquet": "parquet"}
 _SEPARATORS = {"csv": ",", "tsv": "\t"}
+_LONGEST = 1 << 24  # characters of a first line
+_MOST_COLUMNS = 2000
+_MOST_CELLS = 20_000_000
 
 
 class Unreadable(ValueError):
@@ -25,6 +32,8 @@ class Sample:
       files: sorted by name.
       format: csv, tsv, json_lines or parquet.
       named: whether the format follows from the files' names.
+      header: the columns' names, of files without a header row; ``header_given``: by the user.
+      whole: whether these are all rows.
       rows: texts, pandas' NA where the file has nothing; lists of texts in columns that are lists in the file.
     """
 
@@ -32,6 +41,9 @@ class Sample:
     format: str
     named: bool
     rows: pd.DataFrame
+    header: tuple[str, ...] | None = None
+    header_given: bool = False
+    whole: bool = False
 
     @property
     def pattern(self) -> str:
@@ -45,25 +57,92 @@ class Sample:
         return f"{first[:head]}*{tails[0] if len(set(tails)) == 1 else ''}"
 
 
-def read_samples(log: pathlib.Path, rows: int) -> list[Sample]:
+def read_samples(log: pathlib.Path, rows: int, headers: Sequence[str] = ()) -> list[Sample]:
     """Samples of a file, or of a folder's files by their columns; the one with the most bytes first.
 
     Args:
       log: a file or a folder.
-      rows: about so many of each group of files.
+      rows: about so many of each group of files; fewer of those with very many columns.
+      headers: names for files without a header row, "a,b,c" for those of three columns, or "items*=a,b,c" for those
+        whose names match.
 
     Raises:
-      Unreadable: if there is no file, or a file is no log.
+      Unreadable: if there is no file, a file is no log, or a header fits none.
     """
     files = [log] if log.is_file() else sorted(path for path in log.glob("*") if _is_data(path))
     if not files:
         raise Unreadable(f"{log}: holds no file .csv, .tsv, .json, .jsonl (also with .gz), .parquet or .txt")
     groups = collections.defaultdict(list)
+    used: set[str] = set()
     for file in files:
         format, named = _format_of(file)
-        groups[format, named, tuple(_columns(file, format))].append(file)
-    found = [_sample(format, named, files, rows) for (format, named, _), files in groups.items()]
+        header = None
+        if format in _SEPARATORS:
+            names = first_line(file, format)
+            header = next((text for text in headers if _fits(text, file, names)), None)
+            used |= {header} - {None}
+            if header or _holds_values(names):
+                given = header.rpartition("=")[2].split(",") if header else None
+                names = given or [f"column_{i}" for i in range(1, len(names) + 1)]
+                groups[format, named, tuple(names), True, bool(given)].append(file)
+                continue
+            _check_names(file, names)
+        else:
+            names = _columns(file, format)
+        groups[format, named, tuple(names), False, False].append(file)
+    if unused := [text for text in headers if text not in used]:
+        raise Unreadable(
+            f"--header={unused[0]}: no CSV or TSV file in {log} has {len(unused[0].rpartition('=')[2].split(','))} "
+            "columns" + (" and such a name" if "=" in unused[0] else "")
+        )
+    found = [_sample(*key, files, rows) for key, files in groups.items()]
     return sorted(found, key=lambda sample: -sum(file.stat().st_size for file in sample.files))
+
+
+def _fits(header: str, file: pathlib.Path, names: list[str]) -> bool:
+    pattern, _, given = header.rpartition("=")
+    return len(given.split(",")) == len(names) and (not pattern or fnmatch.fnmatch(file.name, pattern))
+
+
+def first_line(path: pathlib.Path, format: str) -> list[str]:
+    """The values of the first line of a CSV or TSV file.
+
+    Raises:
+      Unreadable: if there is none, or it cannot be read.
+    """
+    try:
+        with _open(path) as file:
+            line = file.readline(_LONGEST)
+        if len(line) == _LONGEST:
+            raise Unreadable(f"{path}:1: the line is longer than {_LONGEST >> 20} MiB: this is no CSV or TSV")
+        if "\ufffd" in line or "\0" in line:
+            raise Unreadable(f"{path}:1: is not UTF-8; `iconv -f latin1 -t utf-8` makes it so, if it is Latin-1")
+        names = next(csv.reader([line.rstrip("\r\n")], delimiter=_SEPARATORS[format], strict=True), [])
+    except (OSError, EOFError, csv.Error) as error:
+        raise Unreadable(f"{path}:1: cannot be read: {error}") from error
+    if not names:
+        raise Unreadable(f"{path}: is empty, or its first line is")
+    if len(names) == 1 and (other := next((mark for mark in ";|\t," if line.count(mark) > 1), None)):
+        raise Unreadable(
+            f"{path}:1: is one column, {line[:80].strip()!r}: a {format} file is divided by "
+            f"{_SEPARATORS[format]!r}, not by {other!r}"
+        )
+    if len(names) > _MOST_COLUMNS:
+        raise Unreadable(
+            f"{path}:1: has {len(names):,} columns, and init looks at no more than {_MOST_COLUMNS:,}; leave out those "
+            "that are not to be read, or write the schema by hand (docs/your-own-log.md)"
+        )
+    return names
+
+
+def _holds_values(names: list[str]) -> bool:
+    """Whether a first line looks like a row: with a number, or a time."""
+    return any(re.fullmatch(r"-?\d+([.:/\- ]\d+)*", name.strip()) for name in names)
+
+
+def _check_names(path: pathlib.Path, names: list[str]) -> None:
+    if twice := [name for name, count in collections.Counter(names).items() if count > 1]:
+        raise Unreadable(f"{path}:1: the header names the column {twice[0]!r} twice; give one of the two another name")
 
 
 def _is_data(path: pathlib.Path) -> bool:
@@ -99,28 +178,20 @@ def _columns(path: pathlib.Path, format: str) -> list[str]:
                 return sorted({key for line, _ in zip(file, range(100), strict=False) for key in json.loads(line)})
             except (ValueError, TypeError) as error:
                 raise Unreadable(f"{path}: holds lines that are no JSON objects: {error}") from error
-    try:
-        names = list(pd.read_csv(path, sep=_SEPARATORS[format], nrows=0, dtype=str, encoding_errors="replace").columns)
-    except (ValueError, OSError, EOFError) as error:
-        raise Unreadable(f"{path}: cannot be read: {error}") from error
-    if any(_is_number(name.partition(".")[0]) for name in names):
-        raise Unreadable(
-            f"{path}:1: the first line must name the columns. It holds values: {', '.join(map(repr, names[:4]))}, ..."
-        )
-    return names
+    raise ValueError(f"{format} has no names of columns here")
 
 
-def _is_number(text: str) -> bool:
-    return text.removeprefix("-").isdigit()
-
-
-def _sample(format: str, named: bool, files: list[pathlib.Path], rows: int) -> Sample:
+def _sample(
+    format: str, named: bool, names: tuple[str, ...], headless: bool, given: bool, files: list[pathlib.Path], rows: int
+) -> Sample:
+    rows = max(1000, min(rows, _MOST_CELLS // max(1, len(names))))
     each = max(1, rows // len(files))
-    frame = pd.concat([_read(file, format, each) for file in files[:rows]], ignore_index=True)
-    return Sample(tuple(files), format, named, frame)
+    header = names if headless else None
+    frame = pd.concat([_read(file, format, each, header) for file in files[:rows]], ignore_index=True)
+    return Sample(tuple(files), format, named, frame, header, given, len(frame) < each)
 
 
-def _read(path: pathlib.Path, format: str, rows: int) -> pd.DataFrame:
+def _read(path: pathlib.Path, format: str, rows: int, header: tuple[str, ...] | None) -> pd.DataFrame:
     try:
         if format == "parquet":
             batch = next(pyarrow.parquet.ParquetFile(path).iter_batches(rows), None)
@@ -131,6 +202,9 @@ def _read(path: pathlib.Path, format: str, rows: int) -> pd.DataFrame:
         frame = pd.read_csv(
             path,
             sep=_SEPARATORS[format],
+            header=0 if header is None else None,
+            names=header,
+            index_col=False,
             dtype="string",
             keep_default_na=False,
             na_values=[""],
@@ -140,6 +214,12 @@ def _read(path: pathlib.Path, format: str, rows: int) -> pd.DataFrame:
         )
     except (ValueError, OSError, EOFError) as error:
         raise Unreadable(f"{path}: cannot be read: {error}") from error
+    broken = frame.apply(lambda column: column.str.contains("\ufffd", na=False)).any(axis=1).mean()
+    if broken > 0.05:
+        raise Unreadable(
+            f"{path}: {broken:.0%} of its rows are not UTF-8; `iconv -f latin1 -t utf-8` makes them so, if they are "
+            "Latin-1"
+        )
     return frame
 
 

@@ -4,7 +4,7 @@ import pathlib
 
 import yaml
 
-from pipeline.inspection.proposal import Feature, Proposal
+from pipeline.inspection.draft import Feature, Proposal
 
 _HEAD = """# {name}: written by `python -m pipeline init --log={log}`; read it, change it.
 # The grammar of the tags: schemas/reader.py.

@@ -25,6 +25,7 @@ def without_outcomes(data: DataConfig, schema: LogSchema) -> tuple[DataConfig, s
     * Labels, weights, positions and hidden features are not read, whether the log has them or not. (A hidden feature
       by which a table is joined or the category path is found is read.)
     * All requests are in one split, and none is left out but those longer than a model takes.
+    * No negatives are sampled.
     * Histories are not built, since there are no clicks to build them of: the log brings them, in columns (or fields)
       that are named like the features.
 
@@ -50,6 +51,7 @@ def without_outcomes(data: DataConfig, schema: LogSchema) -> tuple[DataConfig, s
         "missing": kept(data.missing),
         "grades": {},
         "tables": [table for table in tables if table.columns],
+        "negatives": None,
         "history": History(length=data.history.length),
         "window": 1,
         "split": Split(by="request", fractions={"all": 1.0}),

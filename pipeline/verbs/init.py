@@ -12,6 +12,12 @@ _NAME = flags.DEFINE_string("name", None, "init: of the files and of the run; th
 _SAMPLE_ROWS = flags.DEFINE_integer(
     "sample_rows", 200_000, "init: rows to look at in each kind of file.", lower_bound=10
 )
+_HEADER = flags.DEFINE_multi_string(
+    "header",
+    [],
+    "init: names of columns for files without a header row, a,b,c, for those of as many columns; or items*=a,b,c for "
+    "those whose names match; repeatable.",
+)
 
 
 def init() -> None:
@@ -35,7 +41,7 @@ def init() -> None:
     schema_path, config_path = folder / f"{name}.pbtxt", folder / f"{name}.yaml"
     try:
         check_free([schema_path, config_path])
-        proposal = propose(read_samples(log, _SAMPLE_ROWS.value))
+        proposal = propose(read_samples(log, _SAMPLE_ROWS.value, _HEADER.value))
     except (Unreadable, OSError) as error:
         raise Refused(str(error)) from error
     folder.mkdir(parents=True, exist_ok=True)

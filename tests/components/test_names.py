@@ -34,6 +34,7 @@ def test_names_are_shown_and_not_acted_on(name, shown):
         "metrics": metrics,
         "metrics_by_top_category": {name: metrics},
         "metrics_by": {},
+        "negatives": None,
     }
     Console(file=out, width=200).print(table(summary))
     assert f"│ {shown} " in out.getvalue()

@@ -6,8 +6,10 @@ import pathlib
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
+from components.click_log_example_gen.splits import time_cuts
 from pipeline.config import load_config
 from pipeline.inspection.proposal import propose
 from pipeline.inspection.sample import Unreadable, read_samples
@@ -17,9 +19,9 @@ from pipeline.simulate import simulate
 PROJECT = pathlib.Path(__file__).resolve().parents[2]
 
 
-def proposed(log: pathlib.Path, folder: pathlib.Path, rows: int = 10_000):
+def proposed(log: pathlib.Path, folder: pathlib.Path, rows: int = 10_000, headers: tuple[str, ...] = ()):
     """(configuration, schema, proposal), as a run would read what is written."""
-    found = propose(read_samples(log, rows))
+    found = propose(read_samples(log, rows, headers))
     (folder / "shop.pbtxt").write_text(write_schema(found, "shop", str(log)), encoding="utf-8")
     (folder / "shop.yaml").write_text(write_config(found, "shop", "shop.pbtxt", str(log)), encoding="utf-8")
     return *load_config(folder / "shop.yaml", data=str(log if log.is_dir() else log.parent)), found
@@ -99,19 +101,100 @@ def test_no_hierarchy_and_no_time_are_said(tmp_path):
     assert any("there is no time" in text for text in found.unsure)
 
 
+def baskets(folder: pathlib.Path, header: bool = True) -> None:
+    """Purchases of 30 households, two of them twice, and the products: ids are numbers, as those of households."""
+    (folder / "log").mkdir()
+    rows = [f"{i % 30 + 1},{i // 3},{i * 7 % 60 + 1},{1_600_000_000 + i}.0,{i % 9}" for i in range(300)]
+    names = ["household_id,basket_id,product_id,transaction_time,paid"] if header else []
+    (folder / "log" / "sales.csv").write_text("\n".join([*names, *rows]))
+    rows = [f"{i},d{i % 2},d{i % 2}c{i % 6},{i / 4},-1" for i in range(1, 61)]
+    names = ["product_id,department,product_category,weight,origin"] if header else []
+    (folder / "log" / "products.csv").write_text("\n".join([*names, *rows]))
+
+
+def test_purchases_alone_get_negatives_from_their_shelf(tmp_path):
+    baskets(tmp_path)
+    config, schema, found = proposed(tmp_path / "log", tmp_path)
+    data = config.data
+    assert data.columns["request_id"] == ["basket_id", "product_id"]
+    assert data.constants == {"purchase": 1}
+    assert data.negatives.per_positive == 4
+    assert data.negatives.level is None  # ten products in each product_category
+    assert data.negatives.exclude == "user"
+    [table] = data.tables
+    assert (table.files, table.match) == ("products.csv", "item_id")  # households have the same numbers
+    assert data.category_path.candidates == ["department", "product_category"]
+    assert [level.name for level in schema.categories] == ["category_1", "category_2"]
+    assert schema["paid"].scope == "item"
+    assert data.history.build
+    assert any("each row is taken for a positive" in text for text in found.unsure)
+    assert any("of the rows are of an item that their user had before" in text for text in found.unsure)
+
+
+def test_files_without_a_header_row(tmp_path):
+    baskets(tmp_path, header=False)
+    with pytest.raises(Unreadable, match=r"no header row: name its columns with --header=user_id,item_id"):
+        propose(read_samples(tmp_path / "log", 1000))
+    headers = (
+        "household_id,basket_id,product_id,time,paid",
+        "prod*=product_id,department,product_category,weight,origin",
+    )
+    config, _, found = proposed(tmp_path / "log", tmp_path, headers=headers[::-1])
+    assert config.data.header == headers[0].split(",")
+    assert config.data.tables[0].header == headers[1].partition("=")[2].split(",")
+    assert any("sales.csv has no header row: the names household_id" in text for text in found.unsure)
+    with pytest.raises(Unreadable, match=r"--header=a,b: no CSV or TSV file in .* has 2 columns"):
+        read_samples(tmp_path / "log", 1000, ("a,b",))
+
+
+def test_grades_without_a_zero_and_minus_one(tmp_path):
+    lines = ["user_id,item_id,event_type,day,cat,income"]
+    lines += [f"u{i // 20},i{i * 3 % 50},{i % 4 + 1},202606{i // 20 + 10},c{i % 7},{i % 5 - 1}" for i in range(160)]
+    (tmp_path / "log.csv").write_text("\n".join(lines))
+    config, _, found = proposed(tmp_path / "log.csv", tmp_path)
+    assert config.data.grades == {"event_type": {"1": 0, "2": 1, "3": 2, "4": 3}}
+    assert config.data.timestamp_format == "%Y%m%d"
+    fractions = list(config.data.split.fractions.values())
+    assert time_cuts(np.arange(8), np.ones(8), fractions).tolist() == [6, 7]  # of eight days, each undivided
+    assert config.data.missing == {"income": ["-1"]}
+    assert config.evaluation.max_calibration_error is None
+    assert any("are to judge a model by: too few" in text for text in found.unsure)
+
+
+WIDE = ",".join(f"c{i}" for i in range(10_000))
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("1,2,3\n4,5,6\n", r"log\.csv:1: the first line must name the columns. It holds values: '1', '2', '3'"),
-        ("request_id,price,click\nr1,2,0\nr1,3,1\n", "no column looks like the item's name"),
-        ("request_id,item_id,price\nr1,i1,2\nr1,i2,3\n", "no column looks like what became of an item"),
-        ("item_id,click\ni1,0\ni2,1\n", "no column groups the rows into requests"),
+        (b"", r"log\.csv: is empty"),
+        (b"\n1,2\n", "is empty, or its first line is"),
+        (b"1,2,3\n4,5,6\n", r"no column looks like the item's name \(column_1: 1 to 4, .*--header="),
+        (b"request_id,price,click\nr1,2,0\nr1,3,1\n", "no column looks like the item's name"),
+        (b"item_id,click\ni1,0\ni2,1\n", "no column groups the rows into requests"),
+        (b"item_id\ni1\ni2\n", "no column groups the rows into requests"),
+        (b"request_id;item_id;click\nr1;i1;0\n", "is one column, 'request_id;item_id;click': .* not by ';'"),
+        (b"request_id,item_id,item_id\nr1,i1,i2\n", r"log\.csv:1: the header names the column 'item_id' twice"),
+        ("request_id,item_id,größe\n".encode("latin1"), r"log\.csv:1: is not UTF-8; `iconv"),
+        ("request_id,item_id,click\nr1,schön,0\nr1,i2,1\n".encode("latin1"), "50% of its rows are not UTF-8"),
+        ("request_id,item_id,click\n".encode("utf-16"), "is not UTF-8"),
+        (WIDE.encode(), r"has 10,000 columns, and init looks at no more than 2,000"),
+        (b"x" * (1 << 25), "the line is longer than 16 MiB"),
+        (b"request_id,item_id,click\n", "holds no row"),
     ],
 )
 def test_what_is_no_log_is_refused(tmp_path, text, message):
-    (tmp_path / "log.csv").write_text(text)
+    (tmp_path / "log.csv").write_bytes(text)
     with pytest.raises(Unreadable, match=message):
         propose(read_samples(tmp_path / "log.csv", 100))
+
+
+def test_a_byte_order_mark_and_a_huge_line_do_not_hinder(tmp_path):
+    lines = ["\ufeffrequest_id,item_id,price,click", *(f"r{i // 4},i{i % 9},{i},{int(i % 4 == 0)}" for i in range(80))]
+    lines.insert(9, "r2," + "x" * (1 << 18) + ",1,0")
+    (tmp_path / "log.csv").write_text("\n".join(lines))
+    _, schema, _ = proposed(tmp_path / "log.csv", tmp_path)
+    assert schema.request_id.name == "request_id"
 
 
 def test_the_verb_writes_once_and_its_command_runs(tmp_path):

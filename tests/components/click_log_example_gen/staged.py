@@ -33,6 +33,7 @@ class Outcome:
         self.read, self.kept = report.get("rows_read", 0), report.get("rows_in_requests", 0)
         self.quarantined, self.cut = report.get("rows_quarantined", 0), report.get("items_cut", 0)
         self.reasons = {name: found["rows"] for name, found in report.get("reasons", {}).items()}
+        self.report = report
         self.items = sum(report.get("items", {}).values())
         self.bad = []
         for path in sorted(pathlib.Path(job.quarantine).glob("rows-*")):
@@ -93,8 +94,19 @@ def run_stages(job: stages.Job) -> dict:
         take(stages.BuildRequests(job).process(element))
     reports = [stages._count_repeated(part, stages._joined(hashes)) for part, hashes in grouped("built")]
     counts = add_counts(outputs["times"]) if job.plan.data.split.by == "time" else None
+    items = []
+    if job.plan.data.negatives:
+        counted = collections.defaultdict(list)
+        for element in grouped(stages.REQUESTS):
+            for part, place in stages.CountItems(job).process(element, counts):
+                counted[part].append(place)
+        items = [place for element in counted.items() for place in stages.AddItems(job).process(element)]
     for element in grouped(stages.REQUESTS):
-        reports += stages.WriteRequests(job).process(element, counts)
+        for result in stages.WriteRequests(job).process(element, counts, items):
+            if isinstance(result, TaggedOutput):
+                outputs[result.tag].append(result.value)
+            else:
+                reports.append(result)
     for element in grouped("faults"):
         reports += stages.WriteQuarantine(job).process(element)
     return merge_reports(outputs["report"] + reports)

@@ -54,8 +54,8 @@ def _text(value):
     return '"' + text.replace('"', '""') + '"' if '"' in text or "," in text else text
 
 
-def _delimited(delimiter, end="\n", bom="", last=True):
-    lines = [delimiter.join(map(_text, row)) for row in [COLUMNS, *ROWS]]
+def _delimited(delimiter, end="\n", bom="", last=True, header=True):
+    lines = [delimiter.join(map(_text, row)) for row in [COLUMNS, *ROWS][not header :]]
     return (bom + end.join(lines) + (end if last else "")).encode()
 
 
@@ -93,6 +93,25 @@ def test_golden_requests(ingest, tmp_path, kind):
     assert (result.summary["rows_read"], result.summary["rows_in_requests"]) == (4, 4)
     assert result.summary["items"] == {"train": 2, "test": 2}
     assert artifact_utils.decode_split_names(result.artifact.split_names) == ["train", "test"]
+
+
+def test_without_a_header_row(ingest, tmp_path, monkeypatch):
+    """In small chunks: the first row is data in the first of them, and only there could it be taken for a header."""
+    monkeypatch.setattr("components.click_log_example_gen.sources.read_lines.__defaults__", (40,))
+    tables = [{"files": "brands", "format": "tsv", "header": ["name", "to"], "key": "name", "match": "item_id",
+               "columns": {"brand": "to"}}]  # fmt: skip
+    (tmp_path / "log" / "brands").write_text('i1\tacme\ni3\t"the ""best"", one"\n')
+    for kind, delimiter in (("csv", ","), ("tsv", "\t")):
+        (tmp_path / "log" / "log").write_bytes(_delimited(delimiter, bom="\ufeff", header=False))
+        result = ingest(grades=GRADES, files="log", format=kind, header=COLUMNS)
+        assert same(result.all, GOLDEN)
+        columns = [name.replace("brand", "maker") for name in COLUMNS]
+        result = ingest(grades=GRADES, files="log", format=kind, header=columns, tables=tables)
+        assert result.all["q2"]["brand"] == ["acme", 'the "best", one']
+    (tmp_path / "log" / "log").write_bytes(b"one column too few\n" + _delimited(",", header=False))
+    result = ingest(grades=GRADES, files="log", format="csv", header=COLUMNS, max_bad_fraction=0.3)
+    assert same(result.all, GOLDEN)
+    assert [(row["line"], row["reason"]) for row in result.bad] == [(1, "wrong_column_count")]
 
 
 def test_same_log_same_bytes(ingest, tmp_path):
@@ -142,6 +161,13 @@ def test_columns_are_renamed_joined_and_named_by_row(ingest, tmp_path):
     [
         ({"files": "*.tsv"}, r"`data.files`: no file matches '\*.tsv' .*log.csv"),
         ({"columns": {"brand": "maker"}}, "no column 'maker' for the feature 'brand'. Columns there: request_id, "),
+        ({"header": ["a", "b"]}, "log.csv:1: the line has 11 columns, but `header` of the configuration names 2: a, b"),
+        ({"header": ["a", "a"]}, "`data.header` names the column 'a' twice"),
+        (
+            {"header": ["a"], "format": "json_lines"},
+            "`data.header`: '.*log.csv' is json_lines, which names its columns",
+        ),
+        ({"header": []}, "at least 1 item"),
         ({"columns": {"colour": "brand"}}, "`data.columns`: the schema has no 'colour' here. Allowed: "),
         ({"grades": {"price": {"a": 1}}}, "`data.grades`: the schema has no 'price' here. Allowed: click"),
         ({"grades": {"click": {"a": 3}}}, r"`data.grades.click.a` must be in the label's range \[0, 2\]"),
