@@ -48,6 +48,7 @@ cat >"$part/fonts.conf" <<XML
 <fontconfig>
   <dir>$folder/fonts</dir>
   <dir>/usr/share/fonts</dir>
+  <dir prefix="xdg">fonts</dir>
   <cachedir>$folder/cache</cachedir>
   <alias><family>system-ui</family><prefer><family>Open Sans</family></prefer></alias>
   <alias><family>sans-serif</family><prefer><family>Open Sans</family></prefer></alias>

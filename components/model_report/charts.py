@@ -78,7 +78,7 @@ def data(rows: Sequence[Mapping]) -> alt.InlineData:
 
 def named_axis(**options: object) -> alt.Axis:
     """An axis of `key`s."""
-    return alt.Axis(**{"labelExpr": _NAME, "title": None, "ticks": False, "domain": False} | options)
+    return alt.Axis(**{"labelExpr": _NAME, "title": None, "ticks": False, "domain": False, "labelPadding": 6} | options)
 
 
 def bars(rows: Sequence[Mapping], title: str, description: str, form: str = ",.3~r") -> dict:
@@ -203,34 +203,43 @@ def lines(
     """Lines over a quantity.
 
     Args:
-      rows: ``x``, ``y``, ``series``.
+      rows: ``x``, ``y``, ``series``, and ``line`` where a series has several, of one colour.
       x, y: titles, or "".
       description: for those who cannot see it.
       series: in the order of the colours, where charts next to each other do not all have all of them.
       form: of the values, d3's.
       height: of the chart.
     """
-    by_series: dict[str, list[Mapping]] = {name: [] for name in series}
+    rows = [{"line": row["series"], **row} for row in rows]
+    series = list(dict.fromkeys([*series, *(row["series"] for row in rows)]))
+    colours = [COLOURS[place % len(COLOURS)] for place in range(len(series))]
+    by_line: dict[tuple[str, str], list[Mapping]] = {}
     for row in rows:
-        by_series.setdefault(row["series"], []).append(row)
-    colours = [COLOURS[place % len(COLOURS)] for place in range(len(by_series))]
+        by_line.setdefault((row["series"], row["line"]), []).append(row)
+    many_lines = len(by_line) > 2 * len(series)
 
     def base(shown: Sequence[Mapping]) -> alt.Chart:
         return alt.Chart(data(shown)).encode(
-            x=alt.X("x:Q", title=x or None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=4, grid=False)),
+            x=alt.X(
+                "x:Q",
+                title=x or None,
+                scale=alt.Scale(zero=False),
+                axis=alt.Axis(tickCount=4, grid=False, labelSeparation=10),
+            ),
             y=alt.Y("y:Q", title=y or None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=4)),
-            color=alt.Color("series:N", scale=alt.Scale(domain=list(by_series), range=colours), legend=None),
+            color=alt.Color("series:N", scale=alt.Scale(domain=series, range=colours), legend=None),
+            detail="line:N",
             tooltip=[
-                alt.Tooltip("series:N", title="series"),
+                alt.Tooltip("line:N", title="line"),
                 alt.Tooltip("x:Q", title=x or "x", format=","),
                 alt.Tooltip("y:Q", title=y or "value", format=form),
             ],
         )
 
     # Few points are shown as such; of many, the one that the mouse is at.
-    few = [row for found in by_series.values() if len(found) <= _FEW for row in found]
-    many = [row for found in by_series.values() if len(found) > _FEW for row in found]
-    layers = [base(rows).mark_line()]
+    few = [row for found in by_line.values() if len(found) <= _FEW for row in found]
+    many = [row for found in by_line.values() if len(found) > _FEW for row in found]
+    layers = [base(rows).mark_line(strokeWidth=1.25, opacity=0.7) if many_lines else base(rows).mark_line()]
     layers += [base(few).mark_point(filled=True, size=28, opacity=1)] if few else []
     layers += [base(many).mark_point(filled=True, size=60, opacity=0)] if many else []
     return spec(alt.layer(*layers).properties(width="container", height=height), description)

@@ -17,10 +17,10 @@ import vl_convert
 from markupsafe import Markup
 
 from components.model_report.charts import CONFIG
+from components.model_report.words import DASH, figure, number, percent, seconds, signed, words
 from components.names import one_line, printable
 
 TEMPLATES = pathlib.Path(__file__).parent / "templates"
-DASH = "–"
 
 
 def document(
@@ -81,50 +81,9 @@ def script_json(value: object) -> Markup:
     return Markup(text)
 
 
-def number(value: float | None, digits: int = 0) -> str:
-    """1234.5 as ``1,234.5``; a dash for None and NaN."""
-    return DASH if value is None or not math.isfinite(value) else f"{value:,.{digits}f}"
-
-
-def signed(value: float | None, digits: int = 4) -> str:
-    """A difference with its sign, a minus that is as wide as a plus."""
-    return DASH if value is None or not math.isfinite(value) else f"{value:+,.{digits}f}".replace("-", "−")
-
-
-def percent(value: float | None, digits: int = 1) -> str:
-    """0.123 as ``12.3 %``."""
-    return DASH if value is None or not math.isfinite(value) else f"{100 * value:,.{digits}f} %"
-
-
-def seconds(value: float | None) -> str:
-    """Seconds as somebody would say them: ``0.42 s``, ``12 s``, ``3 min 20 s``."""
-    if value is None or not math.isfinite(value):
-        return DASH
-    if value < 60:
-        return f"{value:.2g} s" if value < 10 else f"{value:.0f} s"
-    minutes, rest = divmod(round(value), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
-
-
 def share(value: float, axis: Mapping[str, float]) -> float:
     """Where a value stands between an axis' ``low`` and ``high``, from 0 to 1."""
     return round(min(1, max(0, (value - axis["low"]) / ((axis["high"] - axis["low"]) or 1))), 4)
-
-
-def figure(value: object) -> object:
-    """A figure of unknown size with as many digits as it takes; anything else as it is."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return value
-    if isinstance(value, int):
-        return number(value)
-    return number(value, 0 if abs(value) >= 100 else 2 if abs(value) >= 1 else 4)
-
-
-def words(name: str) -> str:
-    """The name of a quantity as it is said."""
-    known = {"auc": "AUC", "ndcg": "NDCG", "mrr": "MRR", "hsc": "HSC"}
-    return " ".join(known.get(part, part) for part in name.replace("/", ", ").split("_"))
 
 
 def _shown(value: object) -> object:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from components.model_report import page_charts
-from components.model_report.content import Category, Estimate, ReportContent
+from components.model_report.content import Category, Estimate, Metric, ReportContent
 from components.model_report.html import TEMPLATES, document
 
 _METRICS = {
@@ -23,7 +23,9 @@ def render(content: ReportContent) -> str:
     It fetches nothing, and runs no script but its own; names and texts of the content may be hostile.
     """
     charts = page_charts.charts(content)
-    overall = _metric(content, "session_auc")
+    auc = next((metric for metric in content.headline.metrics if metric.name == "session_auc"), None)
+    if auc and auc.model.value is None:
+        auc = None
     return document(
         TEMPLATES / "report.html.j2",
         title=content.name,
@@ -32,13 +34,12 @@ def render(content: ReportContent) -> str:
         scripts=[TEMPLATES / "categories.js", TEMPLATES / "gates.js"],
         content=content,
         sections=_SECTIONS,
-        overall=overall,
+        auc=auc,
         metric_words=_METRICS,
-        hero_axis=_hero_axis(content),
-        axis=interval_axis(_slices(content), overall.value if overall else None),
-        charts_present=dict.fromkeys(charts, True),
+        hero_axis=_hero_axis(auc),
+        axis=interval_axis(_slices(content), auc.model.value if auc else None),
         heights={name: page_charts.height(spec) for name, spec in charts.items()},
-        curves=page_charts.curve_names(content.curves),
+        curves=list(page_charts.curves(content.curves)),
         widths=page_charts.widths(content),
         splits=list(dict.fromkeys(curve.split for curve in content.curves)),
     )
@@ -82,16 +83,11 @@ def interval_axis(estimates: Sequence[Estimate], line: float | None) -> dict[str
     return {"low": max(0.0, round(low - 0.005, 2)), "high": min(1.0, round(high + 0.005, 2)), "line": line}
 
 
-def _hero_axis(content: ReportContent) -> dict[str, float | None]:
-    metrics = [metric for metric in content.headline.metrics if metric.name == "session_auc"]
-    shown = [part for m in metrics for part in (m.model, m.baseline, m.popularity) if part and part.value is not None]
-    ends = [end for e in shown for end in (e.value, e.low, e.high) if end is not None]
-    low, high = min(ends, default=0.0) - 0.02, max(ends, default=1.0) + 0.02
-    return {"low": low, "high": high, "line": metrics[0].model.value if metrics else None}
-
-
-def _metric(content: ReportContent, name: str) -> Estimate | None:
-    return next((metric.model for metric in content.headline.metrics if metric.name == name), None)
+def _hero_axis(metric: Metric | None) -> dict[str, float | None]:
+    rankings = (metric.model, metric.baseline, metric.popularity) if metric else ()
+    ends = [end for e in rankings if e for end in (e.value, e.low, e.high) if end is not None]
+    line = metric.model.value if metric else None
+    return {"low": min(ends, default=0.0) - 0.02, "high": max(ends, default=1.0) + 0.02, "line": line}
 
 
 def _slices(content: ReportContent) -> list[Estimate]:
@@ -104,8 +100,9 @@ def _table(content: ReportContent) -> dict:
     categories = content.categories
     columns = {
         name: [getattr(category, name) for category in categories]
-        for name in ("name", "level", "parent", "requests", "test_requests", "judged_requests", "items")
+        for name in ("level", "parent", "requests", "test_requests", "judged_requests", "items")
     }
+    columns["name"] = [category.name or "(no name)" for category in categories]
     for name in ("session_auc", "ndcg_at_10", "calibration", "change"):
         columns[name] = [_rounded(getattr(category, name)) for category in categories]
     columns["click_rate"] = [_round(category.click_rate, 5) for category in categories]

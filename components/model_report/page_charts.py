@@ -1,12 +1,16 @@
 """The charts of ModelReport's page."""
 
+import math
+import re
 from collections.abc import Sequence
 
 import altair as alt
 
 from components.model_report import charts as c
 from components.model_report.content import Curve, Estimate, ReportContent
+from components.model_report.words import number, words
 
+_EXPERT = re.compile(r"/expert_(\d+)$")
 _MOST_STEPS = 200
 _MOST_NUMBERS = 12
 
@@ -31,8 +35,8 @@ def charts(content: ReportContent) -> dict[str, dict]:
     if content.positions:
         made["positions"] = _positions(content)
     splits = list(dict.fromkeys(curve.split for curve in content.curves))
-    for name, found in curves(content.curves).items():
-        made[f"curve-{name}"] = _curve(name, found, splits)
+    for title, found in curves(content.curves).items():
+        made[f"curve: {title}"] = _curve(title, found, splits)
     if content.seconds:
         rows = [{"name": name, "value": value} for name, value in content.seconds.items()]
         made["times"] = c.bars(rows, "seconds", "Seconds that each component took, in the order of the run.")
@@ -45,23 +49,18 @@ def height(spec: dict) -> int:
 
 
 def curves(found: Sequence[Curve]) -> dict[str, list[Curve]]:
-    """Curves by quantity: those of the splits together; session AUC and the whole loss first."""
-    by_name: dict[str, list[Curve]] = {}
-    for curve in found:
-        by_name.setdefault(curve.name.split("/", 1)[-1], []).append(curve)
-    return dict(sorted(by_name.items(), key=lambda item: (item[0] != "session_auc", item[0] != "loss")))
-
-
-def curve_names(found: Sequence[Curve]) -> list[str]:
-    """Of the quantities that have a chart."""
-    return list(curves(found))
+    """Curves by the titles of their charts: splits together, experts together; what was judged by comes first."""
+    by_title: dict[str, list[Curve]] = {}
+    for curve in sorted(found, key=lambda curve: _order(_quantity(curve))):
+        by_title.setdefault(_quantity(curve), []).append(curve)
+    return {words(title.removeprefix("loss/")): found for title, found in by_title.items()}
 
 
 def widths(content: ReportContent) -> dict[str, int]:
     """Below which width a chart scrolls."""
     experts = len(content.experts.distance) if content.experts else 0
     return {
-        "matrix": 30 + 30 * experts,
+        "matrix": 30 + (30 if experts <= _MOST_NUMBERS else 22) * experts,
         "importance": 190 + 34 * len(content.importance.top_categories) if content.importance else 0,
     }
 
@@ -72,12 +71,16 @@ def _gates() -> dict:
         alt.Tooltip("name:N", title="category"),
         alt.Tooltip("expert:N", title="expert"),
         alt.Tooltip("value:Q", title="weight", format=".3f"),
+        alt.Tooltip("of:N", title="of"),
     ]
     return c.matrix([], "Weights of the experts by category.", top=1.0, tooltip=tooltip, cell=20)
 
 
 def _map() -> dict:
     picked = alt.param(name="picked", value=-1)
+    # Without shift, the wheel and the finger scroll the page.
+    drag = "[pointerdown[event.shiftKey], window:pointerup] > window:pointermove!"
+    moved = alt.selection_interval(bind="scales", zoom="wheel![event.shiftKey]", translate=drag)
     strength = alt.condition("picked < 0 || picked == datum.top", alt.value(0.85), alt.value(0.08))
     axis = alt.Axis(labels=False, ticks=False, title=None, grid=False, domain=False)
     chart = (
@@ -88,7 +91,7 @@ def _map() -> dict:
             y=alt.Y("y:Q", axis=axis, scale=alt.Scale(zero=False)),
             color=alt.Color("colour:N", scale=None, legend=None),
             shape=alt.Shape("shape:N", scale=None, legend=None),
-            size=alt.Size("requests:Q", scale=alt.Scale(type="sqrt", range=[18, 400]), legend=None),
+            size=alt.Size("requests:Q", scale=alt.Scale(type="sqrt", range=[20, 200]), legend=None),
             opacity=strength,
             tooltip=[
                 alt.Tooltip("name:N", title="category"),
@@ -97,7 +100,7 @@ def _map() -> dict:
                 alt.Tooltip("experts:N", title="experts"),
             ],
         )
-        .add_params(picked)
+        .add_params(picked, moved)
     )
     made = chart.properties(width="container", height=400)
     return c.spec(made, "Categories by their gate: those that use the same experts are close to each other.")
@@ -131,14 +134,15 @@ def _utilisation(content: ReportContent) -> dict:
 
 
 def _matrix(values: Sequence[Sequence[float | None]], title: str, top: float | None = None) -> dict:
-    present = [abs(value) for line in values for value in line if value is not None]
+    most = top or max((abs(value) for line in values for value in line if value is not None), default=0) or 1.0
+    digits = 2 if top else max(0, 1 - math.floor(math.log10(most)))
     rows = [
         {
             "x": c.key(column, str(column + 1)),
             "y": c.key(row, str(row + 1)),
             "pair": f"expert {row + 1} and {column + 1}",
             "value": value,
-            "text": "–" if value is None else f"{value:.2g}" if top is None else f"{value:.2f}",
+            "text": number(value, digits).replace("-", "−"),
         }
         for row, line in enumerate(values)
         for column, value in enumerate(line)
@@ -146,7 +150,7 @@ def _matrix(values: Sequence[Sequence[float | None]], title: str, top: float | N
     return c.matrix(
         rows,
         f"{title}, as a heat map",
-        top=top or max(present, default=1.0) or 1.0,
+        top=most,
         tooltip=[alt.Tooltip("pair:N", title="pair"), alt.Tooltip("value:Q", title=title, format=".4~f")],
         numbers="text" if len(values) <= _MOST_NUMBERS else None,
     )
@@ -243,14 +247,26 @@ def _positions(content: ReportContent) -> dict:
     return c.spec(made, "Click rate and mean score by position.")
 
 
-def _curve(name: str, found: Sequence[Curve], splits: Sequence[str]) -> dict:
+def _quantity(curve: Curve) -> str:
+    """``train/gate/active/expert_3`` as ``gate/active/by expert``."""
+    return _EXPERT.sub("/by expert", curve.name.split("/", 1)[-1])
+
+
+def _order(quantity: str) -> int:
+    return [quantity == "session_auc", "loss" in quantity, not quantity.startswith("gate/"), True].index(True)
+
+
+def _curve(title: str, found: Sequence[Curve], splits: Sequence[str]) -> dict:
     rows = []
     for curve in found:
+        expert = _EXPERT.search(curve.name)
         points = [(step, value) for step, value in zip(curve.steps, curve.values, strict=True) if value is not None]
         every = -(-len(points) // _MOST_STEPS) or 1
         # Thinned from the end: where the training came to is what one looks for.
-        rows += [{"x": x, "y": y, "series": curve.split} for x, y in points[::-1][::every][::-1]]
-    return c.lines(rows, "", "", f"{name} over the steps of the training, by split.", series=splits)
+        kept = points[::-1][::every][::-1]
+        what = f"expert {int(expert[1]) + 1}" if expert else curve.split
+        rows += [{"x": x, "y": y, "series": curve.split, "line": what} for x, y in kept]
+    return c.lines(rows, "", "", f"{title} over the steps of the training.", series=splits)
 
 
 def _ends(estimate: Estimate) -> dict[str, float | None]:

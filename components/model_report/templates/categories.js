@@ -42,7 +42,7 @@
   }
 
   function bar(estimate) {
-    if (!estimate) return dash;
+    if (!estimate) return "";
     const share = (x) => Math.min(1, Math.max(0, (x - axis.low) / (axis.high - axis.low || 1)));
     const [middle, low, high] = [estimate[0], estimate[1] ?? estimate[0], estimate[2] ?? estimate[0]];
     const side = axis.line === null ? "" : low > axis.line ? " above" : high < axis.line ? " below" : "";

@@ -6,6 +6,7 @@
   const { element } = report;
   const MOST_ROWS = 150;
   const ROW = 20;
+  const MANY = 600; // points on the map, from which on they are drawn smaller, and on top of each other
   const UNIT = 10000; // weights are whole ten-thousandths
   const count = c.name.length;
   const top = c.parent.map((parent) => parent);
@@ -50,7 +51,7 @@
       return gate.map((weight, e) => {
         most = Math.max(most, weight / UNIT);
         const expert = String(e + 1);
-        return { x: key(e, expert), y: key(row, label), name: c.name[node], expert: c.gate[node] ? expert : `${expert}, mean of those below`, value: weight / UNIT };
+        return { x: key(e, expert), y: key(row, label), name: c.name[node], expert, value: weight / UNIT, of: c.gate[node] ? "the category itself" : "mean of those below" };
       });
     });
     document.getElementById("gate-top").textContent = most.toFixed(2);
@@ -67,11 +68,30 @@
   const look = new Map(tops.map((node, i) => [node, { colour: `var(--series-${i % 8 + 1})`, shape: shapes[Math.floor(i / 8) % shapes.length] }]));
   const strongest = (gate) => gate.map((weight, e) => [weight / UNIT, e + 1]).sort((a, b) => b[0] - a[0]).slice(0, 3)
     .filter(([weight]) => weight > 0).map(([weight, e]) => `${e}: ${weight.toFixed(2)}`).join(", ");
+  // Categories with the same gate would lie on top of each other: they are laid around their place in a spiral.
+  const spread = (nodes) => {
+    const ends = (values) => [Math.min(...values), Math.max(...values)];
+    const [[left, right], [low, high]] = [ends(nodes.map((node) => c.x[node])), ends(nodes.map((node) => c.y[node]))];
+    const [wide, tall] = [(right - left) / 45 || 1, (high - low) / 40 || 1];
+    const heaps = [];
+    return new Map(nodes.map((node) => {
+      let heap = heaps.find(({ x, y }) => Math.hypot((c.x[node] - x) / wide, (c.y[node] - y) / tall) < 1);
+      if (!heap) heaps.push(heap = { x: c.x[node], y: c.y[node], count: 0 });
+      const [radius, angle] = [0.8 * Math.sqrt(heap.count), 2.4 * heap.count];
+      heap.count += 1;
+      return [node, { x: heap.x + radius * wide * Math.cos(angle), y: heap.y + radius * tall * Math.sin(angle) }];
+    }));
+  };
   report.prepare.map = (spec) => {
+    // The small stand before the large.
+    const nodes = gated.filter((node) => c.x[node] !== null).sort((a, b) => c.requests[b] - c.requests[a]);
+    const many = nodes.length > MANY;
+    const places = many ? null : spread(nodes);
+    if (many) spec.encoding.size.scale.range = [6, 140];
     spec.data = {
-      values: gated.filter((node) => c.x[node] !== null).map((node) => ({
-        x: c.x[node], y: c.y[node], name: c.name[node], in: c.name[top[node]], top: top[node], requests: c.requests[node],
-        experts: strongest(c.gate[node]), ...look.get(top[node]),
+      values: nodes.map((node) => ({
+        x: c.x[node], y: c.y[node], ...places?.get(node), name: c.name[node], in: c.name[top[node]], top: top[node],
+        requests: c.requests[node], experts: strongest(c.gate[node]), ...look.get(top[node]),
       })),
     };
     return spec;

@@ -62,7 +62,7 @@ const report = (() => {
     drawing[name] = vegaEmbed(place, spec, {
       actions: false, ast: true, config: { ...state.charts.config, font: getComputedStyle(document.body).fontFamily }, defaultStyle: false, mode: "vega-lite", renderer: "svg",
       tooltip: hover,
-    }).then(({ view }) => { state.views[name] = view; place.dataset.drawn = ""; });
+    }).then(({ view }) => { state.views[name] = view; place.dataset.drawn = ""; place.style.minHeight = ""; });
     return drawing[name];
   };
   const drawOnce = (name) => drawing[name] || state.draw(name);

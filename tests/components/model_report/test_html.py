@@ -3,7 +3,8 @@ import math
 
 import pytest
 
-from components.model_report.html import number, percent, script_json, seconds, signed
+from components.model_report.html import script_json
+from components.model_report.words import number, percent, seconds, signed
 
 
 def test_json_in_a_script_neither_ends_it_nor_breaks_the_parser():
