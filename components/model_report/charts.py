@@ -96,7 +96,7 @@ def bars(rows: Sequence[Mapping], title: str, description: str, form: str = ",.3
     base = alt.Chart(data(rows)).encode(
         y=alt.Y("key:N", sort=None, axis=named_axis()),
         # Room for the figure at the end of the longest bar.
-        x=alt.X("value:Q", title=None, scale=alt.Scale(domain=[0, most * 1.12 or 1], nice=False), axis=None),
+        x=alt.X("value:Q", title=None, scale=alt.Scale(domain=[0, most * 1.2 or 1], nice=False), axis=None),
         tooltip=[
             alt.Tooltip("name:N", title="name"),
             alt.Tooltip("value:Q", title=title, format=form),

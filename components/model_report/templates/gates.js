@@ -4,8 +4,8 @@
 (() => {
   const { categories: c, experts } = report.data;
   const { element } = report;
-  const MOST_ROWS = 150;
-  const ROW = 20;
+  const MOST_ROWS = 250;
+  const FEW_ROWS = 60; // up to which they are tall
   const MANY = 600; // points on the map, from which on they are drawn smaller, and on top of each other
   const UNIT = 10000; // weights are whole ten-thousandths
   const count = c.name.length;
@@ -56,7 +56,7 @@
     });
     document.getElementById("gate-top").textContent = most.toFixed(2);
     spec.data = { values };
-    spec.height = rows.length * ROW;
+    spec.height = rows.length * (rows.length > FEW_ROWS ? 14 : 20);
     spec.layer[0].encoding.fillOpacity.scale.domain = [0, most || 1];
     return spec;
   };
