@@ -61,7 +61,7 @@ def widths(content: ReportContent) -> dict[str, int]:
     experts = len(content.experts.distance) if content.experts else 0
     return {
         "matrix": 30 + (30 if experts <= _MOST_NUMBERS else 22) * experts,
-        "importance": 190 + 34 * len(content.importance.top_categories) if content.importance else 0,
+        "importance": 150 + 38 * len(content.importance.top_categories) if content.importance else 0,
     }
 
 
@@ -135,7 +135,7 @@ def _utilisation(content: ReportContent) -> dict:
 
 def _matrix(values: Sequence[Sequence[float | None]], title: str, top: float | None = None) -> dict:
     most = top or max((abs(value) for line in values for value in line if value is not None), default=0) or 1.0
-    digits = 2 if top else max(0, 1 - math.floor(math.log10(most)))
+    digits = 2 if top else _digits(most)
     rows = [
         {
             "x": c.key(column, str(column + 1)),
@@ -183,9 +183,17 @@ def _importance(content: ReportContent) -> dict:
         alt.Tooltip("high:Q", title="to", format="+.4f"),
         alt.Tooltip("requests:Q", title="judged requests", format=","),
     ]
-    top = max((abs(row["value"]) for row in rows if row["value"] is not None), default=1.0) or 1.0
-    description = "Permutation importance of each feature in each top category."
-    return c.matrix(rows, description, top=top, tooltip=tooltip, angle=-40)
+    most = max((abs(row["value"]) for row in rows if row["value"] is not None), default=0) or 1.0
+    for row in rows:
+        row["text"] = number(row["value"], _digits(most)).replace("-", "−")
+    return c.matrix(
+        rows,
+        "Permutation importance of each feature in each top category.",
+        top=most,
+        tooltip=tooltip,
+        numbers="text" if len(found.top_categories) <= _MOST_NUMBERS else None,
+        angle=-40,
+    )
 
 
 def _calibration(content: ReportContent) -> dict:
@@ -267,6 +275,11 @@ def _curve(title: str, found: Sequence[Curve], splits: Sequence[str]) -> dict:
         what = f"expert {int(expert[1]) + 1}" if expert else curve.split
         rows += [{"x": x, "y": y, "series": curve.split, "line": what} for x, y in kept]
     return c.lines(rows, "", "", f"{title} over the steps of the training.", series=splits)
+
+
+def _digits(most: float) -> int:
+    """How many decimals tell figures up to ``most`` apart: two that count."""
+    return min(4, max(0, 1 - math.floor(math.log10(most))))
 
 
 def _ends(estimate: Estimate) -> dict[str, float | None]:

@@ -7,13 +7,13 @@ DASH = "–"
 
 
 def number(value: float | None, digits: int = 0) -> str:
-    """1234.5 as ``1,234.5``; a dash for None and NaN."""
-    return DASH if value is None or not math.isfinite(value) else f"{value:,.{digits}f}"
+    """1234.5 as ``1,234.5``; a dash for None and NaN; no minus before a zero."""
+    return DASH if value is None or not math.isfinite(value) else f"{round(value, digits) + 0.0:,.{digits}f}"
 
 
 def signed(value: float | None, digits: int = 4) -> str:
     """A difference with its sign, a minus that is as wide as a plus."""
-    return DASH if value is None or not math.isfinite(value) else f"{value:+,.{digits}f}".replace("-", "−")
+    return DASH if value is None or not math.isfinite(value) else f"{round(value, digits) + 0.0:+,.{digits}f}".replace("-", "−")
 
 
 def percent(value: float | None, digits: int = 1) -> str:

@@ -19,7 +19,11 @@
   const four = fixed(4), three = fixed(3), two = fixed(2), one = fixed(1);
   const dash = "–";
   const show = (format, value) => (value === null || value === undefined ? dash : format.format(value));
-  const sign = (value) => (value === null || value === undefined ? dash : (value < 0 ? "−" : "+") + three.format(Math.abs(value)));
+  const sign = (value) => {
+    if (value === null || value === undefined) return dash;
+    const size = three.format(Math.abs(value));
+    return (value < 0 && Number(size) !== 0 ? "−" : "+") + size;
+  };
   const value = (column, node) => c[column][node]?.[0] ?? null;
 
   const columns = [

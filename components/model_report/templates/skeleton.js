@@ -87,6 +87,7 @@ const report = (() => {
       await new Promise((then) => idle(then, { timeout: 300 }));
       await drawOnce(place.dataset.chart);
     }
+    performance.mark("drawn-all");
     root.dataset.drawn = "all";
   };
   addEventListener("beforeprint", () => {

@@ -19,6 +19,8 @@ def test_json_in_a_script_neither_ends_it_nor_breaks_the_parser():
     [
         (number(1234567), "1,234,567"),
         (number(0.12345, 4), "0.1235"),
+        (number(-0.0004, 2), "0.00"),
+        (signed(-0.00001), "+0.0000"),
         (number(None), "–"),
         (number(math.nan, 4), "–"),
         (signed(-0.0312), "−0.0312"),
