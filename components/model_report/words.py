@@ -13,7 +13,9 @@ def number(value: float | None, digits: int = 0) -> str:
 
 def signed(value: float | None, digits: int = 4) -> str:
     """A difference with its sign, a minus that is as wide as a plus."""
-    return DASH if value is None or not math.isfinite(value) else f"{round(value, digits) + 0.0:+,.{digits}f}".replace("-", "−")
+    if value is None or not math.isfinite(value):
+        return DASH
+    return f"{round(value, digits) + 0.0:+,.{digits}f}".replace("-", "−")
 
 
 def percent(value: float | None, digits: int = 1) -> str:
