@@ -279,15 +279,31 @@ def check_call(arguments: list[str]) -> None:
             raise ValueError(f"the model takes {sorted(inputs)}")
 
 
+def load_any(sets: list[str]) -> None:
+    """Reads settings on top of the demo's configuration or, if they are of another log, of that one's."""
+    configs = [DEMO, *sorted(DEMO.parent.glob("*.yaml")), *sorted(own_files().glob("*.yaml"))]
+    errors = []
+    for config in configs:
+        try:
+            load_config(config, sets, needs_log=False)
+            return
+        except ValueError as error:
+            errors.append(error)
+    raise errors[0]
+
+
 def check_yaml(text: str) -> None:
     values = yaml.load(text, _Loader)
     if "schema" in values:
         load_config(config_path(f"{values['name']}.yaml"), needs_log=False)
         return
-    with tempfile.TemporaryDirectory() as folder:
-        path = pathlib.Path(folder) / "fragment.yaml"
-        path.write_text(f"name: fragment\nschema: schemas/demo.pbtxt\n{text}", encoding="utf-8")
-        load_config(path, needs_log=False)
+    sets = []
+    for section, keys in values.items():
+        if isinstance(keys, dict):
+            sets += [f"{section}.{key}={yaml.safe_dump(value)}" for key, value in keys.items()]
+        else:
+            sets.append(f"{section}={yaml.safe_dump(keys)}")
+    load_any(sets)
 
 
 def check_schema(text: str) -> None:
@@ -373,7 +389,7 @@ def check_key(text: str) -> bool:
         errors = []
         for path in paths:
             try:
-                load_config(DEMO, [f"{path}={value}"], needs_log=False)
+                load_any([f"{path}={value}"])
                 return True
             except ValueError as error:
                 errors.append(str(error))
@@ -412,7 +428,7 @@ def check_words(text: str) -> None:
         if re.match(r"\*|\.\.", text[word.end() :]):
             if any(each.startswith(name) for each in known):
                 continue
-        elif name in known:
+        elif name in known or re.sub(r"\d+$", "", name) in known:  # of names that are numbered
             continue
         raise ValueError(f"nothing is named {name}")
 
