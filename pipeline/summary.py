@@ -194,7 +194,7 @@ def _reasons(summary: dict) -> list[Table]:
 
 def _metrics_table(summary: dict) -> Table:
     title = f"Test split; {summary['negatives']['mark']}" if summary["negatives"] else "Test split"
-    metrics = Table(title=title, title_justify="left")
+    metrics = Table(title=Text(one_line(title)), title_justify="left")
     metrics.add_column("slice", no_wrap=True)
     for title in _TITLES.values():
         metrics.add_column(title, justify="right", no_wrap=True)

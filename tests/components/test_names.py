@@ -34,10 +34,13 @@ def test_names_are_shown_and_not_acted_on(name, shown):
         "metrics": metrics,
         "metrics_by_top_category": {name: metrics},
         "metrics_by": {},
-        "negatives": None,
+        "report": None,
+        "negatives": {"mark": f"sampled from the same {name}", "items_sampled": {"train": 1200}, "requests_short": 7},
     }
     Console(file=out, width=200).print(table(summary))
     assert f"│ {shown} " in out.getvalue()
+    assert f"Test split; sampled from the same {shown}" in out.getvalue()
+    assert "1,200" in out.getvalue()
     assert all(character.isprintable() or character in "\n‍" for character in out.getvalue())
 
 

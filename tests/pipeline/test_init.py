@@ -161,6 +161,18 @@ def test_grades_without_a_zero_and_minus_one(tmp_path):
     assert any("are to judge a model by: too few" in text for text in found.unsure)
 
 
+def test_splits_of_different_rates_ask_for_no_calibration(tmp_path):
+    lines = ["request_id,item_id,department,split,click"]
+    for i in range(4000):
+        split, n = ("train", 4) if i < 3000 else ("valid", 4) if i < 3400 else ("test", 10)
+        lines.append(f"r{split}{i // n},i{i * 7 % 90},d{i // n % 9},{split},{int(i % n == 0)}")
+    (tmp_path / "log.csv").write_text("\n".join(lines))
+    config, _, found = proposed(tmp_path / "log.csv", tmp_path)
+    assert config.data.split.by == "column"
+    assert config.evaluation.max_calibration_error is None
+    assert any("25% of the training rows are of interest, 10% of the test rows" in text for text in found.unsure)
+
+
 WIDE = ",".join(f"c{i}" for i in range(10_000))
 
 
