@@ -10,10 +10,11 @@ from collections.abc import Iterator
 
 import numpy as np
 import tensorflow as tf
-from tensorflow_serving.apis import input_pb2, predict_pb2, prediction_log_pb2
+from tensorflow_serving.apis import input_pb2, prediction_log_pb2
 
 from models.features import id_name
 from models.hierarchy import SEPARATOR, CategoryHierarchy
+from models.predict_request import predict_request
 from schemas.reader import Feature, LogSchema
 
 # The place and the form are TF Serving's.
@@ -28,10 +29,7 @@ def write_warm_up(folder: str, schema: LogSchema, hierarchy: CategoryHierarchy) 
     tf.io.gfile.makedirs(os.path.dirname(path))
     with tf.io.TFRecordWriter(path) as writer:
         for signature, inputs in _calls(schema, hierarchy):
-            request = predict_pb2.PredictRequest()
-            request.model_spec.signature_name = signature
-            for name, value in inputs.items():
-                request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
+            request = predict_request(signature, inputs, model="")
             log = prediction_log_pb2.PredictionLog(predict_log=prediction_log_pb2.PredictLog(request=request))
             writer.write(log.SerializeToString(deterministic=True))
 

@@ -11,11 +11,17 @@ import time
 from typing import NamedTuple
 
 import pytest
+import tensorflow as tf
 
 from serving.client import GrpcClient, RestClient
 from tests.models.conftest import SmallLog, export, small_log  # noqa: F401
 
 PROJECT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def dtypes_of(schema) -> dict[str, tf.DType]:
+    """Of what a model takes, by name."""
+    return {feature.name: {"bytes": tf.string, "float": tf.float32}[feature.dtype] for feature in schema.model_inputs}
 
 
 @pytest.fixture(scope="session")
