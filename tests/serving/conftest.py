@@ -14,7 +14,7 @@ import pytest
 import tensorflow as tf
 
 from serving.client import GrpcClient, RestClient
-from tests.models.conftest import SmallLog, export, small_log  # noqa: F401
+from tests.models.conftest import SmallLog, export
 
 PROJECT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -25,10 +25,9 @@ def dtypes_of(schema) -> dict[str, tf.DType]:
 
 
 @pytest.fixture(scope="session")
-def versions(small_log: SmallLog, tmp_path_factory) -> list[pathlib.Path]:  # noqa: F811
+def versions(small_log: SmallLog, exported, tmp_path_factory) -> list[pathlib.Path]:
     """Two SavedModels of different weights."""
-    folder = tmp_path_factory.mktemp("versions")
-    return [export(small_log, folder / str(seed), seed) for seed in (1, 2)]
+    return [exported, export(small_log, tmp_path_factory.mktemp("versions") / "2", seed=2)]
 
 
 class Server(NamedTuple):
