@@ -10,11 +10,10 @@ from collections.abc import Iterator
 
 import numpy as np
 import tensorflow as tf
-from tensorflow_serving.apis import input_pb2, prediction_log_pb2
+from tensorflow_serving.apis import input_pb2, predict_pb2, prediction_log_pb2
 
 from models.features import id_name
 from models.hierarchy import SEPARATOR, CategoryHierarchy
-from models.predict_request import predict_request
 from schemas.reader import Feature, LogSchema
 
 # The place and the form are TF Serving's.
@@ -29,7 +28,10 @@ def write_warm_up(folder: str, schema: LogSchema, hierarchy: CategoryHierarchy) 
     tf.io.gfile.makedirs(os.path.dirname(path))
     with tf.io.TFRecordWriter(path) as writer:
         for signature, inputs in _calls(schema, hierarchy):
-            request = predict_request(signature, inputs, model="")
+            request = predict_pb2.PredictRequest()  # not serving's own: models/ imports schemas/ alone
+            request.model_spec.signature_name = signature
+            for name, value in inputs.items():
+                request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
             log = prediction_log_pb2.PredictionLog(predict_log=prediction_log_pb2.PredictLog(request=request))
             writer.write(log.SerializeToString(deterministic=True))
 

@@ -25,7 +25,7 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from models.predict_request import predict_request
+from serving.predict_request import predict_request
 
 
 class ServingError(RuntimeError):

@@ -12,8 +12,8 @@ import orjson
 
 from benchmarks.made_up_ranker import requests
 from benchmarks.workers import answer
-from models.predict_request import predict_request
 from schemas.reader import parse_schema
+from serving.predict_request import predict_request
 
 _REQUESTS = 64  # in turns
 

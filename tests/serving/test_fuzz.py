@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tensorflow.core.framework import types_pb2
 from tensorflow_serving.apis import predict_pb2
 
-from models.predict_request import predict_request
+from serving.predict_request import predict_request
 from tests.models.conftest import make_request, to_example
 from tests.serving.conftest import dtypes_of
 

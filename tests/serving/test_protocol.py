@@ -18,8 +18,8 @@ from tensorflow_serving.apis import (
     regression_pb2,
 )
 
-from models.predict_request import predict_request
 from serving.client import GrpcClient, RestClient, ServingError
+from serving.predict_request import predict_request
 from tests.models.conftest import make_request, to_example
 from tests.serving.conftest import dtypes_of, serving
 

@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_service_pb2_grpc
 
-from models.predict_request import predict_request
 from serving.client import GrpcClient, RestClient
+from serving.predict_request import predict_request
 from tests.models.conftest import make_request
 from tests.serving.conftest import dtypes_of, serving
 
