@@ -52,7 +52,7 @@ kubeflow: environment  ## compile the pipeline for Kubeflow: CONFIG, DATA=gs://.
 # A browser that cannot be had is no failure: its tests skip, with the reason.
 test: environment  ## every test: ARGS="-k gates"; CHROMIUM=<program> in place of the one that is fetched once
 	@$(if $(CHROMIUM),,bash deploy/browser.sh .browser || true)
-	@$(python) -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(python) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 fuzzed := tests/serving tests/components/click_log_example_gen tests/schemas tests/pipeline/test_config_fuzz.py
 fuzz: environment  ## malformed requests, logs, schemas and configurations by the ten thousand; version swaps

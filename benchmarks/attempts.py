@@ -15,8 +15,7 @@ from collections.abc import Callable, Mapping
 from benchmarks.run_state import sizes
 
 _ROOT = pathlib.Path(__file__).resolve().parent.parent
-# The demo made small, with a training of several validations, that is, checkpoints; and with few features, for most of
-# a small run is the making of graphs.
+# The demo made small, with a training of several validations, that is, checkpoints; and with `few_features`.
 _LEFT_OUT = ("history_item", "history_brand", "shop", "sales", "rating", "age_days", "purchase")
 SETS = (
     "simulate.rows=8000",
@@ -72,14 +71,28 @@ def new_process(arguments: list[str], environment: Mapping[str, str], out: str) 
         )
 
 
-def fork(arguments: list[str], environment: Mapping[str, str], out: str) -> "_Fork":
-    """As `new_process`, from a process that has imported all and done nothing: imports are a third of a small run."""
-    return _Fork(arguments, environment, out)
+def fork(
+    arguments: list[str],
+    environment: Mapping[str, str],
+    out: str,
+    err: str | None = None,
+    folder: str | os.PathLike = _ROOT,
+) -> "_Fork":
+    """As `new_process`, from a process that has imported all and done nothing: imports are a third of a small run.
+
+    Args:
+      arguments, environment, out: as of `new_process`.
+      err: a file for what goes to standard error, if not ``out``.
+      folder: to work in.
+    """
+    return _Fork(arguments, environment, out, err, folder)
 
 
 class _Fork:
     _context = multiprocessing.get_context("forkserver")
-    _context.set_forkserver_preload(["pipeline.__main__", "pipeline.runners.local", "pipeline.summary"])
+    _context.set_forkserver_preload(
+        ["pipeline.__main__", "pipeline.runners.local", "pipeline.summary", "pipeline.scoring.runner"]
+    )
 
     def __init__(self, *arguments):
         self._process = self._context.Process(target=_run_pipeline, args=arguments)
@@ -89,20 +102,23 @@ class _Fork:
     def poll(self) -> int | None:
         return self._process.exitcode
 
+    def wait(self) -> int:
+        self._process.join()
+        return self._process.exitcode
+
     @property
     def returncode(self) -> int:
         return self._process.exitcode
 
 
-def _run_pipeline(arguments: list[str], environment: Mapping[str, str], out: str) -> None:
+def _run_pipeline(arguments: list[str], environment: Mapping[str, str], out: str, err: str | None, folder: str) -> None:
     from pipeline.__main__ import main  # not with this module: its flags are only for who runs it
 
     os.setsid()
-    os.chdir(_ROOT)
+    os.chdir(folder)
     os.environ.update(environment)
-    descriptor = os.open(out, os.O_WRONLY)
-    os.dup2(descriptor, 1)
-    os.dup2(descriptor, 2)
+    for path, descriptor in ((out, 1), (err or out, 2)):
+        os.dup2(os.open(path, os.O_WRONLY), descriptor)
     sys.argv = ["pipeline", *arguments]
     main()
 
@@ -137,7 +153,7 @@ def attempt(
       start: `new_process` or `fork`.
     """
     runs.mkdir(parents=True, exist_ok=True)
-    sets = (*sets, f"schema={_schema(runs)}")
+    sets = (*sets, f"schema={few_features(runs)}")
     flags = [f"--runs={runs}", *(f"--set={one}" for one in sets), *([f"--data={data}"] if data else [])]
     began = time.monotonic()
     with tempfile.NamedTemporaryFile("r+") as out:
@@ -169,8 +185,8 @@ def attempt(
     )
 
 
-def _schema(folder: pathlib.Path) -> pathlib.Path:
-    """The demo's schema without some features, written into a folder."""
+def few_features(folder: pathlib.Path) -> pathlib.Path:
+    """The demo's schema without some features, written into a folder: most of a small run is the making of graphs."""
     head, *features = (_ROOT / "schemas" / "demo.pbtxt").read_text(encoding="utf-8").split("\nfeature {")
     kept = [one for one in features if not any(f'name: "{name}"' in one for name in _LEFT_OUT)]
     path = folder / "few-features.pbtxt"

@@ -26,13 +26,13 @@ _SWEEPS = {
     "list_length": [{"list_length": length, "batch_items": 10_000} for length in (5, 20, 100, 500)],
     "batch_items": [{"batch_items": items} for items in (160, 640, 2_560, 10_240, 40_960)],
 }
-_TOY_SWEEPS = {"experts": _SWEEPS["experts"][:2], "vocabulary": _SWEEPS["vocabulary"][:2]}
+_TOY_SWEEPS = {"vocabulary": _SWEEPS["vocabulary"][:2]}
 _BASE = {"experts": 10, "top_k": 4, "vocabulary": 17_000, "list_length": 5, "batch_items": 2_560}
 
 _CHOSEN = flags.DEFINE_list("sweeps", [], f"Some of {', '.join(_SWEEPS)}; all, if none is named.")
 _VARIANT = flags.DEFINE_string("variant", "adv_hsc_moe;train.optimizer=lazy_adam", "Of the ranker, with its settings.")
 _SECONDS = flags.DEFINE_float("seconds", 3.0, "Of a measurement.")
-_TOY = flags.DEFINE_bool("toy", False, "Two small sweeps, once: shows that it runs, no figures to quote.")
+_TOY = flags.DEFINE_bool("toy", False, "One small sweep, once: shows that it runs, no figures to quote.")
 _OUT = flags.DEFINE_string("out", "runs/benchmarks/growth.json", "The figures.")
 
 

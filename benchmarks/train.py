@@ -51,6 +51,7 @@ def main(_) -> None:
     if _TOY.value:
         flags.FLAGS.set_default("impressions", 4_000)
         flags.FLAGS.set_default("list_lengths", ["5"])
+        flags.FLAGS.set_default("variants", _VARIANTS.value[:1])  # of the others only the configuration differs
         flags.FLAGS.set_default("batch_items", 320)
         flags.FLAGS.set_default("repetitions", 1)
         flags.FLAGS.set_default("seconds", 0.2)

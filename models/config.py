@@ -1,5 +1,6 @@
 """Configuration of the ranker and of its training: the sections `model` and `train` of a run's YAML file."""
 
+import typing
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -28,6 +29,23 @@ EARLIER = "earlier"
 MOST_ITEMS, MOST_PAIRS, MOST_OF_A_CALL = 10_000, 1_000_000, 20_000_000
 
 _ONE_TOWER = ("dnn", "dnn_wide", "dcn", "din")
+
+# By which variants a key of `model` is read, whatever the values of other keys; one not named here is always read.
+_VARIANTS = typing.get_args(Variant)
+_MIXTURES = [variant for variant in _VARIANTS if variant not in _ONE_TOWER]
+_CATEGORY_GATED = [variant for variant in _MIXTURES if variant != "mmoe"]  # in part at least
+_BEHAVIOUR_GATED = [variant for variant in _MIXTURES if variant.endswith("aw_moe")]
+_READERS = {
+    ("experts",): [*_MIXTURES, "dnn_wide"],
+    ("buckets",): ["mmoe"],
+    ("history",): [variant for variant in _VARIANTS if variant not in ("din", *_BEHAVIOUR_GATED)],
+    ("top_k", "dispatch", "load_balance_weight", "back_off", "gate_speed", "gate_spread"): _CATEGORY_GATED,
+    ("noisy_gate",): [variant for variant in _CATEGORY_GATED if variant not in _BEHAVIOUR_GATED],
+    ("disagreeing", "adv_weight", "adv_pick", "adv_space"): [v for v in _MIXTURES if v.startswith("adv_")],
+    ("gates", "hsc_weight", "hsc_over", "hsc_space", "hsc_stop_parent_gradient"): [v for v in _MIXTURES if "hsc_" in v],
+    ("behaviour_gate", "contrastive_weight", "contrastive_temperature", "behaviour_mask"): _BEHAVIOUR_GATED,
+}
+_READ_BY = {key: variants for keys, variants in _READERS.items() for key in keys}
 
 
 class ModelConfig(Section):
@@ -110,6 +128,15 @@ class ModelConfig(Section):
                 f"Received: disagreeing={self.disagreeing}"
             )
         return self
+
+    def reads(self, key: str) -> bool:
+        """Whether the variant reads a key of this section, whatever the values of the others."""
+        return self.variant in _READ_BY.get(key, _VARIANTS)
+
+    @property
+    def unread(self) -> list[str]:
+        """The keys that were given a value, and that the variant does not read."""
+        return [key for key in type(self).model_fields if key in self.model_fields_set and not self.reads(key)]
 
     @property
     def mixture(self) -> bool:

@@ -3,12 +3,11 @@
 import dataclasses
 import difflib
 import json
-import typing
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
-from models.config import ModelConfig, TrainConfig, Variant
+from models.config import ModelConfig, TrainConfig
 from schemas.section import Section
 
 _SECTIONS = {"model": ModelConfig, "train": TrainConfig}
@@ -27,24 +26,6 @@ _NOT_TUNED = {
     "train.max_expert_share",
     "train.on_collapse",
 }
-# By which variants a key is read, whatever the values of other keys; one that is not named here is always read.
-_VARIANTS = typing.get_args(Variant)
-_MIXTURES = [variant for variant in _VARIANTS if variant.endswith("moe")]
-_CATEGORY_GATED = [variant for variant in _MIXTURES if variant != "mmoe"]  # in part at least
-_BEHAVIOUR_GATED = [variant for variant in _MIXTURES if variant.endswith("aw_moe")]
-_ADVERSARIAL = [variant for variant in _MIXTURES if variant.startswith("adv_")]
-_CONSTRAINED = [variant for variant in _MIXTURES if "hsc_" in variant]
-_READERS = {
-    ("experts",): [*_MIXTURES, "dnn_wide"],
-    ("buckets",): ["mmoe"],
-    ("history",): [variant for variant in _VARIANTS if variant not in ("din", *_BEHAVIOUR_GATED)],
-    ("top_k", "load_balance_weight", "back_off", "gate_speed", "gate_spread"): _CATEGORY_GATED,
-    ("noisy_gate",): [variant for variant in _CATEGORY_GATED if variant not in _BEHAVIOUR_GATED],
-    ("disagreeing", "adv_weight", "adv_pick", "adv_space"): _ADVERSARIAL,
-    ("gates", "hsc_weight", "hsc_over", "hsc_space", "hsc_stop_parent_gradient"): _CONSTRAINED,
-    ("behaviour_gate", "contrastive_weight", "contrastive_temperature", "behaviour_mask"): _BEHAVIOUR_GATED,
-}
-_READ_BY = {f"model.{key}": variants for keys, variants in _READERS.items() for key in keys}
 _DEFAULT = {
     "model": {
         "experts": [4, 10, 16, 32],
@@ -94,7 +75,7 @@ def searched(space: dict[str, dict[str, Any]], model: ModelConfig) -> dict[str, 
     return {
         key: _parse(key, values)
         for key, values in _flat(space).items()
-        if model.variant in _READ_BY.get(key, _VARIANTS)
+        if not key.startswith("model.") or model.reads(key.removeprefix("model."))
     }
 
 

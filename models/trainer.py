@@ -13,7 +13,7 @@ from models.config import EARLIER, ModelConfig, TrainConfig
 from models.export import ServedRanker
 from models.faults import keep_warnings
 from models.features import ranker_inputs
-from models.hierarchy import hierarchy_folder, read_hierarchy
+from models.hierarchy import CategoryHierarchy, hierarchy_folder, read_hierarchy
 from models.ranker import Ranker
 from models.requests import read_requests
 from models.search_space import decode, with_values
@@ -57,8 +57,8 @@ def train(fn_args) -> None:
     schema = parse_schema(custom["schema"])
     transform_output = tft.TFTransformOutput(fn_args.transform_graph_path)
     checkpoints = os.path.join(custom["checkpoints"], training_key(fn_args, model_config, train_config))
-    ranker = new_ranker(schema, fn_args.transform_graph_path, model_config, train_config)
     hierarchy = read_hierarchy(hierarchy_folder(fn_args.transform_graph_path))
+    ranker = new_ranker(schema, fn_args.transform_graph_path, model_config, train_config, hierarchy)
     earlier = weights_to_start_from(fn_args.base_model)
     taken_over = {}
 
@@ -84,7 +84,7 @@ def train(fn_args) -> None:
         # What is served has the variables of one device; those of several would ask the other workers on the way.
         alone = train_config.model_copy(update={"strategy": "default"})
         [batch] = read_requests(fn_args.eval_files, transform_output.transformed_feature_spec(), 1).take(1)
-        plain = new_ranker(schema, fn_args.transform_graph_path, model_config, alone)
+        plain = new_ranker(schema, fn_args.transform_graph_path, model_config, alone, hierarchy)
         ranker = with_weights_of(ranker, plain, batch)
     ServedRanker(ranker, transform_output, hierarchy, schema).save(fn_args.serving_model_dir)
     rows = warm_start.rows_of(ranker, schema, transform_output, hierarchy)
@@ -117,17 +117,23 @@ def _configuration(fn_args) -> tuple[ModelConfig, TrainConfig, dict]:
     return *with_values(model, train, tuned), tuned
 
 
-def new_ranker(schema: LogSchema, transform_graph: str, model: ModelConfig, train: TrainConfig) -> Ranker:
+def new_ranker(
+    schema: LogSchema,
+    transform_graph: str,
+    model: ModelConfig,
+    train: TrainConfig,
+    hierarchy: CategoryHierarchy | None = None,
+) -> Ranker:
     """An untrained ranker; sets the process' random seed to that of ``train``, from which its weights follow.
 
     Args:
       schema: of the log.
       transform_graph: folder of Transform's output, which also holds the hierarchy.
       model, train: the configuration.
+      hierarchy: that of the folder, for who has read it already.
     """
-    inputs = ranker_inputs(
-        schema, tft.TFTransformOutput(transform_graph), read_hierarchy(hierarchy_folder(transform_graph))
-    )
+    hierarchy = hierarchy or read_hierarchy(hierarchy_folder(transform_graph))
+    inputs = ranker_inputs(schema, tft.TFTransformOutput(transform_graph), hierarchy)
     tf.keras.utils.set_random_seed(train.seed)
     with strategy_of(train).scope():
         return Ranker(schema, inputs, model, train.seed, train.xla)

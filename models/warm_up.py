@@ -28,7 +28,7 @@ def write_warm_up(folder: str, schema: LogSchema, hierarchy: CategoryHierarchy) 
     tf.io.gfile.makedirs(os.path.dirname(path))
     with tf.io.TFRecordWriter(path) as writer:
         for signature, inputs in _calls(schema, hierarchy):
-            request = predict_pb2.PredictRequest()
+            request = predict_pb2.PredictRequest()  # not serving's own: models/ imports schemas/ alone
             request.model_spec.signature_name = signature
             for name, value in inputs.items():
                 request.inputs[name].CopyFrom(tf.make_tensor_proto(value))

@@ -7,7 +7,7 @@ import pathlib
 import re
 import typing
 import zoneinfo
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Literal
 
 import yaml
@@ -177,6 +177,18 @@ def load_config(
             raise ConfigError(f"{path}: `data.path` must be a folder. Received: {config.data.path!r}")
         config = config.model_copy(update={"data": config.data.model_copy(update={"path": folder})})
     return config.model_copy(update={"log_schema": str(schema_path)}), schema
+
+
+def unused_keys(model: ModelConfig, among: Container[str] | None = None) -> list[str]:
+    """Warns of keys that were set, in the file or by ``--set``, and that the variant does not read.
+
+    Args:
+      model: a section as `load_config` gives it.
+      among: the keys that are looked at, as "model.experts"; all unless given.
+    """
+    keys = [f"model.{key}" for key in model.unread]
+    named = ", ".join(f"`{key}`" for key in keys if among is None or key in among)
+    return [f"{named}: not used by the variant {model.variant}"] if named else []
 
 
 def describe_keys(section: type[Section] = RunConfig, prefix: str = "") -> str:

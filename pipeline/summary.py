@@ -18,7 +18,7 @@ from models.faults import read_warnings
 from models.hierarchy import read_hierarchy
 from models.search_space import show
 from models.trainer import RESULT_FILE
-from pipeline.config import MODEL, RunConfig
+from pipeline.config import MODEL, RunConfig, unused_keys
 from pipeline.evaluation import METRICS
 from pipeline.lineage import NodeRun
 from pipeline.simulation.oracle import oracle_session_auc
@@ -39,7 +39,7 @@ _TITLES = {
 def summarise(
     config: RunConfig, schema: LogSchema, node_runs: list[NodeRun], folder: pathlib.Path, simulated: bool
 ) -> dict:
-    """Reads the artifacts of a finished run and writes ``summary.json`` into its folder.
+    """Reads the artifacts of a finished run and writes ``summary.json`` into its folder (`summary_file`).
 
     Keys: ``name``, ``config``, ``rows_read``, ``rows_in_requests``, ``rows_quarantined``, ``items_cut`` (by
     `data.max_items`), ``negatives`` (None, or of sampled ones ``mark``: a sentence for whoever quotes a figure,
@@ -49,9 +49,9 @@ def summarise(
     (``blessed``, ``reasons`` why not, ``compared_with``: folder of the model, or None), ``pushed_model`` (folder,
     or None), ``served_model`` (folder of the version that servers take, or None), ``report`` (the page on the
     model, copied to ``report.html`` in the run's folder, or None), ``training``, ``seconds`` and
-    ``cached`` by component, ``warnings`` (texts, each with its component), ``train_items_per_second``. A run that stops
-    before training has none of those of a model; ``oracle_session_auc`` stands there for a simulated log, ``trials``
-    after a search for hyperparameters.
+    ``cached`` by component, ``warnings`` (texts, each with its component or "configuration"),
+    ``train_items_per_second``. A run that stops before training has none of those of a model; ``oracle_session_auc``
+    stands there for a simulated log, ``trials`` after a search for hyperparameters.
 
     Returns:
       the summary.
@@ -73,9 +73,8 @@ def summarise(
         "categories": {level.feature: len(level.keys) for level in hierarchy.levels},
         "seconds": {run.name: round(run.seconds, 2) for run in node_runs},
         "cached": {run.name: run.cached for run in node_runs},
-        "warnings": [
-            f"{run.name}: {text}" for run in node_runs for uri in run.outputs.values() for text in read_warnings(uri)
-        ],
+        "warnings": [f"configuration: {text}" for text in unused_keys(config.model)]
+        + [f"{run.name}: {text}" for run in node_runs for uri in run.outputs.values() for text in read_warnings(uri)],
     }
     if "Tuner" in runs:
         summary["trials"] = read_trials(runs["Tuner"].outputs, folder)
@@ -87,8 +86,13 @@ def summarise(
         if simulated:
             examples = runs["ClickLogExampleGen"].outputs["examples"]
             summary["oracle_session_auc"] = oracle_session_auc(examples, "test", config, schema)
-    _write(folder / "summary.json", (json.dumps(summary, indent=2, ensure_ascii=False) + "\n").encode())
+    _write(summary_file(folder, config), (json.dumps(summary, indent=2, ensure_ascii=False) + "\n").encode())
     return summary
+
+
+def summary_file(folder: pathlib.Path, config: RunConfig) -> pathlib.Path:
+    """Where the summary is; a search alone has a file of its own, and leaves that of the run it searches for."""
+    return folder / ("tune.json" if config.stop_after == "tune" else "summary.json")
 
 
 def _copy_report(run: NodeRun, folder: pathlib.Path) -> str:

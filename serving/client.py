@@ -22,9 +22,10 @@ from tensorflow_serving.apis import (
     get_model_metadata_pb2,
     get_model_status_pb2,
     model_service_pb2_grpc,
-    predict_pb2,
     prediction_service_pb2_grpc,
 )
+
+from serving.predict_request import predict_request
 
 
 class ServingError(RuntimeError):
@@ -67,10 +68,7 @@ class GrpcClient:
         if request.keys() != self._dtypes.keys():
             self.__dict__.pop("_dtypes", None)  # a version that was pushed since may want others
             _check_names(request, self._dtypes)
-        message = predict_pb2.PredictRequest()
-        self._name(message.model_spec, "rank")
-        for name, value in request.items():
-            message.inputs[name].CopyFrom(tf.make_tensor_proto(value, self._dtypes[name]))
+        message = predict_request("rank", request, self._dtypes, self._model, self._version)
         response = self._called(self._stub.Predict, message)
         return tf.make_ndarray(response.outputs["scores"])
 
@@ -93,18 +91,14 @@ class GrpcClient:
     @functools.cached_property
     def _dtypes(self) -> dict[str, tf.DType]:
         message = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
-        self._name(message.model_spec)
+        message.model_spec.name = self._model
+        if self._version is not None:
+            message.model_spec.version.value = self._version
         response = self._called(self._stub.GetModelMetadata, message)
         signatures = get_model_metadata_pb2.SignatureDefMap()
         response.metadata["signature_def"].Unpack(signatures)
         inputs = signatures.signature_def["rank"].inputs
         return {name: tf.as_dtype(inputs[name].dtype) for name in sorted(inputs)}
-
-    def _name(self, spec, signature: str = "") -> None:
-        spec.name = self._model
-        spec.signature_name = signature
-        if self._version is not None:
-            spec.version.value = self._version
 
     def _called(self, method, message):
         try:

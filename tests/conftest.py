@@ -1,6 +1,7 @@
-"""How long the fuzzing takes."""
+"""How long the fuzzing takes, which tests begin, and what is made once for all of them."""
 
 import hypothesis
+import pytest
 
 # `make fuzz` asks for the second. Neither keeps a folder of what it found in the project.
 for profile, examples in (("default", 300), ("thorough", 12_000)):
@@ -13,3 +14,41 @@ for profile, examples in (("default", 300), ("thorough", 12_000)):
         print_blob=False,
     )
 hypothesis.settings.load_profile("default")
+
+# Files are shared out whole and in this order, so that at the end no worker is alone with a long one.
+LONG = (
+    "pipeline/test_end_to_end.py",
+    "models/test_strategies.py",
+    "pipeline/test_killed.py",
+    "pipeline/test_blessing.py",
+    "pipeline/test_rollback.py",
+    "pipeline/ablation/test_end_to_end.py",
+    "pipeline/test_days.py",
+    "pipeline/test_airflow.py",
+    "models/test_tuner.py",
+    "pipeline/test_untrusted.py",
+)
+
+
+def pytest_collection_modifyitems(items):
+    def place(item):
+        return next((place for place, long in enumerate(LONG) if item.path.as_posix().endswith(long)), len(LONG))
+
+    items.sort(key=place)
+
+
+# Defined here, where all tests see it: a fixture that modules import is made again for each of them.
+@pytest.fixture(scope="session")
+def small_log(tmp_path_factory):
+    """A `SmallLog` of 240 requests, transformed for real."""
+    from tests.models.conftest import make_small_log  # not above: TensorFlow is only for who asks
+
+    return make_small_log(tmp_path_factory.mktemp("small_log"))
+
+
+@pytest.fixture(scope="session")
+def exported(small_log, tmp_path_factory):
+    """The folder of a SavedModel, as it is pushed, of that log; for reading."""
+    from tests.models.conftest import export
+
+    return export(small_log, tmp_path_factory.mktemp("exported") / "1")

@@ -9,12 +9,11 @@ from collections.abc import Callable
 import grpc
 import numpy as np
 import orjson
-import tensorflow as tf
-from tensorflow_serving.apis import predict_pb2
 
 from benchmarks.made_up_ranker import requests
 from benchmarks.workers import answer
 from schemas.reader import parse_schema
+from serving.predict_request import predict_request
 
 _REQUESTS = 64  # in turns
 
@@ -64,11 +63,7 @@ def prepare(settings: dict) -> Callable[[], dict[str, float]]:
 
 
 def _message(request: dict) -> bytes:
-    message = predict_pb2.PredictRequest()
-    message.model_spec.name, message.model_spec.signature_name = "ranker", "rank"
-    for name, value in request.items():
-        message.inputs[name].CopyFrom(tf.make_tensor_proto(value))
-    return message.SerializeToString()
+    return predict_request("rank", request).SerializeToString()
 
 
 def _over_grpc(settings: dict) -> Callable[[bytes], None]:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from models.config import ModelConfig, TrainConfig
 from models.labels import trained_labels
-from pipeline.config import ConfigError, RunConfig, load_config
+from pipeline.config import ConfigError, RunConfig, load_config, unused_keys
 from schemas.reader import LogSchema
 
 # Commas inside of brackets belong to a list, as in hidden=[64,32].
@@ -71,6 +71,16 @@ class Plan:
         """The name of the folder of its results, inside the ablation's; empty for the folder itself."""
         parts = [f"held-out-leaves-{self.held_out_leaves:g}"] if self.held_out_leaves else []
         return "-".join([*parts, f"among-own-{'-'.join(self.among)}"] if self.among else parts)
+
+    @property
+    def warnings(self) -> list[str]:
+        """Of each variant's own keys, those that it does not read."""
+        of_one_seed = self.members[: len(self.settings)]
+        return [
+            f"{member.label}: {text}"
+            for member in of_one_seed
+            for text in unused_keys(member.model, _keys(self.settings[member.label]))
+        ]
 
     @property
     def labels(self) -> list[str]:
@@ -168,6 +178,10 @@ def _overrides(setting: str) -> list[str]:
             raise ConfigError(f"--variants {setting}: `{name}` cannot be set for one variant")
         overrides.append(key)
     return overrides
+
+
+def _keys(setting: str) -> set[str]:
+    return {override.partition("=")[0].strip() for override in _overrides(setting)}
 
 
 def _seeds(text: str) -> list[int]:

@@ -17,7 +17,7 @@ from pipeline.lineage import find_execution, read_finished_run
 from pipeline.locks import alone, run_lock
 from pipeline.runners.local import pipeline_in, prepare
 from pipeline.runners.nodes import ComponentFailed, connection_of, discard_outputs, is_resolver, launch
-from pipeline.summary import summarise
+from pipeline.summary import summarise, summary_file
 from schemas.reader import LogSchema
 
 SUMMARY = "summary"  # the task after the last component, which is none itself
@@ -87,7 +87,7 @@ def _summarise(
             raise ComponentFailed(f"{SUMMARY} failed: {node.node_info.id} has not succeeded in this run")
         runs.append(done)
     summarise(config, schema, runs, folder, simulated)
-    return {"component": SUMMARY, "state": "complete", "outputs": {"summary": str(folder / "summary.json")}}
+    return {"component": SUMMARY, "state": "complete", "outputs": {"summary": str(summary_file(folder, config))}}
 
 
 def _discard_unfinished(compiled: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode) -> None:

@@ -47,6 +47,8 @@ def ablation() -> None:
         from pipeline.ablation import report, runner
         from pipeline.runners import local
 
+        for text in plan.warnings:
+            out.print(f"Warning: {text}", markup=False, highlight=False, soft_wrap=True)
         components = local.LocalRunner(display.component_started, display.component_finished)
         folder, result = runner.run(
             plan, RUNS.value, components, on_start=display.component_started, on_finish=display.finished

@@ -8,7 +8,7 @@ from pipeline.verbs.common import CONFIG, DATA, RUNS, SET, Refused, screen
 def run(*overrides: str) -> None:
     """Runs the pipeline, with some keys of the configuration set after those of the command line."""
     # TensorFlow and TFX are imported by the verbs that need them only, and after their noise is sent to a file.
-    from pipeline.config import ConfigError, load_config
+    from pipeline.config import ConfigError, load_config, unused_keys
 
     try:
         config, schema = load_config(CONFIG.value, [*SET.value, *overrides], DATA.value)
@@ -18,14 +18,16 @@ def run(*overrides: str) -> None:
     command = _command_to_train()
     with screen(config.name) as (out, display, folder):
         from pipeline.runners import local
-        from pipeline.summary import table
+        from pipeline.summary import summary_file, table
 
+        for text in unused_keys(config.model):
+            out.print(f"Warning: {text}", markup=False, highlight=False, soft_wrap=True)
         runner = local.LocalRunner(display.component_started, display.component_finished)
         summary = local.run(config, schema, RUNS.value, runner)
         if summary["cached"] and all(summary["cached"].values()):
             out.print("Nothing changed since the last run: everything was reused.")
         out.print(table(summary))
-        out.print(f"{folder}/summary.json", markup=False, highlight=False)
+        out.print(str(summary_file(folder, config)), markup=False, highlight=False)
         if config.stop_after == "tune":
             out.print(f"{folder}/hyperparameters.yaml", markup=False, highlight=False)
             out.print("The best is trained, evaluated and pushed by", markup=False, highlight=False)

@@ -1,4 +1,4 @@
-"""A small log, transformed for real, that the tests of the ranker share."""
+"""Makes the small log, transformed for real, and the SavedModel of it: fixtures of tests/conftest.py."""
 
 import dataclasses
 import pathlib
@@ -6,7 +6,6 @@ import shutil
 
 import apache_beam as beam
 import numpy as np
-import pytest
 import tensorflow as tf
 import tensorflow_transform as tft
 import tensorflow_transform.beam as tft_beam
@@ -103,9 +102,7 @@ def to_example(request: dict, schema: LogSchema) -> tf.train.Example:
     return example
 
 
-@pytest.fixture(scope="session")
-def small_log(tmp_path_factory) -> SmallLog:
-    folder = tmp_path_factory.mktemp("small_log")
+def make_small_log(folder: pathlib.Path) -> SmallLog:
     schema = read_schema(SCHEMA_PATH)
     rng = np.random.default_rng(1)
     requests = [make_request(rng, number, int(rng.integers(2, 9))) for number in range(240)]

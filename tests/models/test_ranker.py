@@ -48,6 +48,26 @@ def test_the_objective_is_the_weighted_sum_of_its_terms(small_log, batch, varian
     np.testing.assert_allclose(objective, sum(factors.get(name, 1.0) * term for name, term in terms.items()), rtol=1e-5)
 
 
+OTHERS = {
+    "experts": 5, "buckets": 2, "history": "attention", "top_k": 1, "dispatch": "dense", "load_balance_weight": 9.0,
+    "back_off": False, "gate_speed": 1.0, "gate_spread": 0.5, "noisy_gate": False, "disagreeing": 2, "adv_weight": 9.0,
+    "adv_pick": "lowest", "adv_space": "logit", "gates": "shared", "hsc_weight": 9.0, "hsc_over": "all",
+    "hsc_space": "logit", "hsc_stop_parent_gradient": True, "behaviour_gate": "linear", "contrastive_weight": 9.0,
+    "contrastive_temperature": 1.0, "behaviour_mask": 0.6,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("variant", ["dnn", "din", "mmoe", "moe", "aw_moe"])
+def test_what_a_variant_does_not_read_changes_nothing(small_log, batch, variant):
+    unread = {key: value for key, value in OTHERS.items() if not ModelConfig(variant=variant).reads(key)}
+    losses = []
+    for changed in ({}, unread):
+        ranker = _ranker(small_log, variant=variant, **changed)
+        losses.append(float(ranker.compute_loss(batch, training=True)))
+    assert set(unread) <= set(ranker.config.unread)
+    assert losses[0] == losses[1]
+
+
 TWO_TASKS = {"tasks": ["click", "purchase"]}
 
 

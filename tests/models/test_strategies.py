@@ -88,7 +88,7 @@ def test_two_replicas_take_the_steps_of_one(small_log, tmp_path):
                 assert float(two[name]) == pytest.approx(float(value), rel=2e-3, abs=1e-5), f"{case}: {name}"
 
 
-def _fn_args(small_log, folder, train: TrainConfig) -> types.SimpleNamespace:
+def _fn_args(small_log, folder, model: ModelConfig, train: TrainConfig) -> types.SimpleNamespace:
     return types.SimpleNamespace(
         train_files=small_log.train_files,
         eval_files=small_log.valid_files,
@@ -98,7 +98,7 @@ def _fn_args(small_log, folder, train: TrainConfig) -> types.SimpleNamespace:
         hyperparameters=None,
         custom_config={
             "schema": SCHEMA_PATH.read_text(encoding="utf-8"),
-            "model": ModelConfig(**SMALL).model_dump(),
+            "model": model.model_dump(),
             "train": train.model_dump(),
             "checkpoints": str(folder / "checkpoints"),
             "code": "1",
@@ -124,7 +124,8 @@ def test_of_two_workers_one_is_killed_and_they_end_where_one_process_does(small_
     finished = threading.Event()
     threading.Thread(target=kill_the_second_after_the_first_checkpoint, daemon=True).start()
     train = TrainConfig(**TRAIN | {"epochs": 4, "validations_per_epoch": 2, "patience": 10}, strategy="multi_worker")
-    run_fn(_fn_args(small_log, tmp_path, train))
+    model = ModelConfig(variant="moe", **SMALL)
+    run_fn(_fn_args(small_log, tmp_path, model, train))
 
     result = json.loads((tmp_path / "run" / RESULT_FILE).read_text())
     assert len(started) == 4
@@ -133,7 +134,7 @@ def test_of_two_workers_one_is_killed_and_they_end_where_one_process_does(small_
     assert "step 40 of 40, validation: session AUC" in caplog.text
     assert not list(tmp_path.glob("checkpoints/*/*"))
     alone = train.model_copy(update={"strategy": "default"})
-    ranker = new_ranker(small_log.schema, small_log.transform_graph, ModelConfig(**SMALL), alone)
+    ranker = new_ranker(small_log.schema, small_log.transform_graph, model, alone)
     files = small_log.train_files, small_log.valid_files
     expected = fit(ranker, *files, small_log.feature_spec, alone, str(tmp_path / "one"), str(tmp_path / "logs"))
     assert result["steps"] == expected.steps
@@ -148,7 +149,7 @@ def test_workers_that_diverge_end_with_the_reason_alone(small_log, tmp_path, mon
     monkeypatch.delenv("TF_CONFIG", raising=False)
     train = TrainConfig(**TRAIN | {"optimizer": "adam", "learning_rate": 1e30}, strategy="multi_worker")
     with pytest.raises(TrainingFault, match=r"^the training has diverged at step 2: ranking_loss") as error:
-        run_fn(_fn_args(small_log, tmp_path, train))
+        run_fn(_fn_args(small_log, tmp_path, ModelConfig(variant="dnn", **SMALL), train))
     assert "Traceback" not in str(error.value)
     assert "lower `train.learning_rate` (now 1e+30)" in str(error.value)
     assert not list(tmp_path.glob("checkpoints/*/*/*.index"))

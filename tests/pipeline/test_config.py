@@ -2,7 +2,7 @@ import pathlib
 
 import pytest
 
-from pipeline.config import ConfigError, describe_keys, load_config
+from pipeline.config import ConfigError, describe_keys, load_config, unused_keys
 
 CONFIGS = pathlib.Path(__file__).resolve().parents[2] / "pipeline" / "configs"
 
@@ -30,6 +30,23 @@ def test_overrides_are_read_as_yaml():
     assert config.train.learning_rate == 0.01
     assert config.model.hidden == [32, 16]
     assert config.data.split.by == "user"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        (["model.variant=adv_hsc_moe", "model.hsc_weight=1", "model.hidden=[8]"], []),
+        # Of the file, of --set, and not those that nobody set.
+        (
+            ["model.variant=dnn", "model.hsc_weight=1", "model.hidden=[8]"],
+            ["`model.top_k`, `model.hsc_weight`, `model.load_balance_weight`: not used by the variant dnn"],
+        ),
+        (["model.variant=moe", "model.adv_weight=0"], ["`model.adv_weight`: not used by the variant moe"]),
+    ],
+)
+def test_keys_that_the_variant_does_not_read_are_named(overrides, expected):
+    config, _ = load_config(CONFIGS / "demo.yaml", overrides)
+    assert unused_keys(config.model) == expected
 
 
 @pytest.mark.parametrize(

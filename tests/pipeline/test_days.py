@@ -2,14 +2,13 @@
 
 import json
 import pathlib
-import subprocess
-import sys
 
 import pytest
 
+from benchmarks.attempts import few_features
 from pipeline.simulate import simulate
+from tests.pipeline.commands import DEMO, call
 
-PROJECT = pathlib.Path(__file__).resolve().parents[2]
 FIRST = 19_723  # 2024-01-01, in days since 1970
 SETTINGS = [
     'data.files="impressions-{YYYY}{MM}{DD}.csv"',
@@ -41,15 +40,12 @@ def run_day(tmp_path_factory):
     folder = tmp_path_factory.mktemp("days")
     simulate(folder / "log", 15_000, days=3, drift=0.2, new_categories=0.3)
     simulate(folder / "served", 5_000, days=3)
-    (folder / "schema.pbtxt").write_text(with_comparators((PROJECT / "schemas" / "demo.pbtxt").read_text()))
+    (folder / "schema.pbtxt").write_text(with_comparators(few_features(folder).read_text()))
 
     def run(day, *settings):
         sets = [f"--set={one}" for one in (*SETTINGS, f"data.span={FIRST + day}", *settings)]
         sets += [f"--set=schema={folder}/schema.pbtxt", f"--set=validation.serving_log={folder}/served"]
-        flags = ["--config=pipeline/configs/demo.yaml", f"--data={folder}/log", f"--runs={folder}/runs", *sets]
-        process = subprocess.run(
-            [sys.executable, "-m", "pipeline", "run", *flags], cwd=PROJECT, capture_output=True, text=True, check=False
-        )
+        process = call("run", f"--config={DEMO}", f"--data={folder}/log", f"--runs={folder}/runs", *sets)
         assert process.returncode == 0, process.stdout + process.stderr
         return process.stdout, json.loads((folder / "runs" / "demo" / "summary.json").read_text())
 

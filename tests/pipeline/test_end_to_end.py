@@ -1,14 +1,14 @@
-"""The whole pipeline on a small demo log, as a user runs it: a process of its own, real files, real components."""
+"""The whole pipeline on a small demo log, as a user runs it: real files, real components, and at first a real process.
+
+What a kill leaves, and that a training resumes, is looked at in test_killed.py.
+"""
 
 import ast
 import json
-import os
 import pathlib
 import re
-import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pandas as pd
@@ -17,9 +17,10 @@ import tensorflow as tf
 import yaml
 
 from tests.documentation import PAGES, commands, is_shell, snippets
+from tests.pipeline.commands import PROJECT, call
 
-PROJECT = pathlib.Path(__file__).resolve().parents[2]
 README = PROJECT / "README.md"
+SUMMARY = {"run": "summary.json", "tune": "tune.json"}
 SMALL = [
     "simulate.rows=12000",
     "train.epochs=2",
@@ -31,24 +32,29 @@ SMALL = [
 ]
 
 
-def command(runs: pathlib.Path, *overrides: str, verb: str = "run") -> list[str]:
+def flags(runs: pathlib.Path, *overrides: str) -> list[str]:
     sets = [f"--set={override}" for override in (*SMALL, *overrides)]
-    return [sys.executable, "-m", "pipeline", verb, "--config=pipeline/configs/demo.yaml", f"--runs={runs}", *sets]
+    return ["--config=pipeline/configs/demo.yaml", f"--runs={runs}", *sets]
 
 
-def run(runs: pathlib.Path, *overrides: str, succeeds: bool = True, verb: str = "run") -> tuple[str, dict | None]:
-    arguments = command(runs, *overrides, verb=verb)
-    process = subprocess.run(arguments, cwd=PROJECT, capture_output=True, text=True, check=False)
-    log = runs / "demo" / "run.log"
-    assert (process.returncode == 0) is succeeds, process.stdout + process.stderr + log.read_text()[-5000:]
-    summary = runs / "demo" / "summary.json"
-    return process.stdout + process.stderr, json.loads(summary.read_text()) if summary.exists() else None
+def new_process(verb: str, *arguments: str) -> subprocess.CompletedProcess:
+    """As `call`, imports and all."""
+    command = [sys.executable, "-m", "pipeline", verb, *arguments]
+    return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+
+
+def run(runs: pathlib.Path, *overrides: str, verb: str = "run", start=call) -> tuple[str, dict]:
+    process = start(verb, *flags(runs, *overrides))
+    folder = runs / "demo"
+    log = folder / "run.log"
+    assert process.returncode == 0, process.stdout + process.stderr + log.read_text()[-5000:]
+    return process.stdout + process.stderr, json.loads((folder / SUMMARY[verb]).read_text())
 
 
 @pytest.fixture(scope="module")
 def first(tmp_path_factory):
     runs = tmp_path_factory.mktemp("runs")
-    return runs, *run(runs)
+    return runs, *run(runs, start=new_process)
 
 
 def test_it_ends_with_a_pushed_model_and_a_summary(first):
@@ -131,44 +137,19 @@ def test_a_second_run_reuses_everything_and_says_so(first, second):
 
 
 @pytest.fixture(scope="module")
-def resumed(first, second):
-    """A run with another seed, whose trainer is killed half-way, and the run after it."""
-    runs, _, _ = first
-    overrides = ["train.seed=2", "train.epochs=6", "train.patience=99", "train.max_expert_share=0.2"]
-    # A real SIGKILL, as soon as a checkpoint is there and well before the training's end.
-    process = subprocess.Popen(command(runs, *overrides), cwd=PROJECT, stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 240
-    # The file `checkpoint` is written last: before it is there, a checkpoint does not count.
-    while not list((runs / "demo" / "checkpoints").glob("*/last/checkpoint")):
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    return run(runs, *overrides)
+def refused(first, second):
+    """A run whose model is not good enough, and in whose training an expert scored more than it should."""
+    drops = ["evaluation.max_session_auc_drop=1.0", "evaluation.max_category_session_auc_drop=1.0"]
+    train = ["train.seed=2", "train.max_expert_share=0.2", "model.buckets=2"]
+    return run(first[0], *train, *drops, "evaluation.min_session_auc=0.99")
 
 
-def test_a_killed_trainer_resumes_from_its_checkpoint(resumed):
-    _, summary = resumed
-    training = summary["training"]
-    assert 0 < training["resumed_from_step"] < training["steps"]
-    # 18 stretches of equal length, as without the kill.
-    stretch = training["requests"] * 6 // 32 // 18
-    assert training["steps"] == 18 * stretch
-    assert training["resumed_from_step"] % stretch == 0
-
-
-def test_what_did_not_change_is_reused_after_a_kill(resumed):
-    _, summary = resumed
-    reused = {name for name, cached in summary["cached"].items() if cached}
-    assert {"ClickLogExampleGen", "StatisticsGen", "CategoryHierarchyGen", "Transform"} <= reused
-    assert "Trainer" not in reused
-
-
-def test_what_a_component_warned_of_ends_the_run_s_table(first, resumed):
+def test_what_is_warned_of_ends_the_run_s_table(first, refused):
     assert first[2]["warnings"] == []
-    output, summary = resumed
-    [warning] = summary["warnings"]
+    output, summary = refused
+    unused, warning = summary["warnings"]
+    assert unused == "configuration: `model.buckets`: not used by the variant adv_hsc_moe"
+    assert unused.replace("configuration", "Warning") in output[: output.index("ClickLogExampleGen")]
     assert warning.startswith("Trainer: the gate has collapsed: since the last validation, up to step ")
     table = output[output.index("Warnings") :]
     assert "Trainer: the gate has collapsed" in table
@@ -177,9 +158,7 @@ def test_what_a_component_warned_of_ends_the_run_s_table(first, resumed):
 def test_a_training_that_diverges_ends_with_its_reason_and_pushes_nothing(first):
     runs, _, _ = first
     before = sorted((runs / "demo" / "serving" / "ranker").iterdir())
-    process = subprocess.run(
-        command(runs, "train.learning_rate=1e30"), cwd=PROJECT, capture_output=True, text=True, check=False
-    )
+    process = call("run", *flags(runs, "train.learning_rate=1e30"))
     assert process.returncode == 1
     reason, *_, remedy, where = process.stderr.splitlines()
     assert reason.startswith("Trainer failed: the training has diverged at step 2: ranking_loss is ")
@@ -195,10 +174,7 @@ def test_a_split_without_a_click_stops_the_run_before_training(first, tmp_path):
     rows.loc[rows["timestamp"] > rows["timestamp"].quantile(0.85), "click"] = 0
     (tmp_path / "log").mkdir()
     rows.to_csv(tmp_path / "log" / log.name, index=False)
-    process = subprocess.run(
-        [*command(tmp_path / "runs"), f"--data={tmp_path / 'log'}"],
-        cwd=PROJECT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    process = call("run", *flags(tmp_path / "runs"), f"--data={tmp_path / 'log'}")
     assert process.returncode == 1
     first_line, reason, _ = process.stderr.splitlines()
     assert first_line == "AnomalyGate failed: the log leaves nothing to learn or to judge:"
@@ -207,11 +183,10 @@ def test_a_split_without_a_click_stops_the_run_before_training(first, tmp_path):
     assert not (tmp_path / "runs" / "demo" / "serving").exists()
 
 
-def test_a_model_below_the_threshold_is_not_pushed(first, resumed):
-    runs, _, _ = first
-    before = sorted((runs / "demo" / "serving" / "ranker").iterdir())
-    overrides = ["train.seed=2", "train.epochs=6", "train.patience=99", "train.max_expert_share=0.2"]
-    output, summary = run(runs, *overrides, "evaluation.min_session_auc=0.99")
+def test_a_model_below_the_threshold_is_not_pushed(first, refused):
+    runs, _, before = first
+    output, summary = refused
+    assert {name for name, cached in summary["cached"].items() if not cached} == {"Trainer", "Evaluator", "Pusher"}
     assert summary["blessed"] is False
     assert summary["pushed_model"] is None
     [reason] = summary["blessing"]["reasons"]
@@ -220,16 +195,17 @@ def test_a_model_below_the_threshold_is_not_pushed(first, resumed):
         f"session_auc in all requests: {value:.4f}; at least 0.99 is needed (`evaluation.min_session_auc`)"
     )
     assert reason[:60] in output
-    assert summary["served_model"] == str(before[-1])
-    assert sorted((runs / "demo" / "serving" / "ranker").iterdir()) == before
-    assert not summary["cached"]["Evaluator"]
+    assert summary["served_model"] == before["pushed_model"]
+    assert list((runs / "demo" / "serving" / "ranker").iterdir()) == [pathlib.Path(before["pushed_model"])]
 
 
 def test_what_is_tuned_is_trained(first):
     runs, _, _ = first
     space = "tune.space={model: {experts: [3], hidden: [[4], [16]]}, train: {learning_rate: {min: 1e-3, max: 1e-2}}}"
     overrides = ["tune.trials=2", "tune.epochs=1", "evaluation.max_session_auc_drop=1.0", space]
+    summary = (runs / "demo" / "summary.json").read_text()
     output, tuned = run(runs, *overrides, verb="tune")
+    assert (runs / "demo" / "summary.json").read_text() == summary  # the run's, not the search's
     assert "trial 2 of 2: session AUC" in output
     assert tuned["cached"]["Transform"]
     assert "Trainer" not in tuned["cached"]
@@ -264,9 +240,8 @@ def test_the_pushed_model_scores_a_day_of_requests_without_clicks(first, tmp_pat
     unlabelled = rows.drop(columns=["click", "purchase", "position", "true_click_probability"])
     unlabelled.to_csv(tmp_path / "day" / log.name, index=False)
 
-    def score(*flags: str) -> subprocess.CompletedProcess:
-        arguments = [*command(runs, verb="score"), f"--input={tmp_path / 'day'}", f"--output={tmp_path / 'out'}"]
-        return subprocess.run([*arguments, *flags], cwd=PROJECT, capture_output=True, text=True, check=False)
+    def score(*more: str) -> subprocess.CompletedProcess:
+        return call("score", *flags(runs), f"--input={tmp_path / 'day'}", f"--output={tmp_path / 'out'}", *more)
 
     done = score(f"--version={pathlib.Path(summary['pushed_model']).name}")
     assert done.returncode == 0, done.stderr
@@ -303,12 +278,11 @@ def test_the_readme_s_other_commands_run(first, tmp_path):
     written = [c for s in snippets(README) if s.kind != "link" and is_shell(s) for c in commands(s.text)]
     written = {tuple(words[3:]) for words in written if words[:3] == ["python", "-m", "pipeline"]} - {("--help",)}
     assert len(written) > 8
-    for verb, *flags in written:
+    for verb, *shown in written:
         if OF_A_TEST[verb] is not None:
             more = [flag.format(runs=first[0], folder=tmp_path) for flag in OF_A_TEST[verb]]
-            arguments = [sys.executable, "-m", "pipeline", verb, *flags, *more]
-            done = subprocess.run(arguments, cwd=PROJECT, capture_output=True, text=True, check=False)
-            assert done.returncode == 0, (arguments, done.stderr)
+            done = call(verb, *shown, *more)
+            assert done.returncode == 0, (verb, shown, more, done.stderr)
     assert (tmp_path / "demo.aislerank.json").exists()
 
 
@@ -323,9 +297,7 @@ def test_what_the_pages_say_is_in_a_run_s_folder_is_there(first):
 
 
 def test_a_wrong_configuration_is_refused_before_anything_starts(tmp_path):
-    process = subprocess.run(
-        command(tmp_path, "model.top_k=9"), cwd=PROJECT, capture_output=True, text=True, check=False
-    )
+    process = call("run", *flags(tmp_path, "model.top_k=9"))
     assert process.returncode == 2
     assert process.stderr.strip().endswith("`model`: `top_k` must be in [1, experts=6]. Received: top_k=9")
     assert not list(tmp_path.iterdir())

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
+from benchmarks.attempts import few_features
 from pipeline.config import load_config
 from pipeline.rollback import RollbackError, list_versions, roll_back
 from pipeline.runners import local
@@ -192,6 +193,7 @@ class Days:
         self.log, self.runs = folder / "log", folder / "runs"
         self.folder = self.runs / "demo"
         simulate(self.log, 30_000, days=3)
+        self.schema = few_features(folder)
 
     def run(self, day: int) -> tuple[dict, str]:
         """The summary and the model's folder."""
@@ -201,8 +203,8 @@ class Days:
             "data.split.fractions={train: 0.6, valid: 0.1, test: 0.3}",
             "train.warm_start=true",
             "train.epochs=1",
-            "model.experts=4",
-            "model.top_k=2",
+            f"schema={self.schema}",
+            "model.variant=dnn",
             "evaluation.min_session_auc=0.2",
             "evaluation.max_session_auc_drop=0.5",
             "evaluation.max_category_session_auc_drop=0.5",
@@ -225,9 +227,7 @@ def two_days(days):
 
 
 REQUEST = {
-    "top_category": "shoes", "sub_category": "", "history_item": [], "history_brand": [],
-    "item_id": ["i1", "i2"], "brand": ["b", "b"], "shop": ["s", "s"], "price": [20.0, 40.0],
-    "sales": [1.0, 2.0], "rating": [3.0, 4.0], "age_days": [1.0, 2.0],
+    "top_category": "shoes", "sub_category": "", "item_id": ["i1", "i2"], "brand": ["b", "b"], "price": [20.0, 40.0],
 }  # fmt: skip
 
 

@@ -24,18 +24,12 @@ from pipeline.scoring import runner
 from pipeline.scoring.job import finished, plan
 from pipeline.scoring.requests import ScoringError, without_outcomes
 from schemas.reader import parse_schema
-from tests.models.conftest import SCHEMA_PATH, export, make_request, small_log, to_example  # noqa: F401 (a fixture)
+from tests.models.conftest import SCHEMA_PATH, make_request
 
 PROJECT = pathlib.Path(__file__).resolve().parents[2]
 OUTCOMES = ("click", "purchase", "position", "true_click_probability")
 DTYPES = {"bytes": tf.string, "float": tf.float32, "int": tf.int64}
 LONG = 7  # `data.max_items` of the tests
-
-
-@pytest.fixture(scope="module")
-def model(request, tmp_path_factory):
-    """The folder of a SavedModel."""
-    return export(request.getfixturevalue("small_log"), tmp_path_factory.mktemp("model") / "saved")
 
 
 def make_requests(seed: int = 1) -> list[dict]:
@@ -91,21 +85,21 @@ class Shop:
 
 
 @pytest.fixture
-def shop(tmp_path, model):
-    return Shop(tmp_path, model)
+def shop(tmp_path, exported):
+    return Shop(tmp_path, exported)
 
 
 @pytest.fixture(scope="module")
-def scored(tmp_path_factory, model):
+def scored(tmp_path_factory, exported):
     """A labelled log with a bad row, scored; not to be changed."""
-    shop = Shop(tmp_path_factory.mktemp("shop"), model)
+    shop = Shop(tmp_path_factory.mktemp("shop"), exported)
     write_log(shop.log, shop.requests, spoiled=True)
     return shop, *shop.score()
 
 
-def test_every_item_has_the_score_the_model_gives_it_in_its_request(scored, model):
+def test_every_item_has_the_score_the_model_gives_it_in_its_request(scored, exported):
     shop, _, _ = scored
-    schema, rank = parse_schema(SCHEMA_PATH.read_text()), tf.saved_model.load(str(model))
+    schema, rank = parse_schema(SCHEMA_PATH.read_text()), tf.saved_model.load(str(exported))
     rows = {}
     for row in shop.scores().to_pylist():
         rows.setdefault(row["request_id"], []).append(row)

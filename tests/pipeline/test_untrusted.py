@@ -2,14 +2,12 @@
 
 import csv
 import json
-import os
 import pathlib
-import subprocess
-import sys
 
+from benchmarks.attempts import few_features
 from pipeline.simulate import simulate
+from tests.pipeline.commands import DEMO, call
 
-PROJECT = pathlib.Path(__file__).resolve().parents[2]
 NAMES = [
     "../../../escaped",
     "/etc/escaped",
@@ -50,8 +48,8 @@ def hash_of(name: str) -> int:
 
 def test_names_of_a_log_reach_no_file_name_no_command_and_no_terminal(tmp_path):
     hostile_log(tmp_path)
-    before = set(tmp_path.iterdir())
     sets = [
+        f"schema={few_features(tmp_path)}",
         "train.epochs=1",
         "model.experts=4",
         "model.top_k=2",
@@ -59,16 +57,9 @@ def test_names_of_a_log_reach_no_file_name_no_command_and_no_terminal(tmp_path):
         "evaluation.min_session_auc=0.1",
         "evaluation.max_calibration_error=null",  # of a training as short as this
     ]
-    command = [sys.executable, "-m", "pipeline", "run", f"--data={tmp_path / 'log'}", f"--runs={tmp_path / 'runs'}"]
-    environment = os.environ | {"PYTHONPATH": str(PROJECT)}
-    process = subprocess.run(
-        [*command, f"--config={PROJECT / 'pipeline/configs/demo.yaml'}", *(f"--set={override}" for override in sets)],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    before = set(tmp_path.iterdir())
+    flags = [f"--config={DEMO}", f"--data={tmp_path / 'log'}", f"--runs={tmp_path / 'runs'}"]
+    process = call("run", *flags, *(f"--set={override}" for override in sets), folder=tmp_path)
     assert process.returncode == 0, process.stdout + process.stderr
     assert set(tmp_path.iterdir()) == before | {tmp_path / "runs"}
     names = [path.name for path in (tmp_path / "runs").rglob("*")]

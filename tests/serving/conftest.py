@@ -11,18 +11,23 @@ import time
 from typing import NamedTuple
 
 import pytest
+import tensorflow as tf
 
 from serving.client import GrpcClient, RestClient
-from tests.models.conftest import SmallLog, export, small_log  # noqa: F401
+from tests.models.conftest import SmallLog, export
 
 PROJECT = pathlib.Path(__file__).resolve().parents[2]
 
 
+def dtypes_of(schema) -> dict[str, tf.DType]:
+    """Of what a model takes, by name."""
+    return {feature.name: {"bytes": tf.string, "float": tf.float32}[feature.dtype] for feature in schema.model_inputs}
+
+
 @pytest.fixture(scope="session")
-def versions(small_log: SmallLog, tmp_path_factory) -> list[pathlib.Path]:  # noqa: F811
+def versions(small_log: SmallLog, exported, tmp_path_factory) -> list[pathlib.Path]:
     """Two SavedModels of different weights."""
-    folder = tmp_path_factory.mktemp("versions")
-    return [export(small_log, folder / str(seed), seed) for seed in (1, 2)]
+    return [exported, export(small_log, tmp_path_factory.mktemp("versions") / "2", seed=2)]
 
 
 class Server(NamedTuple):

@@ -10,12 +10,13 @@ import hypothesis
 import numpy as np
 import pytest
 import requests
-import tensorflow as tf
 from hypothesis import strategies as st
 from tensorflow.core.framework import types_pb2
 from tensorflow_serving.apis import predict_pb2
 
+from serving.predict_request import predict_request
 from tests.models.conftest import make_request, to_example
+from tests.serving.conftest import dtypes_of
 
 METHODS = [
     "/tensorflow.serving.PredictionService/Predict",
@@ -160,13 +161,7 @@ def test_grpc(server, good_message, data):
 
 @pytest.fixture(scope="module")
 def good_message(small_log, request_of_rank) -> predict_pb2.PredictRequest:
-    message = predict_pb2.PredictRequest()
-    message.model_spec.name = "ranker"
-    message.model_spec.signature_name = "rank"
-    for name, value in request_of_rank.items():
-        dtype = tf.string if small_log.schema[name].dtype == "bytes" else tf.float32
-        message.inputs[name].CopyFrom(tf.make_tensor_proto(value, dtype))
-    return message
+    return predict_request("rank", request_of_rank, dtypes_of(small_log.schema))
 
 
 _CHANNELS = {}

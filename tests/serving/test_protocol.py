@@ -14,14 +14,14 @@ from tensorflow_serving.apis import (
     classification_pb2,
     get_model_status_pb2,
     model_service_pb2_grpc,
-    predict_pb2,
     prediction_service_pb2_grpc,
     regression_pb2,
 )
 
 from serving.client import GrpcClient, RestClient, ServingError
+from serving.predict_request import predict_request
 from tests.models.conftest import make_request, to_example
-from tests.serving.conftest import serving
+from tests.serving.conftest import dtypes_of, serving
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +37,8 @@ def ranked(schema, items=7, **change):
 
 
 def directly(model, schema, request):
-    dtypes = {"bytes": tf.string, "float": tf.float32}
-    tensors = {name: tf.constant(value, dtypes[schema[name].dtype]) for name, value in request.items()}
+    dtypes = dtypes_of(schema)
+    tensors = {name: tf.constant(value, dtypes[name]) for name, value in request.items()}
     return model.signatures["rank"](**tensors)["scores"].numpy()
 
 
@@ -259,23 +259,12 @@ def test_bodies_of_100_megabytes_are_refused_and_the_next_request_is_served(serv
     body = b'{"inputs": "' + b"a" * 100_000_000 + b'"}'
     status, answer = post(server, body)
     assert (status, answer["error"]) == (413, "Request body is larger than 16,000,000 bytes")
-    message = predict_pb2.PredictRequest()
-    message.inputs["examples"].CopyFrom(tf.make_tensor_proto([b"a" * 100_000_000]))
+    message = predict_request("", {"examples": [b"a" * 100_000_000]}, model="")
     stub = prediction_service_pb2_grpc.PredictionServiceStub(grpc.insecure_channel(server.address))
     with pytest.raises(grpc.RpcError, match="larger than max") as error:
         stub.Predict(message)
     assert error.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
     assert len(rest_client.rank(ranked(small_log.schema))) == 7
-
-
-def predict_request(schema, **change):
-    message = predict_pb2.PredictRequest()
-    message.model_spec.name = "ranker"
-    message.model_spec.signature_name = "rank"
-    for name, value in (ranked(schema) | change).items():
-        dtype = tf.string if schema[name].dtype == "bytes" else tf.float32
-        message.inputs[name].CopyFrom(tf.make_tensor_proto(value, dtype))
-    return message
 
 
 def _with(field, value):
@@ -321,7 +310,7 @@ def _input(name, **parts):
     ],
 )
 def test_malformed_grpc_requests_are_told_what_is_wrong(small_log, server, grpc_client, change, code, message):
-    request = predict_request(small_log.schema)
+    request = predict_request("rank", ranked(small_log.schema), dtypes_of(small_log.schema))
     change(request)
     stub = prediction_service_pb2_grpc.PredictionServiceStub(grpc.insecure_channel(server.address))
     with pytest.raises(grpc.RpcError) as error:

@@ -6,11 +6,12 @@ import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+from tensorflow_serving.apis import prediction_service_pb2_grpc
 
 from serving.client import GrpcClient, RestClient
+from serving.predict_request import predict_request
 from tests.models.conftest import make_request
-from tests.serving.conftest import serving
+from tests.serving.conftest import dtypes_of, serving
 
 
 @pytest.fixture
@@ -31,10 +32,7 @@ def requests_of_rank(small_log):
 @pytest.fixture(scope="module")
 def expected(small_log, versions, requests_of_rank):
     """The scores of each request by the model of even versions and by that of odd ones."""
-    dtypes = {
-        feature.name: {"bytes": tf.string, "float": tf.float32}[feature.dtype]
-        for feature in small_log.schema.model_inputs
-    }
+    dtypes = dtypes_of(small_log.schema)
     models = [tf.saved_model.load(str(version)) for version in versions]
     tensors = [
         {name: tf.constant(value, dtypes[name]) for name, value in request.items()} for request in requests_of_rank
@@ -43,16 +41,16 @@ def expected(small_log, versions, requests_of_rank):
 
 
 class Load(threading.Thread):
-    """Sends requests without a pause, and looks at each answer."""
+    """Sends requests all the time, and looks at each answer."""
 
-    def __init__(self, ask, requests, expected, stop: threading.Event):
+    def __init__(self, ask, requests, expected, stop: threading.Event, pause: float):
         super().__init__()
-        self.ask, self.requests, self.expected, self.stop = ask, requests, expected, stop
+        self.ask, self.requests, self.expected, self.stop, self.pause = ask, requests, expected, stop, pause
         self.answers, self.versions, self.failure = 0, set(), None
 
     def run(self):
         try:
-            while not self.stop.is_set():
+            while not self.stop.wait(self.pause):
                 place = self.answers % len(self.requests)
                 scores, version = self.ask(self.requests[place])
                 models = (0, 1) if version is None else (version % 2,)
@@ -65,23 +63,20 @@ class Load(threading.Thread):
 
 
 def test_versions_are_swapped_without_a_failed_request_or_mixed_scores(
-    own_server, versions, requests_of_rank, expected, pytestconfig
+    own_server, small_log, versions, requests_of_rank, expected, pytestconfig
 ):
-    swaps = 100 if pytestconfig.getoption("--hypothesis-profile") == "thorough" else 5
+    # Without a pause the callers would take from the server the time in which it loads.
+    swaps, pause = (100, 0.0) if pytestconfig.getoption("--hypothesis-profile") == "thorough" else (3, 0.01)
     stub = prediction_service_pb2_grpc.PredictionServiceStub(grpc.insecure_channel(own_server.address))
-    dtypes = {name: tf.as_dtype(dtype) for name, dtype in GrpcClient(own_server.address).inputs().items()}
+    dtypes = dtypes_of(small_log.schema)
 
     def over_grpc(request):
-        message = predict_pb2.PredictRequest()
-        message.model_spec.name, message.model_spec.signature_name = "ranker", "rank"
-        for name, value in request.items():
-            message.inputs[name].CopyFrom(tf.make_tensor_proto(value, dtypes[name]))
-        response = stub.Predict(message, timeout=60)
+        response = stub.Predict(predict_request("rank", request, dtypes), timeout=60)
         return tf.make_ndarray(response.outputs["scores"]), response.model_spec.version.value
 
     stop, rest = threading.Event(), RestClient(own_server.url)
     asks = [over_grpc, over_grpc, lambda request: (rest.rank(request), None)]
-    loads = [Load(ask, requests_of_rank, expected, stop) for ask in asks]
+    loads = [Load(ask, requests_of_rank, expected, stop, pause) for ask in asks]
     for load in loads:
         load.start()
     try:

@@ -5,18 +5,17 @@ import pytest
 import tensorflow as tf
 
 from components.bulk_scorer.scorer import Shard, ShardScorer, calls, ranks_of
-from tests.models.conftest import export, small_log, to_example  # noqa: F401 (a fixture)
+from tests.models.conftest import to_example
 
 
-def test_scores_do_not_depend_on_how_requests_are_cut_into_calls(small_log, tmp_path):  # noqa: F811
+def test_scores_do_not_depend_on_how_requests_are_cut_into_calls(small_log, exported, tmp_path):
     requests = str(tmp_path / "requests.gz")
     with tf.io.TFRecordWriter(requests, options="GZIP") as writer:
         for request in small_log.requests[:50]:
             writer.write(to_example(request, small_log.schema).SerializeToString())
-    export(small_log, tmp_path / "1")
     tables = []
     for items_a_call in (10, 16_384):
-        scorer = ShardScorer(str(tmp_path / "1"), 1, "item_id", items_a_call)
+        scorer = ShardScorer(str(exported), 1, "item_id", items_a_call)
         shard = Shard(requests, str(tmp_path / f"{items_a_call}.parquet"))
         [count] = scorer.run_inference([shard], scorer.load_model())
         assert count == {"requests": 50, "items": sum(len(request["item_id"]) for request in small_log.requests[:50])}

@@ -20,6 +20,11 @@ def test_a_variant_is_a_name_or_a_label_with_keys_of_its_own():
     assert plan.config.stop_after == "transform"
 
 
+def test_a_key_of_its_own_that_a_variant_does_not_read_is_named():
+    plan = read_plan("dnn,wide=dnn;top_k=2;hidden=[8],few=moe;top_k=2", "1,2", DEMO, ["model.hsc_weight=1"])
+    assert plan.warnings == ["wide: `model.top_k`: not used by the variant dnn"]
+
+
 def test_what_is_judged_otherwise_has_a_folder_of_its_own():
     assert read_plan("dnn", "1", DEMO).name == ""
     assert read_plan("dnn", "1", DEMO, among="brand=sub_category").name == "among-own-brand-sub_category"
