@@ -264,7 +264,7 @@ def test_positions_and_calibration_bins_hold_the_items_of_theirs():
     assert {bin_.items for bin_ in bins} <= {len(one.grades) // 20, len(one.grades) // 20 + 1}
     assert [bin_.mean_score for bin_ in bins] == sorted(bin_.mean_score for bin_ in bins)
     assert sum(bin_.rate.value * bin_.items for bin_ in bins) == pytest.approx(one.grades.sum())
-    wilson = scipy.stats.binomtest(int(round(bins[3].rate.value * bins[3].items)), bins[3].items).proportion_ci(
+    wilson = scipy.stats.binomtest(round(bins[3].rate.value * bins[3].items), bins[3].items).proportion_ci(
         method="wilson"
     )
     assert triple(bins[3].rate)[1:] == pytest.approx((wilson.low, wilson.high))
