@@ -185,7 +185,7 @@ def matrix(
     )
     layers = [cells]
     if numbers:
-        text = base.mark_text(fontSize=11).encode(text=f"{numbers}:N")
+        text = base.mark_text(fontSize=11, aria=False).encode(text=f"{numbers}:N")
         layers.append(text)
     return spec(alt.layer(*layers).properties(width="container", height=_tall(rows, cell, "y")), description)
 

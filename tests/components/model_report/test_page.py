@@ -188,7 +188,7 @@ def test_hovering_names_categories_experts_and_features(opened):
     assert "/" in tooltip.locator("strong").inner_text()
     assert "experts" in tooltip.inner_text()
 
-    page.locator("[data-chart=importance-by-category] .mark-rect path").first.hover()
+    page.locator("[data-chart=importance-by-category] .mark-text text").first.hover()
     assert tooltip.locator("strong").inner_text() == "price in shoes"
     assert "judged requests" in tooltip.inner_text()
     page.locator(f"{ROWS} .interval").first.hover()
