@@ -15,6 +15,7 @@ SETTINGS = [
     "data.window=2",
     "train.warm_start=true",
     "train.epochs=1",
+    "report.enabled=false",
     "model.experts=6",
     "model.top_k=2",
     "evaluation.min_session_auc=0.2",

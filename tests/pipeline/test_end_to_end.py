@@ -140,7 +140,7 @@ def test_a_second_run_reuses_everything_and_says_so(first, second):
 def refused(first, second):
     """A run whose model is not good enough, and in whose training an expert scored more than it should."""
     drops = ["evaluation.max_session_auc_drop=1.0", "evaluation.max_category_session_auc_drop=1.0"]
-    train = ["train.seed=2", "train.max_expert_share=0.2", "model.buckets=2"]
+    train = ["train.seed=2", "train.max_expert_share=0.2", "model.buckets=2", "report.enabled=false"]
     return run(first[0], *train, *drops, "evaluation.min_session_auc=0.99")
 
 
@@ -202,7 +202,7 @@ def test_a_model_below_the_threshold_is_not_pushed(first, refused):
 def test_what_is_tuned_is_trained(first):
     runs, _, _ = first
     space = "tune.space={model: {experts: [3], hidden: [[4], [16]]}, train: {learning_rate: {min: 1e-3, max: 1e-2}}}"
-    overrides = ["tune.trials=2", "tune.epochs=1", "evaluation.max_session_auc_drop=1.0", space]
+    overrides = ["tune.trials=2", "tune.epochs=1", "evaluation.max_session_auc_drop=1.0", "report.enabled=false", space]
     summary = (runs / "demo" / "summary.json").read_text()
     output, tuned = run(runs, *overrides, verb="tune")
     assert (runs / "demo" / "summary.json").read_text() == summary  # the run's, not the search's

@@ -205,6 +205,7 @@ class Days:
             "train.epochs=1",
             f"schema={self.schema}",
             "model.variant=dnn",
+            "report.enabled=false",
             "evaluation.min_session_auc=0.2",
             "evaluation.max_session_auc_drop=0.5",
             "evaluation.max_category_session_auc_drop=0.5",

@@ -13,7 +13,7 @@ from models.ranker import Ranker
 from models.requests import read_requests
 from models.trainer import RESULT_FILE, write_result
 from models.training import fit
-from tests.models.conftest import SmallLog, small_log  # noqa: F401
+from tests.models.conftest import SmallLog
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,5 +48,5 @@ def train(log: SmallLog, folder: pathlib.Path, epochs: int, **model) -> Trained:
 
 
 @pytest.fixture(scope="session")
-def moe(small_log, tmp_path_factory) -> Trained:  # noqa: F811
+def moe(small_log, tmp_path_factory) -> Trained:
     return train(small_log, tmp_path_factory.mktemp("moe"), epochs=12)
