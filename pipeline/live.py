@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.live import Live
 from rich.padding import Padding
@@ -94,16 +95,12 @@ class LiveDisplay(Display):
         yield Text(self._foot(), "dim")
 
     def _lines(self, steps: list[Step], width: int) -> Iterator[RenderableType]:
-        longest = max((len(step.name) for step in self.steps), default=0)
+        longest = max((cell_len(step.name) for step in self.steps), default=0)
         for step in steps:
             (mark, style), said = self._state_of(step)
-            line = Table.grid(padding=(0, 1))
-            line.add_column(width=1)
-            line.add_column(width=min(longest, width // 2), no_wrap=True, overflow="ellipsis")
-            line.add_column()
             dim = "dim" if step.began is None else ""
-            line.add_row(Text(mark, style), Text(step.name, dim), Text(said, dim))
-            yield line
+            name = set_cell_size(step.name, min(longest, width // 2))
+            yield Text.assemble((mark, style), (f" {name} {said}", dim))
             if step is self.at_work and self._ended is None:
                 yield from self._line_at_work(width)
 
@@ -120,7 +117,9 @@ class LiveDisplay(Display):
     def _line_at_work(self, width: int) -> Iterator[RenderableType]:
         if self._share is not None:
             bar = Table.grid(padding=(0, 1))
-            bar.add_row(ProgressBar(1.0, self._share, width=min(50, width - 8)), f"{self._share:4.0%}")
+            bar.add_row(
+                ProgressBar(1.0, self._share, width=min(50, width - 8), complete_style="cyan"), f"{self._share:4.0%}"
+            )
             yield Padding(bar, (0, 0, 0, 2))
         if self._message:
             yield Padding(Text(self._message), (0, 0, 0, 2))

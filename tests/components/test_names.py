@@ -49,6 +49,7 @@ def test_a_line_of_progress_is_not_read_as_markup():
     display = LiveDisplay(Console(file=out, force_terminal=True, width=120))
     display.component_started("Trainer", 1, 2)
     display.emit(logging.LogRecord("progress", logging.INFO, "", 1, "[/red] of \x1b[2J", None, None))
+    Console(file=out, width=120).print(display)
     display.stop()
     assert r"[/red] of \x1b[2J" in out.getvalue()
 
