@@ -1,14 +1,19 @@
 """Starts the pipeline in a process of its own, looks at its folder all the time, and kills it at a chosen moment."""
 
+import contextlib
 import dataclasses
+import fcntl
 import multiprocessing
 import os
 import pathlib
 import re
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
+import threading
 import time
 from collections.abc import Callable, Mapping
 
@@ -29,8 +34,11 @@ SETS = (
     "report.enabled=false",  # it holds times, which differ
 )
 ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1"}
-_STARTED = re.compile(r"^\[\d+/\d+\] (\w+)$", re.MULTILINE)
-_FINISHED = re.compile(r"^ {30,}\S", re.MULTILINE)
+# Of the plain lines, and of the list on a terminal.
+_STARTED = re.compile(r"(?:^\[\d+/\d+\]|▶) (\w+)", re.MULTILINE)
+_FINISHED = re.compile(r"^    done: ", re.MULTILINE)
+_CONTROLS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
+_COLUMNS, _LINES = 60, 24  # of the terminal
 _LOOK_SECONDS = 0.001
 
 
@@ -99,6 +107,7 @@ class _Fork:
         self._process = self._context.Process(target=_run_pipeline, args=arguments)
         self._process.start()
         self.pid = self._process.pid
+        self.at_end = lambda: None
 
     def poll(self) -> int | None:
         return self._process.exitcode
@@ -112,6 +121,23 @@ class _Fork:
         return self._process.exitcode
 
 
+def fork_on_terminal(arguments: list[str], environment: Mapping[str, str], out: str) -> "_Fork":
+    """As `fork`, on a narrow terminal of its own; what is written to that goes to the file ``out``."""
+    keyboard, terminal = os.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", _LINES, _COLUMNS, 0, 0))
+    process = fork(arguments, {"TERM": "xterm", **environment}, os.ttyname(terminal))
+
+    def copy() -> None:
+        with open(out, "wb", buffering=0) as file, contextlib.suppress(OSError):  # EIO: all who wrote to it are gone
+            while data := os.read(keyboard, 1 << 16):
+                file.write(data)
+
+    copying = threading.Thread(target=copy, daemon=True)
+    copying.start()
+    process.at_end = lambda: (os.close(terminal), copying.join())
+    return process
+
+
 def _run_pipeline(arguments: list[str], environment: Mapping[str, str], out: str, err: str | None, folder: str) -> None:
     from pipeline.__main__ import main  # not with this module: its flags are only for who runs it
 
@@ -119,6 +145,7 @@ def _run_pipeline(arguments: list[str], environment: Mapping[str, str], out: str
     os.chdir(folder)
     os.environ.update(environment)
     for path, descriptor in ((out, 1), (err or out, 2)):
+        # After setsid: if it is a terminal, it is the one of this process.
         os.dup2(os.open(path, os.O_WRONLY), descriptor)
     sys.argv = ["pipeline", *arguments]
     main()
@@ -151,7 +178,7 @@ def attempt(
       sets: overrides of the demo's configuration.
       data: the log's folder; a simulated one unless given.
       environment: beside that of this process.
-      start: `new_process` or `fork`.
+      start: `new_process`, `fork` or `fork_on_terminal`.
     """
     runs.mkdir(parents=True, exist_ok=True)
     sets = (*sets, f"schema={few_features(runs)}")
@@ -168,11 +195,14 @@ def attempt(
         finally:
             if process.poll() is None:
                 _kill(process.pid, signal.SIGKILL)
+        if isinstance(process, _Fork):
+            process.at_end()
         text = out.read()
     look.again()
-    started = list(_STARTED.finditer(text))
+    plain = _CONTROLS.sub("", text)
+    started = list(_STARTED.finditer(plain))
     at = started[-1][1] if started else "start-up"
-    if at == "Pusher" and _FINISHED.search(text, started[-1].end()):
+    if at == "Pusher" and _FINISHED.search(plain, started[-1].end()):
         at = "summary"
     return Attempt(
         killed,
@@ -181,7 +211,7 @@ def attempt(
         process.returncode,
         look.halves,
         look.transactions,
-        [match[1] for match in started],
+        list(dict.fromkeys(match[1] for match in started)),
         text,
     )
 
@@ -260,6 +290,19 @@ def while_writing(component: str, delay: float) -> Callable[[Look], bool]:
         return since is not None and look.seconds >= since + delay
 
     return moment
+
+
+def later(moment: Callable[[Look], bool], delay: float) -> Callable[[Look], bool]:
+    """The moment so many seconds after another."""
+    since = None
+
+    def after_it(look: Look) -> bool:
+        nonlocal since
+        if since is None and moment(look):
+            since = look.seconds
+        return since is not None and look.seconds >= since + delay
+
+    return after_it
 
 
 def in_transaction(number: int) -> Callable[[Look], bool]:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import logging
 import math
 import os
 import tempfile
@@ -13,12 +12,11 @@ import tensorflow as tf
 
 from models.config import TrainConfig
 from models.optimizers import make_optimizer
+from models.progress import Meter, keep, progress, speed
 from models.ranker import Ranker
 from models.requests import count_requests, read_requests
 from models.strategies import is_chief
 from models.watch import Watch
-
-progress = logging.getLogger("aislerank.progress")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,6 +99,7 @@ def fit(
     first_step = state.restore()
     if first_step:
         progress.info("resuming from step %d of %d", first_step, total_steps)
+        keep(f"the checkpoint of step {first_step:,}")
     report = _Report(log_dir, total_steps)
     if not state.stopped and first_step < total_steps:
         train = _for_all(
@@ -250,24 +249,26 @@ class _TrainingState(tf.keras.callbacks.Callback):
                 self._stopped.assign(True)
                 self.model.stop_training = True
         self._last.save(checkpoint_number=step)
+        keep(f"the checkpoint of step {step:,}")
 
 
 class _Report(tf.keras.callbacks.Callback):
-    """TensorBoard scalars and progress lines."""
-
-    _SECONDS_BETWEEN_LINES = 2.0
+    """TensorBoard scalars and progress."""
 
     def __init__(self, log_dir: str, total_steps: int):
         super().__init__()
         self._supports_tf_logs = True  # or Keras waits for the numbers of every single step
         self._total_steps = total_steps
+        self._meter = Meter("steps", total_steps)
+        self._last_validation: list[str] = []
         self._writers = {
             split: tf.summary.create_file_writer(os.path.join(log_dir, split))
             if is_chief()
             else tf.summary.create_noop_writer()
             for split in ("train", "valid")
         }
-        self._items = self._seconds = self._next_line = 0.0
+        self._items = self._shown_items = self._seconds = 0.0
+        self._unread: list[tf.Tensor] = []
         self._began = None
 
     @property
@@ -280,14 +281,23 @@ class _Report(tf.keras.callbacks.Callback):
         now = time.monotonic()
         if self._began is None:
             self._began, self._untimed_items = now, float(logs["items"])
-        if now >= self._next_line:
-            self._next_line = now + self._SECONDS_BETWEEN_LINES
-            step = int(self.model.optimizer.iterations.numpy())
-            progress.info("step %d of %d, loss %.4f", step, self._total_steps, self.model.objective_of(logs["losses"]))
+        else:
+            # A metric may not be read here: of several workers, all would have to read it at the same step.
+            self._unread.append(logs["items"])
+        if self._meter.due and self._unread:
+            self._shown_items += float(tf.add_n(self._unread))
+            self._unread = []
+            self._meter.reach(
+                int(self.model.optimizer.iterations.numpy()),
+                f"loss {self.model.objective_of(logs['losses']):.4f}",
+                *self._last_validation,
+                speed(self._shown_items, self._seconds + now - self._began, "items"),
+            )
 
     def on_test_begin(self, logs=None):
         """Ends the stretch of training; writes the losses apart, the gate's entropy, each expert's share."""
         ranker = self.model
+        self._meter.reach(int(ranker.optimizer.iterations.numpy()), "validating", *self._last_validation, at_once=True)
         self._items += float(ranker.items.result()) - self._untimed_items
         self._seconds += time.monotonic() - self._began
         self._untimed_items, self._began = 0.0, time.monotonic()
@@ -310,4 +320,5 @@ class _Report(tf.keras.callbacks.Callback):
             values["session_auc"],
             values["log_loss"],
         )
+        self._last_validation = [f"validation session AUC {values['session_auc']:.4f}"]
         self._began = time.monotonic()

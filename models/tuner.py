@@ -14,6 +14,7 @@ import tensorflow_transform as tft
 
 from models.config import ModelConfig, TrainConfig
 from models.faults import LOGGER, LabelLeak, TrainingFault
+from models.progress import part
 from models.search_space import Range, TuneConfig, decode, encode, searched, show, with_values
 from models.threads import use_cores
 from models.trainer import new_ranker, training_key
@@ -107,7 +108,8 @@ class RankerTuner(keras_tuner.Tuner):
         described = ", ".join(f"{key.partition('.')[2]} {show(value)}" for key, value in values.items())
         progress.log(_TRIAL_LINE, "%s: %s", name, described)
         try:
-            session_auc = self._train(trial.hyperparameters.values)
+            with part(int(trial.trial_id) + 1, self.oracle.max_trials, name):
+                session_auc = self._train(trial.hyperparameters.values)
         except Exception as error:
             if isinstance(error, TrainingFault) and not isinstance(error, LabelLeak):
                 progress.log(_TRIAL_LINE, "%s failed: %s", name, error)
@@ -116,7 +118,8 @@ class RankerTuner(keras_tuner.Tuner):
             raise keras_tuner.errors.FatalError(f"{name} failed ({described})") from error
         finished = [other.score for other in self.oracle.trials.values() if other.score is not None]
         best = max([session_auc, *finished])
-        progress.log(_TRIAL_LINE, "%s: session AUC %.4f, best so far %.4f", name, session_auc, best)
+        said = (name, session_auc, best)
+        progress.log(_TRIAL_LINE, "%s: session AUC %.4f, best so far %.4f", *said, extra={"kept": f"the end of {name}"})
         return {OBJECTIVE: session_auc}
 
 
@@ -252,9 +255,9 @@ def _train(fn_args, model: ModelConfig, train: TrainConfig) -> float:
     with tf.io.gfile.GFile(f"{result_file}.tmp", "w") as file:
         json.dump(result | ({"fault": str(fault)} if fault else {}), file)
     tf.io.gfile.rename(f"{result_file}.tmp", result_file, overwrite=True)
-    for part in ("checkpoints", "logs"):
-        if tf.io.gfile.exists(os.path.join(folder, part)):
-            tf.io.gfile.rmtree(os.path.join(folder, part))
+    for name in ("checkpoints", "logs"):
+        if tf.io.gfile.exists(os.path.join(folder, name)):
+            tf.io.gfile.rmtree(os.path.join(folder, name))
     if fault:
         raise fault
     return session_auc

@@ -14,6 +14,7 @@ import types
 
 from models import workers  # imports no TensorFlow: who only starts workers needs none
 from models.faults import TrainingFault
+from models.progress import record_fields
 
 
 def main() -> None:
@@ -56,15 +57,15 @@ def _of_a_lost_peer(errors) -> tuple:
 
 
 def _say_progress(descriptor: int) -> None:
-    """Sends the lines of progress to the one that started this process: level and message as JSON."""
+    """Sends the lines of progress to the one that started this process: level, message and fields as JSON."""
     out = os.fdopen(descriptor, "w", buffering=1, encoding="utf-8")
 
     class Lines(logging.Handler):
         def emit(self, record):
-            out.write(json.dumps([record.levelno, record.getMessage()]) + "\n")
+            out.write(json.dumps([record.levelno, record.getMessage(), record_fields(record)]) + "\n")
 
     logger = logging.getLogger(workers.LOGGER)
-    logger.setLevel(logging.INFO)
+    logger.setLevel(logging.DEBUG)  # the starter knows how much of it is shown
     logger.addHandler(Lines())
 
 

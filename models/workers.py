@@ -190,11 +190,11 @@ class _Worker:
         with os.fdopen(reader, encoding="utf-8", errors="replace") as lines:
             for line in lines:
                 with contextlib.suppress(ValueError):  # cut by its end
-                    level, message = json.loads(line)
+                    level, message, fields = json.loads(line)
                     if level >= logging.CRITICAL:
                         self.fault = message
                     elif self._shows:
-                        progress.log(level, "%s", message)
+                        progress.log(level, "%s", message, extra=fields)
 
     @property
     def code(self) -> int:

@@ -1,82 +1,92 @@
 """python -m pipeline <verb>: see `python -m pipeline --help`."""
 
+import difflib
 import signal
 import sys
 
 from absl import app, flags
 
 from pipeline.verbs import ablation, common, compile, component, init, rollback, run, score, serve, simulate
+from pipeline.verbs.help import Verb, help_of, overview
 
-_VERBS = {
-    "init": "look at a log, and write the schema and the configuration that read it",
-    "run": "ingest a log, train a ranker, evaluate it and push it if it is blessed",
-    "tune": "search for the hyperparameters with the best session AUC on the validation split",
-    "ablation": "train variants over several seeds on the same transformed requests and compare them",
-    "score": "score a folder of raw requests with a pushed model, without a server",
-    "serve": "serve the newest pushed model over gRPC and REST",
-    "rollback": "serve an earlier pushed version again, and go on from it",
-    "compile": "write what an orchestrator needs to run the pipeline",
-    "component": "run one component of a pipeline, as the tasks of an orchestrator do",
-    "simulate": "write the demo log",
+VERBS = {
+    "init": Verb(
+        init.init,
+        "look at a log, and write the schema and the configuration that read it",
+        """--log=<file or folder> [--out=<folder>] [--name=<name>] [--sample_rows=200000]
+[--header=user_id,item_id,...]...: names, for files without a header row""",
+    ),
+    "run": Verb(
+        run.run,
+        "ingest a log, train a ranker, evaluate it and push it if it is blessed",
+        "--config=<yaml> [--data=<folder>] [--set model.experts=16]... [--runs=runs]",
+    ),
+    "tune": Verb(
+        run.tune,
+        "search for the hyperparameters with the best session AUC on the validation split",
+        "flags as of run; the section `tune` of the configuration says what is searched",
+    ),
+    "ablation": Verb(
+        ablation.ablation,
+        "train variants over several seeds on the same transformed requests and compare them",
+        """--variants="dnn,moe,strong=hsc_moe;hsc_weight=1;train.epochs=5" --seeds=1,2,3
+[--baselines=dnn,moe] [--among=item_sub_category=sub_category] [--held_out_leaves=0.1],
+and the flags of run.
+What is trained already is reused. Writes runs/<name>/ablation/report.md, CSV, JSON and plots.""",
+    ),
+    "score": Verb(
+        score.score,
+        "score a folder of raw requests with a pushed model, without a server",
+        """--input=<folder> --output=<folder> [--version=<pushed version>] [--overwrite], and
+--config, --data, --set, --runs as of run. No label and no position is read. Writes Parquet.""",
+    ),
+    "serve": Verb(
+        serve.serve,
+        "serve the newest pushed model over gRPC and REST",
+        """--config=<yaml> [--runs=runs] [--backend=auto|tensorflow_model_server|docker|development]
+[--host=127.0.0.1] [--port=8500] [--rest_port=8501]""",
+    ),
+    "rollback": Verb(
+        rollback.rollback,
+        "serve an earlier pushed version again, and go on from it",
+        "--config=<yaml> [--runs=runs] [--to=<pushed version>], or --list",
+    ),
+    "compile": Verb(
+        compile.compile_pipeline,
+        "write what an orchestrator needs to run the pipeline",
+        """--target=airflow --out=<folder of DAGs>/<name>.aislerank.json, and
+--config, --data, --set, --runs as of run. See docs/airflow.md
+--target=kubeflow --pipeline_root=gs://bucket/demo --image=<image> --out=<file.json|yaml>
+[--noresolvers] [--image_schema=<path or URI>] [--resources=Trainer=8:32,Transform=4:16],
+and --config, --data, --set as of run. See docs/kubeflow.md""",
+    ),
+    "component": Verb(
+        component.component,
+        "run one component of a pipeline, as the tasks of an orchestrator do",
+        """--id=Trainer --run_id=<the same for all components of a run> [--span=19723], and
+--config, --data, --set, --runs as of run. Prints state, seconds and outputs as JSON.""",
+    ),
+    "simulate": Verb(
+        simulate.write_log,
+        "write the demo log",
+        """--out=<folder> [--rows=1000000] [--seed=1] [--format=csv|parquet]
+[--nocategory_taste] [--noinheritance] [--nouser_taste]
+[--days=10 [--drift=0.2] [--new_categories=0.2]]: a file a day, of a shop that changes""",
+    ),
 }
-_USAGE = """python -m pipeline <verb> [flags]
 
-  init       {init}
-             --log=<file or folder> [--out=<folder>] [--name=<name>] [--sample_rows=200000]
-             [--header=user_id,item_id,...]...: names, for files without a header row
-  run        {run}
-             --config=<yaml> [--data=<folder>] [--set model.experts=16]... [--runs=runs]
-  tune       {tune}
-             flags as of run; the section `tune` of the configuration says what is searched
-  ablation   {ablation}
-             --variants="dnn,moe,strong=hsc_moe;hsc_weight=1;train.epochs=5" --seeds=1,2,3
-             [--baselines=dnn,moe] [--among=item_sub_category=sub_category] [--held_out_leaves=0.1],
-             and the flags of run.
-             What is trained already is reused. Writes runs/<name>/ablation/report.md, CSV, JSON and plots.
-  score      {score}
-             --input=<folder> --output=<folder> [--version=<pushed version>] [--overwrite], and
-             --config, --data, --set, --runs as of run. No label and no position is read. Writes Parquet.
-  serve      {serve}
-             --config=<yaml> [--runs=runs] [--backend=auto|tensorflow_model_server|docker|development]
-             [--host=127.0.0.1] [--port=8500] [--rest_port=8501]
-  rollback   {rollback}
-             --config=<yaml> [--runs=runs] [--to=<pushed version>], or --list
-  compile    {compile}
-             --target=airflow --out=<folder of DAGs>/<name>.aislerank.json, and
-             --config, --data, --set, --runs as of run. See docs/airflow.md
-             --target=kubeflow --pipeline_root=gs://bucket/demo --image=<image> --out=<file.json|yaml>
-             [--noresolvers] [--image_schema=<path or URI>] [--resources=Trainer=8:32,Transform=4:16],
-             and --config, --data, --set as of run. See docs/kubeflow.md
-  component  {component}
-             --id=Trainer --run_id=<the same for all components of a run> [--span=19723], and
-             --config, --data, --set, --runs as of run. Prints state, seconds and outputs as JSON.
-  simulate   {simulate}
-             --out=<folder> [--rows=1000000] [--seed=1] [--format=csv|parquet]
-             [--nocategory_taste] [--noinheritance] [--nouser_taste]
-             [--days=10 [--drift=0.2] [--new_categories=0.2]]: a file a day, of a shop that changes
-""".format(**_VERBS)
-_DONE_BY = {
-    "init": init.init,
-    "run": run.run,
-    "tune": run.tune,
-    "ablation": ablation.ablation,
-    "score": score.score,
-    "serve": serve.serve,
-    "rollback": rollback.rollback,
-    "compile": compile.compile_pipeline,
-    "component": component.component,
-    "simulate": simulate.write_log,
-}
+_HELP = "`python -m pipeline {}--help` lists what there is"
 
 
 def _main(arguments: list[str]) -> None:
-    verb, *rest = arguments[1:] or [""]
-    if verb not in _VERBS or rest:
+    name, *rest = arguments[1:] or [""]
+    if name not in VERBS or rest:
         wrong = " ".join(arguments[1:])
-        print(f"unknown: {wrong}\n\n{_USAGE}" if wrong else _USAGE, file=sys.stderr)
+        print(f"unknown: {wrong}\n\n{overview(VERBS)}" if wrong else overview(VERBS), file=sys.stderr)
         sys.exit(2)
     try:
-        _DONE_BY[verb]()
+        _refuse_flags_of_others(name)
+        VERBS[name].do()
     except common.Refused as error:
         print(error, file=sys.stderr)
         sys.exit(2)
@@ -85,18 +95,37 @@ def _main(arguments: list[str]) -> None:
         sys.exit(128 + signal.SIGINT)
 
 
+def _refuse_flags_of_others(name: str) -> None:
+    known = VERBS[name].flags
+    for other, verb in VERBS.items():
+        for flag in sorted(verb.flags - known):
+            if flags.FLAGS[flag].present:
+                raise common.Refused(
+                    f"{name}: --{flag} is a flag of {other}, not of {name}\n{_HELP.format(f'{name} ')}"
+                )
+
+
+def _parse(arguments: list[str]) -> list[str]:
+    try:
+        return flags.FLAGS(arguments)
+    except flags.Error as error:
+        name = next((one for one in arguments[1:] if one in VERBS), "")
+        message = str(error)
+        if isinstance(error, flags.UnrecognizedFlagError):
+            close = difflib.get_close_matches(error.flagname, VERBS[name].flags if name else (), n=1)
+            message = f"there is no flag --{error.flagname}{f'; is --{close[0]} meant?' if close else ''}"
+        print(f"{name or 'pipeline'}: {message}\n{_HELP.format(f'{name} '.lstrip())}", file=sys.stderr)
+        sys.exit(2)
+
+
 def main() -> None:
     """The command line's entry point."""
-    if {"--help", "-h", "--helpshort"} & set(sys.argv[1:]):
-        print(_USAGE)
-        for module in (common, init, run, ablation, score, serve, rollback, compile, component, simulate):
-            if of_module := flags.FLAGS.module_help(module).strip():
-                print(of_module.partition("\n")[2])
-        from pipeline.config import describe_keys
-
-        print(f"\nKeys of the configuration, for the YAML file and --set, with their defaults:\n{describe_keys()}")
+    arguments = sys.argv[1:]
+    if {"--help", "-h", "--helpshort", "--helpfull"} & set(arguments):
+        named = next((one for one in arguments if one in VERBS), None)
+        print(help_of(named, VERBS[named]) if named else overview(VERBS))
         return
-    app.run(_main)
+    app.run(_main, flags_parser=_parse)
 
 
 if __name__ == "__main__":

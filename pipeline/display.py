@@ -1,17 +1,19 @@
-"""What a run shows on the screen: the component at work, how far it is, and how long it took."""
+"""What a run shows on the screen: its components, how far the one at work is, and how long the others took."""
 
 import contextlib
+import dataclasses
 import logging
 import os
 import sys
+import threading
 import time
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import Console
-from rich.markup import escape
 
-from components.names import printable
+from components.names import one_line, printable
+from models.progress import minutes
 
 if typing.TYPE_CHECKING:
     # Imported for real, it would bring TFX in before `quiet` can send its noise elsewhere.
@@ -21,56 +23,114 @@ PROGRESS_LOGGER = "aislerank.progress"
 _WIDTH_OF_FILES = 120
 
 
+@dataclasses.dataclass
+class Step:
+    """One line of the list: a component, or a member of an ablation.
+
+    Attributes:
+      name: as shown.
+      last: the seconds it took last time; None if nobody knows.
+      began: when, by time.monotonic; None before.
+      outcome: in words; None before its end.
+      kept: from where it goes on if it is ended now, as "the checkpoint of step 1,200"; None if it begins anew.
+    """
+
+    name: str
+    last: float | None = None
+    began: float | None = None
+    outcome: str | None = None
+    kept: str | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Since it began."""
+        return time.monotonic() - self.began if self.began is not None else 0.0
+
+
 class Display(logging.Handler):
-    """Shows components and their progress: a live line on a terminal, plain lines elsewhere.
+    """Shows steps and their progress as plain lines; a terminal has a `pipeline.live.LiveDisplay` of it.
+
+    It takes the records of the logger of progress, see `models.progress`.
 
     Args:
       console: where to.
     """
 
-    _SECONDS_BETWEEN_PLAIN_LINES = 15.0
+    records_from = logging.INFO  # the level of records that it wants
+    _SECONDS_BETWEEN_LINES = 15.0
 
     def __init__(self, console: Console):
         super().__init__()
         self._console = console
-        self._status = console.status("") if console.is_terminal else None
-        self._next_plain_line = 0.0
-        self._title = ""
+        self._next_line = 0.0
+        self.steps: list[Step] = []
+        self.at_work: Step | None = None
+        # Of whoever shows something; held for good by who ends the process, so that nothing is shown after that.
+        self.showing = threading.RLock()
+
+    def expect(self, names: Sequence[str], last: Mapping[str, float] | None = None) -> None:
+        """Says which steps are to come, in their order, and the seconds that they took last time."""
+        with self.showing:
+            self.steps += [Step(one_line(name), (last or {}).get(name)) for name in names]
 
     def component_started(self, name: str, place: int, total: int) -> None:
-        """Says which component is at work."""
-        self._title = f"[{place}/{total}] {name}"
-        if self._status:
-            self._status.update(self._title)
-            self._status.start()
-        else:
-            self._console.print(self._title, markup=False, highlight=False)
-        self._next_plain_line = time.monotonic() + self._SECONDS_BETWEEN_PLAIN_LINES
+        """Says which step is at work."""
+        with self.showing:
+            name = one_line(name)
+            waiting = [step for step in self.steps if step.outcome is None]
+            found = next((step for step in waiting if step.name == name), None)
+            if found is None:
+                self.steps.append(found := Step(name))
+            else:
+                for step in waiting[: waiting.index(found)]:
+                    step.outcome = "left out"
+            found.began = time.monotonic()
+            self.at_work = found
+            self._show_start(place, total)
 
     def component_finished(self, run: "NodeRun") -> None:
-        """Says how long it took, or that nothing had changed."""
+        """Says how long a component took, or that nothing had changed."""
         self.finished("unchanged, reused" if run.cached else f"{run.seconds:.1f} s")
 
     def finished(self, outcome: str) -> None:
         """Says how what was started last ended."""
-        if self._status:
-            self._status.stop()
-        title = self._title if self._status else " " * 4
-        self._console.print(f"{title:<34} {outcome}", markup=False, highlight=False)
+        with self.showing:
+            self.at_work.outcome = printable(outcome)
+            self._show_end()
+            self.at_work = None
 
     def stop(self) -> None:
-        """Gives the line back to the terminal, and its cursor."""
-        if self._status:
-            self._status.stop()
+        """Shows nothing from now on."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Shows a line of progress, which the next may replace unless it is above INFO."""
-        message = printable(record.getMessage())
-        if self._status and record.levelno <= logging.INFO:
-            self._status.update(f"{self._title}  {escape(message)}")
-        elif record.levelno > logging.INFO or time.monotonic() >= self._next_plain_line:
-            self._next_plain_line = time.monotonic() + self._SECONDS_BETWEEN_PLAIN_LINES
-            self._console.print(f"    {message}", markup=False, highlight=False)
+        """Shows a line of progress; the next may replace it unless it is above INFO."""
+        with self.showing:
+            if self.at_work and (kept := getattr(record, "kept", None)):
+                self.at_work.kept = kept
+            self._show_line(printable(record.getMessage()), record)
+
+    def _show_start(self, place: int, total: int) -> None:
+        last = f" ({minutes(self.at_work.last)} last time)" if self.at_work.last else ""
+        self._print(f"[{place}/{total}] {self.at_work.name}{last}")
+        self._next_line = time.monotonic() + self._SECONDS_BETWEEN_LINES
+
+    def _show_end(self) -> None:
+        self._print(f"    done: {self.at_work.outcome}")
+
+    def _show_line(self, message: str, record: logging.LogRecord) -> None:
+        if record.levelno > logging.INFO or time.monotonic() >= self._next_line:
+            self._next_line = time.monotonic() + self._SECONDS_BETWEEN_LINES
+            self._print(f"    {message}")
+
+    def _print(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def display_on(console: Console) -> Display:
+    """The display for a console: live on a terminal that can move its cursor."""
+    from pipeline.live import LiveDisplay
+
+    return LiveDisplay(console) if console.is_terminal and not console.is_dumb_terminal else Display(console)
 
 
 @contextlib.contextmanager
@@ -91,9 +151,7 @@ def quiet(log: str) -> Iterator[tuple[Console, Console]]:
         os.dup2(file.fileno(), 2)
     out, err = (os.fdopen(descriptor, "w", encoding="utf-8") for descriptor in real)
     try:
-        # Where there is no terminal to ask, rich would cut tables to 80 columns.
-        width = None if os.isatty(out.fileno()) else _WIDTH_OF_FILES
-        yield Console(file=out, width=width), Console(file=err, width=width)
+        yield _console(out), _console(err)
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -103,3 +161,20 @@ def quiet(log: str) -> Iterator[tuple[Console, Console]]:
         os.dup2(err.fileno(), 2)
         out.close()
         err.close()
+
+
+def _console(file: typing.TextIO) -> Console:
+    """On the real file: rich asks the descriptors 0, 1 and 2 for their width, which may be no terminal now."""
+    if not os.isatty(file.fileno()):
+        return Console(file=file, width=_WIDTH_OF_FILES)
+    console = Console(file=file)
+    measure(console)
+    return console
+
+
+def measure(console: Console) -> None:
+    """Takes over the terminal's present size."""
+    with contextlib.suppress(OSError, ValueError):  # no terminal
+        columns, lines = os.get_terminal_size(console.file.fileno())
+        if columns and lines:
+            console.size = (columns, lines)

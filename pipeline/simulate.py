@@ -11,7 +11,6 @@ with position, clicks and purchases. Its columns are the features of schemas/dem
 import dataclasses
 import datetime
 import itertools
-import logging
 import os
 import pathlib
 import re
@@ -22,6 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
 
+from models.progress import Meter
 from pipeline.simulation import shop, traffic
 from pipeline.simulation.days import next_day, without_the_unopened
 
@@ -29,8 +29,6 @@ FORMATS = ("csv", "parquet")
 ROWS_A_FILE = 1_000_000
 HISTORY_LENGTH = 20
 _ROWS_A_WRITE = 100_000
-
-_progress = logging.getLogger("aislerank.progress")
 
 
 def simulate(
@@ -109,6 +107,7 @@ def simulate(
     blocks = _blocks(requests) if days is None else _days(requests, days)
     carried = _Clicks.none()
     totals = _Totals(catalogue)
+    meter = Meter("rows", int(requests.shown.sum()), doing="simulating the log,")
     unfinished = []
     for number, block in enumerate(blocks):
         if number and drift:
@@ -121,7 +120,7 @@ def simulate(
         _write(table, path, format)
         unfinished.append(path)
         totals.add(shown)
-        _progress.info("simulated %s of %s rows", f"{totals.rows:,}", f"{requests.shown.sum():,}")
+        meter.reach(totals.rows)
     for path in out.iterdir():
         if re.fullmatch(r"impressions-(\d{5}|\d{8})\.(csv|parquet)", path.name):
             path.unlink()

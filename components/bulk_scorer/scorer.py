@@ -2,7 +2,6 @@
 
 import dataclasses
 import itertools
-import logging
 import os
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,6 +16,8 @@ from apache_beam.ml.inference.base import ModelHandler
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx.dsl.io import fileio
 from tfx_bsl.coders import example_coder
+
+from models.progress import Meter, speed
 
 SIGNATURE = "serving_default"
 SCORES = pa.schema(
@@ -37,8 +38,6 @@ REQUESTS_A_CALL = 1024
 ITEMS_A_CALL = 16_384
 _ROWS_A_GROUP = 1 << 19
 UNFINISHED = ".unfinished"  # how the name of a file ends that is being written
-
-_log = logging.getLogger("aislerank.progress")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +64,7 @@ class ShardScorer(ModelHandler[Shard, dict, Any]):
     def __init__(self, model: str, version: int, item_id: str, items_a_call: int = ITEMS_A_CALL):
         super().__init__()
         self._model, self._version, self._item_id, self._items_a_call = model, version, item_id, items_a_call
+        self._meter, self._items = None, 0  # of this process, over all its shards
 
     def load_model(self) -> Any:
         """The SavedModel; its signature alone would not keep its variables alive."""
@@ -91,10 +91,15 @@ class ShardScorer(ModelHandler[Shard, dict, Any]):
                 if sum(map(len, waiting)) >= _ROWS_A_GROUP:
                     writer.write_table(pa.concat_tables(waiting))
                     waiting = []
-                _log.info("%s: %s requests scored", name, f"{requests:,}")
+                self._say(count, len(table))
             writer.write_table(pa.concat_tables([SCORES.empty_table(), *waiting]))
         fileio.rename(unfinished, shard.scores, overwrite=True)
         return {"requests": requests, "items": items}
+
+    def _say(self, requests: int, items: int) -> None:
+        self._meter = self._meter or Meter("requests", doing="scored")
+        self._items += items
+        self._meter.add(requests, speed(self._items, self._meter.seconds, "items"))
 
     def _tables(self, path: str, signature) -> Iterator[tuple[pa.Table, int]]:
         """(scores, number of requests) of some requests after others, in the order of the file."""

@@ -7,7 +7,7 @@ import dataclasses
 import gzip
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import orjson
@@ -54,6 +54,7 @@ class Source:
       size: bytes on disk.
       earlier: whether it belongs to an older span than the newest.
       header: the columns' names, of a file without a header row.
+      on_read: called with the bytes of the file that are read so far.
     """
 
     index: int
@@ -64,6 +65,7 @@ class Source:
     size: int
     earlier: bool = False
     header: tuple[str, ...] | None = None
+    on_read: Callable[[float], None] | None = dataclasses.field(default=None, compare=False, repr=False)
 
     @property
     def delimiter(self) -> str:
@@ -208,6 +210,8 @@ def read_lines(source: Source, chunk_bytes: int = CHUNK_BYTES) -> Iterator[Lines
                 return
             lines = Lines.of(data if data.endswith(b"\n") else data + b"\n", line)
             line += len(lines)
+            if source.on_read:
+                source.on_read(raw.tell())
             yield lines
 
 
@@ -226,6 +230,8 @@ def read_parquet(source: Source, columns: list[str] | None = None) -> Iterator[t
                 table = pa.table({f.name: _checked(a) for f, a in zip(batch.schema, batch.columns, strict=True)})
             yield row, table
             row += len(batch)
+            if source.on_read:
+                source.on_read(source.size * (row - 1) / file.metadata.num_rows)
         if row - 1 != file.metadata.num_rows:
             raise ValueError(f"{source.path}: has {row - 1} rows, but its footer says {file.metadata.num_rows}")
 

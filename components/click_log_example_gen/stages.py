@@ -27,6 +27,7 @@ from components.click_log_example_gen.histories import build_histories
 from components.click_log_example_gen.joins import Lookup
 from components.click_log_example_gen.negatives import add_items, add_negatives, items_of
 from components.click_log_example_gen.plan import Plan
+from components.click_log_example_gen.progress import meter_of
 from components.click_log_example_gen.quarantine import REASONS, merge_reports, write_rows
 from components.click_log_example_gen.requests import ROWS, build_requests, events_schema, is_history_join
 from components.click_log_example_gen.rows import FILE, ListRows, read_rows
@@ -174,9 +175,11 @@ class ReadImpressions(_Stage):
     def process(self, source: Source) -> Iterator[Any]:
         """Reads one file."""
         _log.info("reading %s", source.name)
+        meter = meter_of(self._job)
         direct, begun, last = self._job.direct, False, None
         with self._spill() as spill:
-            for read, rows, faults in read_rows(source, self._job.plan):
+            for read, rows, faults in read_rows(meter.watched(source), self._job.plan):
+                meter.add_rows(read)
                 yield TaggedOutput("report", {"rows_read": read})
                 yield from self._faults(faults, spill)
                 if last is not None:
@@ -235,8 +238,10 @@ class ReadRequests(_Stage):
     def process(self, source: Source) -> Iterator[Any]:
         """Reads one file; each of its rows is a request."""
         _log.info("reading %s", source.name)
+        meter = meter_of(self._job)
         with self._spill() as spill:
-            for read, rows, faults in read_rows(source, self._job.plan):
+            for read, rows, faults in read_rows(meter.watched(source), self._job.plan):
+                meter.add_rows(read)
                 yield TaggedOutput("report", {"rows_read": read})
                 yield from self._faults(faults, spill)
                 yield from self._requests(rows, spill)
@@ -325,6 +330,7 @@ class WriteRequests(_Stage):
                 )
             yield {"requests": {name: int(mine.sum())}, "items": {name: int(sizes[mine].sum())}}
             yield {"labels": {label: {name: _sums(counts, mine)} for label, counts in labels.items()}}
+        meter_of(self._job).part_written()
 
     def _join_histories(self, requests: pa.Table) -> pa.Table:
         for lookup in self._job.lookups:

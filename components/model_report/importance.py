@@ -1,6 +1,5 @@
 """Permutation importance: by how much session AUC falls when one feature is shuffled [Breiman 2001]."""
 
-import logging
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,12 +10,11 @@ from components.model_report.estimates import mean, means
 from components.model_report.sample import batches
 from models.features import id_name, missing_name
 from models.metrics.of_requests import of_requests
+from models.progress import Meter
 from models.ranker import Ranker
 from schemas.reader import LogSchema
 
 PATH = "category path"
-
-_progress = logging.getLogger("aislerank.progress")
 
 
 def importance(
@@ -57,11 +55,12 @@ def importance(
     if not judged.any():
         return None
     falls, columns_of, top_of_item = {}, _columns(schema), np.repeat(top, lengths)
+    meter = Meter("features", len(columns_of), doing="permutation importance,")
     for number, (name, columns) in enumerate(columns_of.items(), start=1):
-        _progress.info("permutation importance: %d of %d features (%s)", number, len(columns_of), name)
         of_items = name != PATH and schema[name].scope == "item"
         rng = np.random.default_rng([seed, number])
         falls[name] = whole - session_auc(features | _shuffled(features, columns, of_items, top_of_item, rng))
+        meter.reach(number)
     names = sorted(falls, key=lambda name: -falls[name][judged].mean())
     judged_by_category = np.bincount(top[judged], minlength=len(top_names))
     shown = np.flatnonzero(judged_by_category)

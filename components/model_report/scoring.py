@@ -2,7 +2,6 @@
 
 import dataclasses
 import itertools
-import logging
 
 import numpy as np
 import tensorflow as tf
@@ -11,10 +10,9 @@ import tensorflow_transform as tft
 from components.bulk_scorer.scorer import ITEMS_A_CALL, REQUESTS_A_CALL, SIGNATURE, calls
 from components.model_report.popularity import name_hash
 from models.features import CATEGORY_REQUESTS, id_name
+from models.progress import Meter
 from models.requests import read_records
 from schemas.reader import Feature, LogSchema
-
-_progress = logging.getLogger("aislerank.progress")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,7 +104,7 @@ def score_split(
         name: tf.saved_model.load(folder) for name, folder in (("scores", model), ("baseline", baseline)) if folder
     }
     parts: dict[str, list[np.ndarray]] = {}
-    requests = 0
+    requests, meter = 0, Meter("requests", doing="test split, scored")
     for examples in read_records(files, REQUESTS_A_CALL):
         batch = {name: values.numpy() for name, values in read(examples).items()}
         for name, one in loaded.items():
@@ -114,7 +112,7 @@ def score_split(
         for name, values in batch.items():
             parts.setdefault(name, []).append(values)
         requests += len(examples)
-        _progress.info("test split: %s requests scored", f"{requests:,}")
+        meter.reach(requests)
     arrays = {name: np.concatenate(values) for name, values in parts.items()}
     return ScoredSplit(**{field.name: arrays.get(field.name) for field in dataclasses.fields(ScoredSplit)})
 

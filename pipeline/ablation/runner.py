@@ -21,6 +21,7 @@ from pipeline.lineage import NodeRun
 from pipeline.runners import local
 from pipeline.simulation.oracle import oracle_session_auc
 
+COMPARISON = "comparison on the test split"  # what comes after the members
 _RESULT_FILE = "ablation.json"
 
 
@@ -70,7 +71,7 @@ def _run(plan: Plan, runs_folder: str, runner: local.LocalRunner, on_start, on_f
     members, failed = _train(plan, log, run_folder / "ablation" / "members", on_start, on_finish)
     folder = run_folder / "ablation" / plan.name
     folder.mkdir(exist_ok=True)
-    on_start("comparison on the test split", 1, 1)
+    on_start(COMPARISON, 1, 1)
     simulated = plan.config.data.path is None
     label = trained_labels(plan.schema, config.model)[0]
     scores = {name: {seed: one.scores() for seed, one in seeds.items()} for name, seeds in members.items()}

@@ -38,7 +38,7 @@ def write_config(proposal: Proposal, name: str, schema: str, log: str) -> str:
     """The configuration's text."""
     head = f"# {name}: written by `python -m pipeline init --log={log}`; read it, change it.\n"
     head += "".join(f"# Unsure: {' '.join(text.split())}\n" for text in proposal.unsure)
-    head += "# All keys: python -m pipeline --help\n"
+    head += "# All keys: python -m pipeline run --help\n"
     data = {key: value for key, value in proposal.data.items() if value != {}}
     body = {"name": name, "schema": schema, "data": data, **proposal.other}
     return head + yaml.safe_dump(body, sort_keys=False, allow_unicode=True, width=110, default_flow_style=None)

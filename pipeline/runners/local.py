@@ -27,7 +27,7 @@ from pipeline.fingerprint import source_fingerprint
 from pipeline.lineage import NodeRun
 from pipeline.locks import alone, run_lock
 from pipeline.pipeline import Places, create_pipeline
-from pipeline.runners.nodes import database, discard_killed, is_resolver, launch
+from pipeline.runners.nodes import database, discard_killed, is_resolver, last_seconds, launch
 from pipeline.simulate import simulate
 from pipeline.summary import summarise
 from schemas.reader import LogSchema
@@ -39,16 +39,20 @@ class LocalRunner(LocalDagRunner):
     Args:
       on_start: called with a component's name, its place from 1, and the number of components.
       on_finish: called with what the component did.
+      on_plan: called first, with the names of all components, and the seconds that they took when they were last at
+        work, by name.
     """
 
     def __init__(
         self,
         on_start: Callable[[str, int, int], None] = lambda *_: None,
         on_finish: Callable[[NodeRun], None] = lambda _: None,
+        on_plan: Callable[[list[str], dict[str, float]], None] = lambda *_: None,
     ):
         super().__init__()
         self._on_start = on_start
         self._on_finish = on_finish
+        self._on_plan = on_plan
         self.node_runs: list[NodeRun] = []
 
     def run_with_ir(self, pipeline: pipeline_pb2.Pipeline, run_options: pipeline_pb2.RunOptions | None = None) -> None:
@@ -66,6 +70,7 @@ class LocalRunner(LocalDagRunner):
             pipeline, {constants.PIPELINE_RUN_ID_PARAMETER_NAME: datetime.datetime.now().isoformat()}
         )
         components = [node.pipeline_node.node_info.id for node in pipeline.nodes if not is_resolver(node.pipeline_node)]
+        self._on_plan(components, last_seconds(pipeline))
         discard_killed(pipeline)
         for node in pipeline.nodes:
             name = node.pipeline_node.node_info.id

@@ -4,6 +4,7 @@ import logging
 import os
 import time
 
+from ml_metadata import ListOptions, OrderByField
 from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.components.common.resolver import Resolver
 from tfx.dsl.io import fileio
@@ -15,6 +16,7 @@ from tfx.utils import name_utils
 
 from pipeline.lineage import NodeRun, read_node_run
 
+_LOOKED_BACK = 20  # executions of a node, for one that was not answered from the cache
 _RETRIES_OF_A_LOCKED_DATABASE = 30
 
 _progress = logging.getLogger("aislerank.progress")
@@ -66,6 +68,23 @@ def launch(pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.PipelineNode) -> 
     if run.failed:
         raise ComponentFailed(f"{name} failed: its inputs could not be resolved")
     return run
+
+
+def last_seconds(pipeline: pipeline_pb2.Pipeline) -> dict[str, float]:
+    """How long each node took when it was last at work and came to its end; without those that never did."""
+    newest_first = ListOptions(limit=_LOOKED_BACK, order_by=OrderByField.CREATE_TIME, is_asc=False)
+    found = {}
+    with metadata.Metadata(connection_of(pipeline)) as handle:
+        for node in (node.pipeline_node for node in pipeline.nodes):
+            name = node.node_info.id
+            context = handle.store.get_context_by_type_and_name("node", f"{pipeline.pipeline_info.id}.{name}")
+            done = handle.store.get_executions_by_context(context.id, newest_first) if context else []
+            for execution in done:
+                if execution.last_known_state == metadata_store_pb2.Execution.COMPLETE:
+                    spent = execution.last_update_time_since_epoch - execution.create_time_since_epoch
+                    found[name] = spent / 1000
+                    break
+    return found
 
 
 def discard_killed(pipeline: pipeline_pb2.Pipeline) -> None:

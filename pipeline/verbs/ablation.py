@@ -7,19 +7,19 @@ from pipeline.verbs.common import CONFIG, DATA, RUNS, SET, Refused, screen
 _VARIANTS = flags.DEFINE_string(
     "variants",
     "dnn,moe,adv_moe,hsc_moe,adv_hsc_moe",
-    "ablation: names of `model.variant`, or label=variant;key=value;.. with keys of the section model, or train.<key>.",
+    "Names of `model.variant`, or label=variant;key=value;.. with keys of the section model, or train.<key>.",
 )
-_SEEDS = flags.DEFINE_string("seeds", "1,2,3", "ablation: the seeds that each variant is trained with.")
+_SEEDS = flags.DEFINE_string("seeds", "1,2,3", "The seeds that each variant is trained with.")
 _BASELINES = flags.DEFINE_list(
-    "baselines", [], "ablation: labels of the variants that all are compared with; dnn and moe unless named."
+    "baselines", [], "Labels of the variants that all are compared with; dnn and moe unless named."
 )
 _AMONG = flags.DEFINE_string(
-    "among", None, "ablation: <item feature>=<request feature>: judge among the candidates in which they are equal."
+    "among", None, "<item feature>=<request feature>: judge among the candidates in which they are equal."
 )
 _HELD_OUT_LEAVES = flags.DEFINE_float(
     "held_out_leaves",
     0.0,
-    "ablation: hide this share of the leaf categories from the training, and judge on their requests, leaf unknown.",
+    "Hide this share of the leaf categories from the training, and judge on their requests, leaf unknown.",
     lower_bound=0.0,
     upper_bound=0.9,
 )
@@ -49,9 +49,15 @@ def ablation() -> None:
 
         for text in plan.warnings:
             out.print(f"Warning: {text}", markup=False, highlight=False, soft_wrap=True)
-        components = local.LocalRunner(display.component_started, display.component_finished)
+        members = [*(member.title for member in plan.members), runner.COMPARISON]
+        components = local.LocalRunner(
+            display.component_started,
+            display.component_finished,
+            on_plan=lambda names, last: display.expect([*names, *members], last),
+        )
         folder, result = runner.run(
             plan, RUNS.value, components, on_start=display.component_started, on_finish=display.finished
         )
+        display.stop()
         out.print(report.screen(result), highlight=False)
         out.print(f"{folder}/{report.REPORT_FILE}", markup=False, highlight=False)

@@ -8,22 +8,22 @@ from absl import logging as absl_logging
 
 from pipeline.verbs.common import CONFIG, DATA, OUT, RUNS, SET, Refused
 
-_TARGET = flags.DEFINE_enum("target", None, ["airflow", "kubeflow"], "compile: for which orchestrator.")
+_TARGET = flags.DEFINE_enum("target", None, ["airflow", "kubeflow"], "For which orchestrator.")
 _PIPELINE_ROOT = flags.DEFINE_string(
-    "pipeline_root", None, "compile, kubeflow: the bucket's folder for artifacts, checkpoints and the pushed models."
+    "pipeline_root", None, "Kubeflow: the bucket's folder for artifacts, checkpoints and the pushed models."
 )
-_IMAGE = flags.DEFINE_string("image", None, "compile, kubeflow: the image of deploy/Dockerfile, with its tag.")
+_IMAGE = flags.DEFINE_string("image", None, "Kubeflow: the image of deploy/Dockerfile, with its tag.")
 _RESOLVERS = flags.DEFINE_bool(
     "resolvers",
     True,
-    "compile, kubeflow: compare a new model with the last blessed one. Vertex AI can; Kubeflow Pipelines' own backend "
+    "Kubeflow: compare a new model with the last blessed one. Vertex AI can; Kubeflow Pipelines' own backend "
     "refuses such a job.",
 )
 _IMAGE_SCHEMA = flags.DEFINE_string(
-    "image_schema", None, "compile, kubeflow: the schema as the image sees it, if it is not in the project's schemas/."
+    "image_schema", None, "Kubeflow: the schema as the image sees it, if it is not in the project's schemas/."
 )
 _RESOURCES = flags.DEFINE_list(
-    "resources", [], "compile, kubeflow: processors and gigabytes of a component, as in Trainer=8:32; the cluster's."
+    "resources", [], "Kubeflow: processors and gigabytes of a component, as in Trainer=8:32; the cluster's."
 )
 
 

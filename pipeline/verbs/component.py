@@ -9,9 +9,9 @@ from absl import logging as absl_logging
 
 from pipeline.verbs.common import CONFIG, DATA, RUNS, SET, Refused
 
-_ID = flags.DEFINE_string("id", None, "component: which, as Trainer; summary, after the last, writes summary.json.")
-_RUN_ID = flags.DEFINE_string("run_id", None, "component: the run; its components find each other's outputs by it.")
-_SPAN = flags.DEFINE_integer("span", None, "component: stands in for `data.span`.", lower_bound=0)
+_ID = flags.DEFINE_string("id", None, "Which, as Trainer; summary, after the last, writes summary.json.")
+_RUN_ID = flags.DEFINE_string("run_id", None, "The run; its components find each other's outputs by it.")
+_SPAN = flags.DEFINE_integer("span", None, "Stands in for `data.span`.", lower_bound=0)
 
 
 def component() -> None:

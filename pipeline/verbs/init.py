@@ -7,15 +7,13 @@ from absl import flags
 
 from pipeline.verbs.common import OUT, Refused
 
-_LOG = flags.DEFINE_string("log", None, "init: the log, a file or a folder; tables to join lie beside it.")
-_NAME = flags.DEFINE_string("name", None, "init: of the files and of the run; the log's name unless given.")
-_SAMPLE_ROWS = flags.DEFINE_integer(
-    "sample_rows", 200_000, "init: rows to look at in each kind of file.", lower_bound=10
-)
+_LOG = flags.DEFINE_string("log", None, "The log, a file or a folder; tables to join lie beside it.")
+_NAME = flags.DEFINE_string("name", None, "Of the files and of the run; the log's name unless given.")
+_SAMPLE_ROWS = flags.DEFINE_integer("sample_rows", 200_000, "Rows to look at in each kind of file.", lower_bound=10)
 _HEADER = flags.DEFINE_multi_string(
     "header",
     [],
-    "init: names of columns for files without a header row, a,b,c, for those of as many columns; or items*=a,b,c for "
+    "Names of columns for files without a header row, a,b,c, for those of as many columns; or items*=a,b,c for "
     "those whose names match; repeatable.",
 )
 

@@ -6,8 +6,8 @@ from absl import flags
 
 from pipeline.verbs.common import CONFIG, DATA, RUNS, SET, Refused
 
-_TO = flags.DEFINE_integer("to", None, "rollback: the version to serve; the one before the present unless given.")
-_LIST = flags.DEFINE_bool("list", False, "rollback: list the pushed versions and change nothing.")
+_TO = flags.DEFINE_integer("to", None, "The version to serve; the one before the present unless given.")
+_LIST = flags.DEFINE_bool("list", False, "List the pushed versions and change nothing.")
 
 
 def rollback() -> None:

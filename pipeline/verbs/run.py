@@ -22,8 +22,9 @@ def run(*overrides: str) -> None:
 
         for text in unused_keys(config.model):
             out.print(f"Warning: {text}", markup=False, highlight=False, soft_wrap=True)
-        runner = local.LocalRunner(display.component_started, display.component_finished)
+        runner = local.LocalRunner(display.component_started, display.component_finished, display.expect)
         summary = local.run(config, schema, RUNS.value, runner)
+        display.stop()
         if summary["cached"] and all(summary["cached"].values()):
             out.print("Nothing changed since the last run: everything was reused.")
         out.print(table(summary))

@@ -4,10 +4,10 @@ from absl import flags
 
 from pipeline.verbs.common import CONFIG, DATA, RUNS, SET, Refused, screen
 
-_INPUT = flags.DEFINE_string("input", None, "score: the folder of the raw requests, in the form that `data` describes.")
-_OUTPUT = flags.DEFINE_string("output", None, "score: the folder to write the scores to.")
-_VERSION = flags.DEFINE_integer("version", None, "score: the pushed version to score with; the newest unless given.")
-_OVERWRITE = flags.DEFINE_bool("overwrite", False, "score: replace other scores that stand in the output folder.")
+_INPUT = flags.DEFINE_string("input", None, "The folder of the raw requests, in the form that `data` describes.")
+_OUTPUT = flags.DEFINE_string("output", None, "The folder to write the scores to.")
+_VERSION = flags.DEFINE_integer("version", None, "The pushed version to score with; the newest unless given.")
+_OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace other scores that stand in the output folder.")
 
 
 def score() -> None:
@@ -26,12 +26,15 @@ def score() -> None:
         from pipeline.scoring.report import table
 
         if summary:
+            display.stop()
             out.print("The same requests are scored with this model already: nothing to do.")
         else:
             from pipeline.runners import local
             from pipeline.scoring import runner
 
-            summary = runner.run(job, local.LocalRunner(display.component_started, display.component_finished))
+            components = local.LocalRunner(display.component_started, display.component_finished, display.expect)
+            summary = runner.run(job, components)
+            display.stop()
         out.print(table(summary))
         out.print(str(job.output), markup=False, highlight=False, soft_wrap=True)
         if summary["quarantine_folder"]:

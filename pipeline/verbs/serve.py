@@ -12,14 +12,14 @@ _BACKEND = flags.DEFINE_enum(
     "backend",
     "auto",
     ["auto", "tensorflow_model_server", "docker", "development"],
-    "serve: by what; auto takes TF Serving if it is on PATH, its image where docker runs, or the development server.",
+    "By what; auto takes TF Serving if it is on PATH, its image where docker runs, or the development server.",
 )
 _HOST = flags.DEFINE_string(
     "host",
     "127.0.0.1",
-    "serve: where the ports open; tensorflow_model_server opens them on all addresses of the machine.",
+    "Where the ports open; tensorflow_model_server opens them on all addresses of the machine.",
 )
-_PORT = flags.DEFINE_integer("port", 8500, "serve: gRPC's port.", lower_bound=0)
+_PORT = flags.DEFINE_integer("port", 8500, "GRPC's port.", lower_bound=0)
 _REST_PORT = flags.DEFINE_integer("rest_port", 8501, "serve: REST's port.", lower_bound=0)
 
 

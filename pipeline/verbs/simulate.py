@@ -6,15 +6,15 @@ from absl import flags
 
 from pipeline.verbs.common import OUT, Refused
 
-_ROWS = flags.DEFINE_integer("rows", 1_000_000, "simulate: about how many impressions.", lower_bound=1)
-_SEED = flags.DEFINE_integer("seed", 1, "simulate: the seed.", lower_bound=0)
-_FORMAT = flags.DEFINE_enum("format", "csv", ["csv", "parquet"], "simulate: the files' format.")
-_CATEGORY_TASTE = flags.DEFINE_bool("category_taste", True, "simulate: what sells differs by category.")
-_INHERITANCE = flags.DEFINE_bool("inheritance", True, "simulate: a sub-category shares its top's taste.")
-_USER_TASTE = flags.DEFINE_bool("user_taste", True, "simulate: users differ.")
-_DAYS = flags.DEFINE_integer("days", None, "simulate: how many days, a file each.", lower_bound=1)
-_DRIFT = flags.DEFINE_float("drift", 0.0, "simulate: how far taste turns in a day, from 0 to 1.")
-_NEW_CATEGORIES = flags.DEFINE_float("new_categories", 0.0, "simulate: share of the sub-categories that open later.")
+_ROWS = flags.DEFINE_integer("rows", 1_000_000, "About how many impressions.", lower_bound=1)
+_SEED = flags.DEFINE_integer("seed", 1, "The seed.", lower_bound=0)
+_FORMAT = flags.DEFINE_enum("format", "csv", ["csv", "parquet"], "The files' format.")
+_CATEGORY_TASTE = flags.DEFINE_bool("category_taste", True, "What sells differs by category.")
+_INHERITANCE = flags.DEFINE_bool("inheritance", True, "A sub-category shares its top's taste.")
+_USER_TASTE = flags.DEFINE_bool("user_taste", True, "Users differ.")
+_DAYS = flags.DEFINE_integer("days", None, "How many days, a file each.", lower_bound=1)
+_DRIFT = flags.DEFINE_float("drift", 0.0, "How far taste turns in a day, from 0 to 1.")
+_NEW_CATEGORIES = flags.DEFINE_float("new_categories", 0.0, "Share of the sub-categories that open later.")
 
 
 def write_log() -> None:

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from components.names import cell, markdown, one_line, printable
 from pipeline.ablation import report
-from pipeline.display import Display
+from pipeline.live import LiveDisplay
 from pipeline.summary import table
 
 NAMES = {
@@ -46,10 +46,11 @@ def test_names_are_shown_and_not_acted_on(name, shown):
 
 def test_a_line_of_progress_is_not_read_as_markup():
     out = io.StringIO()
-    display = Display(Console(file=out, force_terminal=True, width=120))
+    display = LiveDisplay(Console(file=out, force_terminal=True, width=120))
     display.component_started("Trainer", 1, 2)
     display.emit(logging.LogRecord("progress", logging.INFO, "", 1, "[/red] of \x1b[2J", None, None))
-    display.finished("done")
+    Console(file=out, width=120).print(display)
+    display.stop()
     assert r"[/red] of \x1b[2J" in out.getvalue()
 
 

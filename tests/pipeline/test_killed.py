@@ -3,18 +3,31 @@ one undisturbed, one that was ended in four places and started again, one of the
 
 import json
 import pathlib
+import re
+import shlex
 import signal
 
 import pytest
 
-from benchmarks.attempts import ONE_THREAD, SETS, Attempt, attempt, fork, once_there, while_writing
+from benchmarks.attempts import (
+    ONE_THREAD,
+    SETS,
+    Attempt,
+    attempt,
+    fork,
+    fork_on_terminal,
+    later,
+    once_there,
+    while_writing,
+)
 from benchmarks.run_state import differences, digests, inconsistencies
 
 # Where, by what, and what the process leaves as its exit code.
 ENDS = [
     ("ClickLogExampleGen", signal.SIGTERM, once_there("artifacts/ClickLogExampleGen/examples/*/Split-train")),
-    ("StatisticsGen", signal.SIGINT, while_writing("StatisticsGen", 0.5)),
-    ("Trainer", signal.SIGKILL, once_there("checkpoints/*/last/checkpoint")),
+    ("StatisticsGen", signal.SIGKILL, while_writing("StatisticsGen", 0.5)),
+    # On a terminal, and not while it says that there is a checkpoint.
+    ("Trainer", signal.SIGINT, later(once_there("checkpoints/*/last/checkpoint"), 0.1)),
     ("Pusher", signal.SIGKILL, while_writing("Pusher", 0.0)),
 ]
 
@@ -43,7 +56,8 @@ def attempts(runs) -> list[Attempt]:
     first, *others = moments
     ended = attempt(runs / "2", *first, environment=hash_seed(2))
     # The hash seed of a fork is the one of the tests.
-    return [ended, *(attempt(runs / "2", *ends, start=fork) for ends in (*others, ()))]
+    starts = zip((*others, ()), (fork, fork_on_terminal, fork, fork), strict=True)
+    return [ended, *(attempt(runs / "2", *ends, start=start) for ends, start in starts)]
 
 
 @pytest.fixture(scope="module")
@@ -54,10 +68,32 @@ def killed(runs, attempts) -> pathlib.Path:
 
 def test_a_signal_ends_the_run_at_once_and_it_says_how_to_go_on(attempts):
     assert [(one.at, one.killed) for one in attempts[:-1]] == [(component, True) for component, _, _ in ENDS]
-    assert [one.code for one in attempts] == [143, 130, -9, -9, 0]
-    for one in attempts[:2]:
-        assert "The same command goes on from here" in one.output
+    assert [one.code for one in attempts] == [143, -9, 130, -9, 0]
+    for one in (attempts[0], attempts[2]):
+        *_, said, how, command = one.output.replace("\r", "").strip().split("\n")
+        assert f", {one.at} was at work." in said
+        assert how == "The same command goes on from here:"
+        assert shlex.split(command)[1:4] == ["-m", "pipeline", "run"]
+        assert "--set=simulate.rows=8000" in command
         assert "Traceback" not in one.output
+
+
+def test_plain_lines_have_no_control_characters(attempts):
+    output = attempts[0].output
+    assert re.search(r"^\[1/\d+\] ClickLogExampleGen$", output, re.MULTILINE)
+    assert all(character.isprintable() or character == "\n" for character in output)
+
+
+def test_a_terminal_shows_all_components_and_is_left_in_order(attempts, killed):
+    output = attempts[2].output
+    last_drawing = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", output[output.rindex("ClickLogExampleGen") :]).split("\n")
+    assert last_drawing[0].split() == ["ClickLogExampleGen", "unchanged,", "reused"]
+    assert [line.split()[1] for line in last_drawing if line.startswith("✗")] == ["Trainer"]
+    assert [line.split()[0] for line in last_drawing[8:10]] == ["Evaluator", "Pusher"]
+    assert output.rindex("\x1b[?25h") > output.rindex("\x1b[?25l")  # the cursor is shown
+    # What it says of the checkpoint is where the next run went on.
+    [step] = re.findall(r"Trainer goes on from the checkpoint of step (\d+)\.", output)
+    assert int(step) == json.loads((killed / "summary.json").read_text())["training"]["resumed_from_step"]
 
 
 def test_after_four_kills_it_ends_with_what_an_undisturbed_run_ends_with(undisturbed, killed):

@@ -65,9 +65,10 @@ def finished(stopped):
 def test_it_goes_on_where_it_was_stopped(stopped, finished):
     folder, output, result = finished
     lines = output.splitlines()
-    assert lines[lines.index("[7/7] Transform") + 1].strip() == "unchanged, reused"
-    assert lines[lines.index("[1/4] dnn, seed 1") + 1].strip() == "trained before, reused"
-    assert "reused" not in lines[lines.index("[2/4] few, seed 1") + 1]
+    starts = {line.partition(" (")[0]: place for place, line in enumerate(lines) if line.startswith("[")}
+    assert lines[starts["[7/7] Transform"] + 1].strip() == "done: unchanged, reused"
+    assert lines[starts["[1/4] dnn, seed 1"] + 1].strip() == "done: trained before, reused"
+    assert "reused" not in lines[starts["[2/4] few, seed 1"] + 1]
     trainings = result["trainings"]
     assert trainings["dnn"]["1"]["resumed_from_step"] == 0
     assert trainings["few"]["1"]["resumed_from_step"] > 0
