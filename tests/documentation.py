@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import json
+import os
 import pathlib
 import re
 import subprocess
@@ -162,7 +163,10 @@ def _recipe(arguments: list[str]) -> str:
     """What `make` would start."""
 
     def dry_run(arguments: list[str]) -> str:
-        done = subprocess.run(["make", "-n", *arguments], cwd=PROJECT, capture_output=True, text=True, check=False)
+        # Without the flags and variables of a `make` that runs the tests, which this one would obey.
+        environment = {"PATH": os.environ["PATH"]}
+        command = ["make", "-n", *arguments]
+        done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
             raise ValueError(f"make refuses it: {done.stderr.strip()}")
         return done.stdout

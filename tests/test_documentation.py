@@ -491,6 +491,14 @@ def test_what_is_not_so_is_found(text, message):
     assert message in found[0]
 
 
+def test_pages_are_read_alike_by_tests_that_make_started(monkeypatch):
+    text = 'make run CONFIG=shop.yaml ARGS="--set train.seed=2"'
+    by_hand = list(commands(text))
+    for name, value in {"MAKELEVEL": "1", "MAKEFLAGS": "w -- ARGS=-k\\ gates", "ARGS": "-k gates"}.items():
+        monkeypatch.setenv(name, value)
+    assert list(commands(text)) == by_hand
+
+
 def test_the_index_has_every_page():
     listed = (PROJECT / "docs/README.md").read_text(encoding="utf-8")
     assert [page.name for page in PAGES if page.parent.name == "docs" and page.name not in listed] == []
