@@ -197,7 +197,8 @@ def _reasons(summary: dict) -> list[Table]:
 
 
 def _metrics_table(summary: dict) -> Table:
-    title = f"Test split; {summary['negatives']['mark']}" if summary["negatives"] else "Test split"
+    marks = [summary["config"]["report"]["note"], summary["negatives"] and summary["negatives"]["mark"]]
+    title = "; ".join(["Test split", *filter(None, marks)])
     metrics = Table(title=Text(one_line(title)), title_justify="left")
     metrics.add_column("slice", no_wrap=True)
     for title in _TITLES.values():

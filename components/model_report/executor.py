@@ -145,7 +145,7 @@ def _content(inputs: dict[str, list[types.Artifact]], given: dict[str, Any]) -> 
     names = [label.name for label in labels]
     return ReportContent(
         name=given["name"],
-        marks=marks(bool(given["simulated"]), config["data"], model_config, names),
+        marks=marks(bool(given["simulated"]), subject.report.note, config["data"], model_config, names),
         headline=Headline(
             blessed=_blessed(inputs["blessing"]),
             reasons=_reasons(inputs["blessing"]),

@@ -3,11 +3,12 @@
 from models.config import ModelConfig
 
 
-def marks(simulated: bool, data: dict, model: ModelConfig, labels: list[str]) -> list[str]:
+def marks(simulated: bool, note: str | None, data: dict, model: ModelConfig, labels: list[str]) -> list[str]:
     """The marks of a run.
 
     Args:
       simulated: whether the log is one that this project made up.
+      note: `report.note`.
       data: the section `data` of the configuration.
       model: what was trained.
       labels: the labels that were trained, the judging one first.
@@ -15,6 +16,8 @@ def marks(simulated: bool, data: dict, model: ModelConfig, labels: list[str]) ->
     found = []
     if simulated:
         found.append("The log is simulated: its figures say nothing of a real shop.")
+    if note:
+        found.append(note)
     if data.get("negatives"):
         found.append(
             "The negatives are sampled, not what users were shown and left (`data.negatives`): figures are comparable "

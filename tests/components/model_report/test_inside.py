@@ -200,11 +200,12 @@ def test_curves_are_thinned_and_what_a_resumed_training_wrote_again_counts_once(
 @pytest.mark.parametrize(
     ("given", "beginnings"),
     [
-        ((False, {}, ModelConfig(), ["click"]), []),
-        ((True, {"negatives": None}, ModelConfig(), ["click"]), ["The log is simulated"]),
-        ((False, {"negatives": {"per_positive": 4}}, ModelConfig(), ["click"]), ["The negatives are sampled"]),
-        ((False, {}, ModelConfig(loss="softmax"), ["click"]), ["Scores order the items"]),
-        ((False, {}, ModelConfig(), ["click", "buy"]), ["Scores order the items", "Trained on click, buy"]),
+        ((False, None, {}, ModelConfig(), ["click"]), []),
+        ((False, "Clicks are reviews.", {}, ModelConfig(), ["click"]), ["Clicks are reviews."]),
+        ((True, None, {"negatives": None}, ModelConfig(), ["click"]), ["The log is simulated"]),
+        ((False, None, {"negatives": {"per_positive": 4}}, ModelConfig(), ["click"]), ["The negatives are sampled"]),
+        ((False, None, {}, ModelConfig(loss="softmax"), ["click"]), ["Scores order the items"]),
+        ((False, None, {}, ModelConfig(), ["click", "buy"]), ["Scores order the items", "Trained on click, buy"]),
     ],
 )
 def test_marks(given, beginnings):
