@@ -203,7 +203,7 @@ def lines(
     """Lines over a quantity.
 
     Args:
-      rows: ``x``, ``y``, ``series``, and ``line`` where a series has several, of one colour.
+      rows: ``x``, ``y``, ``series``, and ``line`` where a series has several, of one colour; ``dashed`` if some are.
       x, y: titles, or "".
       description: for those who cannot see it.
       series: in the order of the colours, where charts next to each other do not all have all of them.
@@ -217,6 +217,10 @@ def lines(
     for row in rows:
         by_line.setdefault((row["series"], row["line"]), []).append(row)
     many_lines = len(by_line) > 2 * len(series)
+    dashes = {}
+    if any(row.get("dashed") for row in rows):
+        scale = alt.Scale(domain=[False, True], range=[[1, 0], [5, 3]])
+        dashes = {"strokeDash": alt.StrokeDash("dashed:N", scale=scale, legend=None)}
 
     def base(shown: Sequence[Mapping]) -> alt.Chart:
         return alt.Chart(data(shown)).encode(
@@ -239,7 +243,8 @@ def lines(
     # Few points are shown as such; of many, the one that the mouse is at.
     few = [row for found in by_line.values() if len(found) <= _FEW for row in found]
     many = [row for found in by_line.values() if len(found) > _FEW for row in found]
-    layers = [base(rows).mark_line(strokeWidth=1.25, opacity=0.7) if many_lines else base(rows).mark_line()]
+    drawn = base(rows).encode(**dashes)
+    layers = [drawn.mark_line(strokeWidth=1.25, opacity=0.7) if many_lines else drawn.mark_line()]
     layers += [base(few).mark_point(filled=True, size=28, opacity=1)] if few else []
     layers += [base(many).mark_point(filled=True, size=60, opacity=0)] if many else []
     return spec(alt.layer(*layers).properties(width="container", height=height), description)
