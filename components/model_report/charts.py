@@ -108,7 +108,14 @@ def bars(rows: Sequence[Mapping], title: str, description: str, form: str = ",.3
     return spec((drawn + figures).properties(width="container", height=_tall(rows, 24)), description)
 
 
-def intervals(rows: Sequence[Mapping], title: str, description: str, zero: bool = True, form: str = "+.4f") -> dict:
+def intervals(
+    rows: Sequence[Mapping],
+    title: str,
+    description: str,
+    zero: bool = True,
+    form: str = "+.4f",
+    series: Sequence[str] | None = None,
+) -> dict:
     """Points with their intervals, a line each, and a rule at zero.
 
     Args:
@@ -117,6 +124,7 @@ def intervals(rows: Sequence[Mapping], title: str, description: str, zero: bool 
       description: for those who cannot see it.
       zero: whether there is a rule at zero.
       form: of the values, d3's.
+      series: in the order of the colours, where some may have no row.
     """
     rows = [{"key": key(place, row["name"]), **row} for place, row in enumerate(rows)]
     scale = alt.Scale(zero=zero)
@@ -132,7 +140,8 @@ def intervals(rows: Sequence[Mapping], title: str, description: str, zero: bool 
     )
     colour = alt.value(ACCENT)
     if any("series" in row for row in rows):
-        colour = alt.Color("series:N", sort=None, scale=alt.Scale(range=COLOURS))
+        domain = {"domain": list(series)} if series else {}
+        colour = alt.Color("series:N", sort=None, scale=alt.Scale(range=COLOURS, **domain))
     lines = base.mark_rule(strokeWidth=2).encode(
         x=alt.X("low:Q", title=title, scale=scale, axis=alt.Axis(format=short)),
         x2="high:Q",

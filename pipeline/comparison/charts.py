@@ -58,7 +58,8 @@ def _changes(gained: Sequence[CategoryFigures], lost: Sequence[CategoryFigures])
         for series, found in (("gained", gained), ("lost", reversed(lost)))
         for of in found
     ]
-    return c.intervals(rows, "difference of session AUC", "The categories that gained and lost most, with intervals.")
+    description = "The categories that gained and lost most, with intervals."
+    return c.intervals(rows, "difference of session AUC", description, series=["gained", "lost"])
 
 
 def _experts(attribute: str, title: str, first: Run, second: Run) -> dict:
