@@ -8,7 +8,7 @@ export PYTHON CHROMIUM
 python := .venv/bin/python
 data := $(if $(DATA),--data $(DATA))
 
-.PHONY: help environment init run tune ablation score serve rollback airflow kubeflow test fuzz bench kills flink lint \
+.PHONY: help environment init run tune ablation compare score serve rollback airflow kubeflow test fuzz bench kills flink lint \
 	format lock clean
 
 help:  ## this list
@@ -29,6 +29,11 @@ tune: environment  ## search for hyperparameters: CONFIG=<yaml> DATA=<folder> AR
 
 ablation: environment  ## compare variants over seeds: CONFIG, DATA, ARGS='--variants="dnn,moe" --seeds=1,2,3'
 	@$(python) -m pipeline ablation --config $(CONFIG) $(data) $(ARGS)
+
+A ?=
+B ?=
+compare: environment  ## compare two finished runs, the second with the first: A=runs/monday B=runs/tuesday ARGS="--out=<file>.html"
+	@$(python) -m pipeline compare "$(A)" "$(B)" $(ARGS)
 
 serve: environment  ## serve the newest pushed model on ports 8500 (gRPC) and 8501 (REST): CONFIG, ARGS="--port=9000"
 	@$(python) -m pipeline serve --config $(CONFIG) $(ARGS)

@@ -37,6 +37,7 @@ setuptools.setup(
     package_data={
         "components.model_report": ["templates/*"],
         "pipeline": ["configs/*.yaml"],
+        "pipeline.comparison": ["templates/*"],
         "schemas": ["*.pbtxt"],
     },
     install_requires=[

@@ -6,7 +6,7 @@ import sys
 
 from absl import app, flags
 
-from pipeline.verbs import ablation, common, compile, component, init, rollback, run, score, serve, simulate
+from pipeline.verbs import ablation, common, compare, compile, component, init, rollback, run, score, serve, simulate
 from pipeline.verbs.help import Verb, help_of, overview
 
 VERBS = {
@@ -33,6 +33,15 @@ VERBS = {
 [--baselines=dnn,moe] [--among=item_sub_category=sub_category] [--held_out_leaves=0.1],
 and the flags of run.
 What is trained already is reused. Writes runs/<name>/ablation/report.md, CSV, JSON and plots.""",
+    ),
+    "compare": Verb(
+        compare.compare,
+        "say of two finished runs which is better, where, and what differs",
+        """<run> <another run> [--out=<file>.html]
+Folders of runs, as in runs/monday runs/tuesday; differences are the second's figure minus the first's.
+Figures are paired by request where both were judged on the same ones, and it says where they were not.
+Shows tables, and writes a page: comparison-with-<run>.html in the second's folder unless --out names a file.""",
+        words=("<run>", "<another run>"),
     ),
     "score": Verb(
         score.score,
@@ -80,13 +89,17 @@ _HELP = "`python -m pipeline {}--help` lists what there is"
 
 def _main(arguments: list[str]) -> None:
     name, *rest = arguments[1:] or [""]
-    if name not in VERBS or rest:
+    words = VERBS[name].words if name in VERBS else ()
+    if name not in VERBS or (rest and not words):
         wrong = " ".join(arguments[1:])
         print(f"unknown: {wrong}\n\n{overview(VERBS)}" if wrong else overview(VERBS), file=sys.stderr)
         sys.exit(2)
     try:
         _refuse_flags_of_others(name)
-        VERBS[name].do()
+        if len(rest) != len(words) or not all(rest):
+            given = " ".join(filter(None, rest)) or "none"
+            raise common.Refused(f"{name}: takes {' '.join(words)}. Received: {given}\n{_HELP.format(f'{name} ')}")
+        VERBS[name].do(*rest)
     except common.Refused as error:
         print(error, file=sys.stderr)
         sys.exit(2)

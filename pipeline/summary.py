@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import pathlib
 
 from rich.console import Group, RenderableType
@@ -48,7 +49,8 @@ def summarise(
     ``metrics`` (overall), ``metrics_by_top_category`` and ``metrics_by`` slice, ``blessed``, ``blessing``
     (``blessed``, ``reasons`` why not, ``compared_with``: folder of the model, or None), ``pushed_model`` (folder,
     or None), ``served_model`` (folder of the version that servers take, or None), ``report`` (the page on the
-    model, copied to ``report.html`` in the run's folder, or None), ``training``, ``seconds`` and
+    model, copied to ``report.html`` in the run's folder, or None), ``report_artifact`` (the folder in the run's that it
+    was copied from, which holds its figures), ``training``, ``seconds`` and
     ``cached`` by component, ``warnings`` (texts, each with its component or "configuration"),
     ``train_items_per_second``. A run that stops before training has none of those of a model; ``oracle_session_auc``
     stands there for a simulated log, ``trials`` after a search for hyperparameters.
@@ -82,7 +84,10 @@ def summarise(
         summary |= _model(runs, schema)
         served = versions_in(folder / "serving" / MODEL)
         summary["served_model"] = str(folder / "serving" / MODEL / str(served[-1])) if served else None
-        summary["report"] = _copy_report(runs["ModelReport"], folder) if "ModelReport" in runs else None
+        reported = runs.get("ModelReport")
+        summary["report"] = _copy_report(reported, folder) if reported else None
+        # Without the run's folder, which may be moved.
+        summary["report_artifact"] = os.path.relpath(reported.outputs["report"], folder) if reported else None
         if simulated:
             examples = runs["ClickLogExampleGen"].outputs["examples"]
             summary["oracle_session_auc"] = oracle_session_auc(examples, "test", config, schema)

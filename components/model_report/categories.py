@@ -5,7 +5,7 @@ import numpy as np
 from components.model_report.content import Category
 from components.model_report.estimates import means, number, quotients
 from components.model_report.nodes import Node
-from components.model_report.scoring import ScoredSplit
+from components.model_report.split import ScoredSplit
 
 AUC_BOUNDS = (0.0, 1.0)
 

@@ -108,7 +108,14 @@ def bars(rows: Sequence[Mapping], title: str, description: str, form: str = ",.3
     return spec((drawn + figures).properties(width="container", height=_tall(rows, 24)), description)
 
 
-def intervals(rows: Sequence[Mapping], title: str, description: str, zero: bool = True, form: str = "+.4f") -> dict:
+def intervals(
+    rows: Sequence[Mapping],
+    title: str,
+    description: str,
+    zero: bool = True,
+    form: str = "+.4f",
+    series: Sequence[str] | None = None,
+) -> dict:
     """Points with their intervals, a line each, and a rule at zero.
 
     Args:
@@ -117,6 +124,7 @@ def intervals(rows: Sequence[Mapping], title: str, description: str, zero: bool 
       description: for those who cannot see it.
       zero: whether there is a rule at zero.
       form: of the values, d3's.
+      series: in the order of the colours, where some may have no row.
     """
     rows = [{"key": key(place, row["name"]), **row} for place, row in enumerate(rows)]
     scale = alt.Scale(zero=zero)
@@ -132,7 +140,8 @@ def intervals(rows: Sequence[Mapping], title: str, description: str, zero: bool 
     )
     colour = alt.value(ACCENT)
     if any("series" in row for row in rows):
-        colour = alt.Color("series:N", sort=None, scale=alt.Scale(range=COLOURS))
+        domain = {"domain": list(series)} if series else {}
+        colour = alt.Color("series:N", sort=None, scale=alt.Scale(range=COLOURS, **domain))
     lines = base.mark_rule(strokeWidth=2).encode(
         x=alt.X("low:Q", title=title, scale=scale, axis=alt.Axis(format=short)),
         x2="high:Q",
@@ -203,7 +212,7 @@ def lines(
     """Lines over a quantity.
 
     Args:
-      rows: ``x``, ``y``, ``series``, and ``line`` where a series has several, of one colour.
+      rows: ``x``, ``y``, ``series``, and ``line`` where a series has several, of one colour; ``dashed`` if some are.
       x, y: titles, or "".
       description: for those who cannot see it.
       series: in the order of the colours, where charts next to each other do not all have all of them.
@@ -217,6 +226,10 @@ def lines(
     for row in rows:
         by_line.setdefault((row["series"], row["line"]), []).append(row)
     many_lines = len(by_line) > 2 * len(series)
+    dashes = {}
+    if any(row.get("dashed") for row in rows):
+        scale = alt.Scale(domain=[False, True], range=[[1, 0], [5, 3]])
+        dashes = {"strokeDash": alt.StrokeDash("dashed:N", scale=scale, legend=None)}
 
     def base(shown: Sequence[Mapping]) -> alt.Chart:
         return alt.Chart(data(shown)).encode(
@@ -239,7 +252,8 @@ def lines(
     # Few points are shown as such; of many, the one that the mouse is at.
     few = [row for found in by_line.values() if len(found) <= _FEW for row in found]
     many = [row for found in by_line.values() if len(found) > _FEW for row in found]
-    layers = [base(rows).mark_line(strokeWidth=1.25, opacity=0.7) if many_lines else base(rows).mark_line()]
+    drawn = base(rows).encode(**dashes)
+    layers = [drawn.mark_line(strokeWidth=1.25, opacity=0.7) if many_lines else drawn.mark_line()]
     layers += [base(few).mark_point(filled=True, size=28, opacity=1)] if few else []
     layers += [base(many).mark_point(filled=True, size=60, opacity=0)] if many else []
     return spec(alt.layer(*layers).properties(width="container", height=height), description)

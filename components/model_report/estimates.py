@@ -67,3 +67,19 @@ def rates(positives: np.ndarray, items: np.ndarray) -> list[Estimate]:
         estimate(positive / of, *ends) if of else estimate(np.nan)
         for positive, of, *ends in zip(positives, items, low, high, strict=True)
     ]
+
+
+def unpaired(value: Estimate | None, minus: Estimate | None) -> Estimate:
+    """The difference of two figures of different requests, with the interval that follows from theirs.
+
+    For x in [l, u] and y in [m, v]: x - y - sqrt((x - l)^2 + (v - y)^2) .. x - y + sqrt((u - x)^2 + (y - m)^2)
+    (Zou and Donner 2008, for independent figures).
+    """
+    if value is None or minus is None or value.value is None or minus.value is None:
+        return estimate(np.nan)
+    difference = value.value - minus.value
+    if None in (value.low, value.high, minus.low, minus.high):
+        return estimate(difference)
+    below = np.hypot(value.value - value.low, minus.high - minus.value)
+    above = np.hypot(value.high - value.value, minus.value - minus.low)
+    return estimate(difference, difference - below, difference + above)

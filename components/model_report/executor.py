@@ -26,17 +26,20 @@ from components.model_report.config import ReportConfig
 from components.model_report.content import Category, Experts, Headline, Importance, ReportContent
 from components.model_report.curves import training_curves
 from components.model_report.experts import expert_figures
-from components.model_report.files import CONTENT_FILE, REPORT_FILE
+from components.model_report.files import CONTENT_FILE, REPORT_FILE, REQUESTS_FILE
 from components.model_report.importance import importance
 from components.model_report.lineage import artifact_lines, seconds_by_component
 from components.model_report.log_figures import log_figures
 from components.model_report.marks import marks, probabilities
-from components.model_report.metrics import headline_metrics, rankings
+from components.model_report.metrics import headline_metrics
 from components.model_report.nodes import UNKNOWN, Node, list_nodes
 from components.model_report.popularity import count_items
+from components.model_report.ranking import rankings
+from components.model_report.requests import judged_requests, parquet
 from components.model_report.sample import draw, read_sample
-from components.model_report.scoring import ScoredSplit, score_split
-from components.model_report.slices import calibration_curve, position_rows, slices
+from components.model_report.scoring import score_split
+from components.model_report.slices import calibration_curve, divisions, position_rows, slices
+from components.model_report.split import ScoredSplit
 from components.model_report.trained_ranker import read_training, rebuild, trained_config
 from components.timing import timed
 from models.config import ModelConfig, TrainConfig
@@ -71,7 +74,7 @@ class Executor(base_executor.BaseExecutor):
         Args:
           input_dict: see `component.ModelReport`; ``baseline_model`` may be missing or empty.
           output_dict: ``report``: one ModelReport. Its ``content.json`` is a `content.ReportContent`, ``report.html``
-            the page that `page.render` makes of it.
+            the page that `page.render` makes of it, and ``requests.parquet`` what `requests` keeps of the test split.
           exec_properties: ``name``; ``schema``, the text; ``config``, YAML; ``training_splits`` and ``codes``, JSON;
             ``simulated``, 0 or 1.
         """
@@ -79,11 +82,14 @@ class Executor(base_executor.BaseExecutor):
         folder = artifact_utils.get_single_uri(output_dict["report"])
         fileio.makedirs(folder)
         with keep_warnings(folder):
-            content = _content(input_dict, exec_properties)
+            content, requests = _content(input_dict, exec_properties)
             html = _attempt("its page", page.render, content) or _NO_PAGE
-            for name, text in ((CONTENT_FILE, content.model_dump_json(indent=1)), (REPORT_FILE, html)):
+            files = {CONTENT_FILE: content.model_dump_json(indent=1).encode(), REPORT_FILE: html.encode()}
+            if requests:
+                files[REQUESTS_FILE] = requests
+            for name, written in files.items():
                 with fileio.open(os.path.join(folder, name), "wb") as file:
-                    file.write(text.encode())
+                    file.write(written)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,7 +107,8 @@ class _Subject:
     files: list[str]
 
 
-def _content(inputs: dict[str, list[types.Artifact]], given: dict[str, Any]) -> ReportContent:
+def _content(inputs: dict[str, list[types.Artifact]], given: dict[str, Any]) -> tuple[ReportContent, bytes | None]:
+    """What the report says, and what is kept of the test requests, as a Parquet file."""
     config = yaml.safe_load(given["config"])
     schema = parse_schema(given["schema"])
     model = artifact_utils.get_single_instance(inputs["model"])
@@ -133,9 +140,11 @@ def _content(inputs: dict[str, list[types.Artifact]], given: dict[str, Any]) -> 
     shown, popularity = counts.of(split.items)
     _progress.info("metrics and their intervals")
     ranked = rankings(split, popularity, labels[0].gains)
-    judged = ~np.isnan(ranked["model"]["session_auc"])
+    of_model, before = ranked["model"], ranked.get("baseline")
+    of_both = of_model.by_request, before and before.by_request
+    judged = ~np.isnan(of_model.by_request["session_auc"])
+    positives, divided = split.sums(split.positive), divisions(split, shown)
     nodes, of_requests = list_nodes(hierarchy, split.categories)
-    of_both = ranked["model"], ranked.get("baseline")
     categories = category_figures(split, nodes, of_requests, *of_both)
     looked_inside = _attempt("the experts and the importance of features", _look_inside, subject, split, judged, nodes)
     experts, vectors, found = looked_inside or (None, None, None)
@@ -143,7 +152,7 @@ def _content(inputs: dict[str, list[types.Artifact]], given: dict[str, Any]) -> 
         categories = _with_gates(categories, vectors, nodes, subject.report.seed)
     lines = artifact_lines(inputs, json.loads(given["codes"]))
     names = [label.name for label in labels]
-    return ReportContent(
+    content = ReportContent(
         name=given["name"],
         marks=marks(bool(given["simulated"]), subject.report.note, config["data"], model_config, names),
         headline=Headline(
@@ -152,14 +161,14 @@ def _content(inputs: dict[str, list[types.Artifact]], given: dict[str, Any]) -> 
             compared_with=baseline and _words(baseline),
             requests=len(split.lengths),
             judged_requests=int(judged.sum()),
-            metrics=headline_metrics(split, popularity, ranked),
+            metrics=headline_metrics(split.lengths, positives, ranked),
         ),
         level_names=[level.name for level in schema.categories],
         categories=categories,
         experts=experts,
         importance=found,
         calibration=calibration_curve(split) if probabilities(model_config, names) else [],
-        slices=slices(split, shown, *of_both),
+        slices=slices(divided, *of_both),
         positions=position_rows(split),
         curves=_attempt("the training's curves", training_curves, model_run) or [],
         training={key: value for key, value in training.items() if isinstance(value, int | float | str)},
@@ -170,6 +179,8 @@ def _content(inputs: dict[str, list[types.Artifact]], given: dict[str, Any]) -> 
         seconds=seconds_by_component(lines),
         artifacts=lines,
     )
+    kept = _attempt("the figures by request", lambda: parquet(judged_requests(split, of_model, of_requests, divided)))
+    return content, kept
 
 
 def _attempt(what: str, make: Callable[..., _T], *arguments) -> _T | None:

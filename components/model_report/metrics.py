@@ -1,57 +1,48 @@
 """The headline: the model beside the last blessed one and beside popularity, on the same requests."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import scipy.stats
 
 from components.model_report.content import Estimate, Metric
 from components.model_report.estimates import estimate
-from components.model_report.scoring import ScoredSplit
-from models.metrics.of_requests import auc_placements, of_requests
+from components.model_report.ranking import Ranking
 from models.metrics.statistics import percentiles, resampled_means
 
-_EPSILON = 1e-7  # as in models/metrics/items.py
-_Ranking = dict[str, np.ndarray]
+_MINUS = "baseline", "popularity"
 
 
-def rankings(split: ScoredSplit, popularity: np.ndarray, gains: Sequence[float]) -> dict[str, _Ranking]:
-    """The metrics of each request, by ``model``, ``baseline`` (if there is one) and ``popularity`` [T].
-
-    Returns:
-      [R] float64 by ``session_auc``, ``ndcg_at_10`` and ``mrr``; NaN where a request does not count.
-    """
-    scores = {"model": split.scores, "baseline": split.baseline, "popularity": popularity}
-    return {name: of_requests(split.lengths, split.grades, of, gains) for name, of in scores.items() if of is not None}
-
-
-def headline_metrics(split: ScoredSplit, popularity: np.ndarray, ranked: dict[str, _Ranking]) -> list[Metric]:
+def headline_metrics(items: np.ndarray, positives: np.ndarray, rankings: Mapping[str, Ranking]) -> list[Metric]:
     """All metrics with intervals over requests.
 
     Each but AUC is a sum over requests divided by another, whose interval is a bootstrap's: the same requests are drawn
     for all metrics and rankings. That of AUC over all items is DeLong's, with a request's items taken together.
 
     Args:
-      split: the scored test split.
-      popularity: [T], the score of ranking by popularity.
-      ranked: of `rankings`.
+      items: [R] of each request.
+      positives: [R], how many of them are.
+      rankings: of the same requests, by ``model``, ``baseline`` and ``popularity``, of which the latter may be missing.
     """
-    rows: dict[str, np.ndarray] = {"items": split.lengths, "positives": split.sums(split.positive)}
+    rows: dict[str, np.ndarray] = {"items": items, "positives": positives}
     parts: dict[str, dict[str, tuple[str, str]]] = {}
-    for ranking, values in ranked.items():
-        for metric, of in values.items():
+    for ranking, found in rankings.items():
+        for metric, of in found.by_request.items():
             rows[f"{metric} {ranking}"], rows[f"{metric} counts"] = np.nan_to_num(of), ~np.isnan(of)
             parts.setdefault(metric, {})[ranking] = f"{metric} {ranking}", f"{metric} counts"
-    for ranking, scores in (("model", split.scores), ("baseline", split.baseline)):
-        if scores is not None:
-            rows[f"log_loss {ranking}"] = split.sums(_losses(split.positive, scores))
-            rows[f"scores {ranking}"] = split.sums(scores)
+        if found.log_losses is not None:
+            rows[f"log_loss {ranking}"], rows[f"scores {ranking}"] = found.log_losses, found.scores
             parts.setdefault("log_loss", {})[ranking] = f"log_loss {ranking}", "items"
             parts.setdefault("calibration", {})[ranking] = f"scores {ranking}", "positives"
+    # A difference has rows of its own: taken after the sums, that of a ranking with itself would not be quite 0.
+    for metric, of in parts.items():
+        for minus in [other for other in _MINUS if other in of]:
+            rows[f"{metric} less {minus}"] = rows[of["model"][0]] - rows[of[minus][0]]
+            of[f"less {minus}"] = f"{metric} less {minus}", of[minus][1]
     names, values = list(rows), np.stack([np.asarray(row, np.float64) for row in rows.values()])
     sums = dict(zip(names, values.sum(axis=1), strict=True))
     drawn = dict(zip(names, resampled_means(values), strict=True)) if values.shape[1] > 1 else None
-    found = {
+    made = {
         metric: _metric(
             metric,
             {ranking: _quotient(sums[top], sums[bottom]) for ranking, (top, bottom) in of.items()},
@@ -59,14 +50,8 @@ def headline_metrics(split: ScoredSplit, popularity: np.ndarray, ranked: dict[st
         )
         for metric, of in parts.items()
     }
-    found["auc"] = _auc(split, popularity)
-    return [found[name] for name in ("session_auc", "ndcg_at_10", "mrr", "auc", "log_loss", "calibration")]
-
-
-def _losses(positive: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """[T], the log loss of each item."""
-    probability = np.clip(scores.astype(np.float64), _EPSILON, 1 - _EPSILON)
-    return -np.where(positive, np.log(probability), np.log1p(-probability))
+    made["auc"] = _auc(rankings)
+    return [made[name] for name in ("session_auc", "ndcg_at_10", "mrr", "auc", "log_loss", "calibration")]
 
 
 def _quotient(top, bottom):
@@ -78,13 +63,12 @@ def _metric(name: str, values: dict[str, float], drawn: dict[str, np.ndarray]) -
     """Of the values by ranking, and of their values [resamples]."""
 
     def of(ranking: str, minus: str | None = None) -> Estimate | None:
-        if ranking not in values or (minus and minus not in values):
+        key = f"less {minus}" if minus else ranking
+        if key not in values:
             return None
-        value, resampled = values[ranking], drawn.get(ranking, np.zeros(0))
-        if minus:
-            value, resampled = value - values[minus], resampled - drawn.get(minus, np.zeros(0))
+        resampled = drawn.get(key, np.zeros(0))
         resampled = resampled[np.isfinite(resampled)]
-        return estimate(value, *percentiles(resampled)) if len(resampled) else estimate(value)
+        return estimate(values[key], *percentiles(resampled)) if len(resampled) else estimate(values[key])
 
     return _with_differences(name, of)
 
@@ -100,30 +84,15 @@ def _with_differences(name: str, of) -> Metric:
     )
 
 
-def _auc(split: ScoredSplit, popularity: np.ndarray) -> Metric:
-    """P(score of a positive > score of a negative) + 0.5 P(equal) over all pairs of items.
-
-    DeLong's variance, for clusters (Obuchowski 1997): AUC is nearly a mean over requests of psi = the sum of its
-    items' placements minus AUC, each divided by how many positives or negatives there are.
-    """
-    values, influence = {}, {}
-    positive = split.positive
-    for name, scores in (("model", split.scores), ("baseline", split.baseline), ("popularity", popularity)):
-        if scores is None:
-            continue
-        placements = auc_placements(positive, scores)
-        if placements is None:
-            values[name], influence[name] = np.nan, np.zeros(len(split.lengths))
-            continue
-        values[name] = placements[positive].mean()
-        number = np.where(positive, positive.sum(), len(positive) - positive.sum())
-        influence[name] = split.sums((placements - values[name]) / number)
+def _auc(rankings: Mapping[str, Ranking]) -> Metric:
+    """Over all items, with DeLong's variance for clusters, see `Ranking`."""
 
     def of(ranking: str, minus: str | None = None) -> Estimate | None:
-        if ranking not in values or (minus and minus not in values):
+        if ranking not in rankings or (minus and minus not in rankings):
             return None
-        value = values[ranking] - (values[minus] if minus else 0.0)
-        psi = influence[ranking] - (influence[minus] if minus else 0.0)
+        value, psi = rankings[ranking].auc, rankings[ranking].auc_influence
+        if minus:
+            value, psi = value - rankings[minus].auc, psi - rankings[minus].auc_influence
         requests = len(psi)
         if requests < 2:
             return estimate(value)

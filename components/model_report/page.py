@@ -6,7 +6,7 @@ from components.model_report import page_charts
 from components.model_report.content import Category, Estimate, Metric, ReportContent
 from components.model_report.html import TEMPLATES, document
 
-_METRICS = {
+METRICS = {
     "session_auc": ("Session AUC", 1, "of all pairs of a clicked and another item of a request, in the right order"),
     "ndcg_at_10": ("NDCG@10", 1, "clicked items far up in the first ten"),
     "mrr": ("MRR", 1, "one over the place of the first clicked item"),
@@ -35,7 +35,7 @@ def render(content: ReportContent) -> str:
         content=content,
         sections=_SECTIONS,
         auc=auc,
-        metric_words=_METRICS,
+        metric_words=METRICS,
         hero_axis=_hero_axis(auc),
         axis=interval_axis(_slices(content), auc.model.value if auc else None),
         heights={name: page_charts.height(spec) for name, spec in charts.items()},
@@ -59,6 +59,41 @@ _SECTIONS = [
     ("configuration", "Configuration"),
     ("times", "Times"),
     ("lineage", "Lineage"),
+]
+
+
+# Of the table of categories, by the kinds that categories.js knows.
+_COLUMNS = [
+    {"id": "name", "title": "category", "kind": "name"},
+    {"id": "requests", "title": "requests", "kind": "count", "hint": "in the training split"},
+    {
+        "id": "judged_requests",
+        "title": "judged",
+        "kind": "count",
+        "hint": "requests of the test split with a clicked item and another",
+    },
+    {"id": "click_rate", "title": "click rate", "kind": "share"},
+    {"id": "session_auc", "title": "session AUC", "kind": "figure", "digits": 3},
+    {"id": "session_auc", "title": "interval", "kind": "interval", "hint": "of session AUC; sorts by its width"},
+    {"id": "ndcg_at_10", "title": "NDCG@10", "kind": "figure", "digits": 3},
+    {"id": "calibration", "title": "calibration", "kind": "figure", "digits": 2},
+]
+_CHANGE = {
+    "id": "change",
+    "title": "change",
+    "kind": "difference",
+    "digits": 3,
+    "hint": "session AUC minus the last blessed model's",
+}
+# Shown on hover: title, column, digits of an estimate or None for a count.
+_HOVER = [
+    ("session AUC", "session_auc", 4),
+    ("NDCG@10", "ndcg_at_10", 4),
+    ("calibration", "calibration", 3),
+    ("change", "change", 4),
+    ("judged requests", "judged_requests", None),
+    ("test requests", "test_requests", None),
+    ("test items", "items", None),
 ]
 
 
@@ -104,22 +139,25 @@ def _table(content: ReportContent) -> dict:
     }
     columns["name"] = [category.name or "(no name)" for category in categories]
     for name in ("session_auc", "ndcg_at_10", "calibration", "change"):
-        columns[name] = [_rounded(getattr(category, name)) for category in categories]
+        columns[name] = [rounded(getattr(category, name)) for category in categories]
     columns["click_rate"] = [_round(category.click_rate, 5) for category in categories]
+    compared = any(category.change is not None for category in categories)
     columns["gate"] = [_weights(category) for category in categories]
     columns["x"] = [_round(category.x, 3) for category in categories]
     columns["y"] = [_round(category.y, 3) for category in categories]
     return {
         "levels": content.level_names,
         "categories": columns,
+        "columns": _COLUMNS + [_CHANGE] * compared,
+        "hover": [line for line in _HOVER if compared or line[1] != "change"],
         "overall": overall,
         "axis": interval_axis([category.session_auc for category in categories], overall.get("session_auc")),
-        "compared": any(category.change is not None for category in categories),
         "experts": max((len(category.gate) for category in categories if category.gate), default=0),
     }
 
 
-def _rounded(estimate: Estimate | None) -> list[float | None] | None:
+def rounded(estimate: Estimate | None) -> list[float | None] | None:
+    """[value, low, high] with four digits, for the table of categories."""
     if estimate is None or estimate.value is None:
         return None
     return [_round(part, 4) for part in (estimate.value, estimate.low, estimate.high)]

@@ -265,16 +265,19 @@ def _order(quantity: str) -> int:
 
 
 def _curve(title: str, found: Sequence[Curve], splits: Sequence[str]) -> dict:
-    rows = []
-    for curve in found:
-        expert = _EXPERT.search(curve.name)
-        points = [(step, value) for step, value in zip(curve.steps, curve.values, strict=True) if value is not None]
-        every = -(-len(points) // _MOST_STEPS) or 1
-        # Thinned from the end: where the training came to is what one looks for.
-        kept = points[::-1][::every][::-1]
-        what = f"expert {int(expert[1]) + 1}" if expert else curve.split
-        rows += [{"x": x, "y": y, "series": curve.split, "line": what} for x, y in kept]
+    rows = [row for curve in found for row in curve_rows(curve, curve.split)]
     return c.lines(rows, "", "", f"{title} over the steps of the training.", series=splits)
+
+
+def curve_rows(curve: Curve, series: str) -> list[dict]:
+    """A curve for `charts.lines`, as a line of a series; of several experts each has its own."""
+    expert = _EXPERT.search(curve.name)
+    points = [(step, value) for step, value in zip(curve.steps, curve.values, strict=True) if value is not None]
+    every = -(-len(points) // _MOST_STEPS) or 1
+    # Thinned from the end: where the training came to is what one looks for.
+    kept = points[::-1][::every][::-1]
+    line = f"expert {int(expert[1]) + 1}" if expert else curve.split
+    return [{"x": x, "y": y, "series": series, "line": line} for x, y in kept]
 
 
 def _digits(most: float) -> int:

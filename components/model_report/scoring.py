@@ -9,51 +9,11 @@ import tensorflow_transform as tft
 
 from components.bulk_scorer.scorer import ITEMS_A_CALL, REQUESTS_A_CALL, SIGNATURE, calls
 from components.model_report.popularity import name_hash
+from components.model_report.split import ScoredSplit
 from models.features import CATEGORY_REQUESTS, id_name
 from models.progress import Meter
 from models.requests import read_records
 from schemas.reader import Feature, LogSchema
-
-
-@dataclasses.dataclass(frozen=True)
-class ScoredSplit:
-    """R requests of T items in all, in the order of the files.
-
-    Attributes:
-      lengths: [R] items of each request.
-      grades: [T] of the label that the model is judged by.
-      scores: [T] float32, of the model.
-      baseline: [T] float32, of the last blessed model; None if there is none.
-      categories: [R, L] ids of the category path, 0 for unknown.
-      category_requests: [R] training requests in the leaf category.
-      history: [R] length of the longest history; None if the log has none.
-      items: [T] int64, hashes of the items' names.
-      positions: [T] places as they were shown; None if the log does not say.
-    """
-
-    lengths: np.ndarray
-    grades: np.ndarray
-    scores: np.ndarray
-    baseline: np.ndarray | None
-    categories: np.ndarray
-    category_requests: np.ndarray
-    history: np.ndarray | None
-    items: np.ndarray
-    positions: np.ndarray | None
-
-    @property
-    def positive(self) -> np.ndarray:
-        """[T] bool."""
-        return self.grades > 0
-
-    def sums(self, values: np.ndarray) -> np.ndarray:
-        """[T] -> [R] float64: of each request's items."""
-        return np.bincount(self.request_of_item, values, len(self.lengths))
-
-    @property
-    def request_of_item(self) -> np.ndarray:
-        """[T] places of the requests."""
-        return np.repeat(np.arange(len(self.lengths)), self.lengths)
 
 
 def score_split(
@@ -77,7 +37,11 @@ def score_split(
     raw_spec = transform_output.raw_feature_spec()
     levels = [feature.name for feature in schema.categories]
     optional = {"position": schema.position, "item_id": schema.item_id, "label": label}
-    wanted = [*levels, *(feature.name for feature in (*optional.values(), *schema.histories) if feature)]
+    wanted = [
+        schema.request_id.name,
+        *levels,
+        *(feature.name for feature in (*optional.values(), *schema.histories) if feature),
+    ]
     spec = {name: raw_spec[name] for name in wanted}
     transform = transform_output.transform_features_layer()
 
@@ -86,6 +50,7 @@ def score_split(
         raw = tf.io.parse_example(examples, spec)
         path = transform({name: raw[name] for name in levels})
         found = {
+            "requests": name_hash(raw[schema.request_id.name]),
             "lengths": raw[label.name].row_lengths(),
             "grades": raw[label.name].flat_values,
             "items": name_hash(raw[schema.item_id.name].flat_values),

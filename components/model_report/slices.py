@@ -1,11 +1,14 @@
 """The test split divided by what a ranker's figures may depend on."""
 
+import dataclasses
+from collections.abc import Sequence
+
 import numpy as np
 
 from components.model_report.categories import AUC_BOUNDS
 from components.model_report.content import CalibrationBin, PositionRow, Slice, Slices
 from components.model_report.estimates import means, rates
-from components.model_report.scoring import ScoredSplit
+from components.model_report.split import ScoredSplit
 
 _BINS = 20
 _POSITIONS = 50
@@ -15,19 +18,28 @@ _LENGTHS = {"1": 1, "2-4": 2, "5-9": 5, "10-19": 10, "20-49": 20, "50-99": 50, "
 _SEEN = {"never": 0, "1-9": 1, "10-99": 10, "100-999": 100, "1,000 or more": 1000}
 
 
-def slices(
-    split: ScoredSplit,
-    shown_in_training: np.ndarray,
-    by_request: dict[str, np.ndarray],
-    of_baseline: dict[str, np.ndarray] | None,
-) -> list[Slices]:
-    """Figures by length of history, length of the list, and how much training has seen; slices without a request are
-    left out.
+@dataclasses.dataclass(frozen=True)
+class Division:
+    """R requests divided by one thing.
+
+    Attributes:
+      title, note: as in `content.Slices`.
+      names: of the slices, in an order that means something.
+      place: [R] of each request's slice; -1 of one that is in none.
+    """
+
+    title: str
+    note: str
+    names: list[str]
+    place: np.ndarray
+
+
+def divisions(split: ScoredSplit, shown_in_training: np.ndarray) -> list[Division]:
+    """By length of history, length of the list, and how much training has seen.
 
     Args:
       split: the scored test split.
       shown_in_training: [T] how often each item was shown in the training split.
-      by_request, of_baseline: see `categories.category_figures`.
     """
     clicked = np.full(len(split.lengths), np.iinfo(np.int64).max)
     np.minimum.at(clicked, split.request_of_item[split.positive], shown_in_training[split.positive])
@@ -48,28 +60,40 @@ def slices(
         ),
     ]
     return [
-        _slices(title, note, values, least, by_request, of_baseline)
+        # What is below the first bucket is in none.
+        Division(title, note, list(least), np.searchsorted(list(least.values()), values, side="right") - 1)
         for title, note, values, least in divided_by
         if values is not None
     ]
 
 
-def _slices(title: str, note: str, values: np.ndarray, least: dict[str, int], by_request, of_baseline) -> Slices:
-    """By the bucket of each request's value; what is below the first bucket is in none."""
-    inside = values >= min(least.values())
-    place = np.searchsorted(list(least.values()), values[inside], side="right") - 1
+def slices(
+    divided: Sequence[Division], by_request: dict[str, np.ndarray], of_baseline: dict[str, np.ndarray] | None
+) -> list[Slices]:
+    """Figures of each slice; those without a request are left out.
+
+    Args:
+      divided: of `divisions`.
+      by_request, of_baseline: see `categories.category_figures`.
+    """
+    return [_slices(division, by_request, of_baseline) for division in divided]
+
+
+def _slices(division: Division, by_request, of_baseline) -> Slices:
+    inside, size = division.place >= 0, len(division.names)
+    place = division.place[inside]
 
     def by_slice(of: np.ndarray, bounds=(-np.inf, np.inf)):
-        return means(of[inside], place, len(least), bounds)
+        return means(of[inside], place, size, bounds)
 
     session_auc = by_request["session_auc"]
     aucs, ndcgs = by_slice(session_auc, AUC_BOUNDS), by_slice(by_request["ndcg_at_10"], AUC_BOUNDS)
-    changes = by_slice(session_auc - of_baseline["session_auc"]) if of_baseline else [None] * len(least)
-    requests = np.bincount(place, minlength=len(least))
-    judged = np.bincount(place[~np.isnan(session_auc[inside])], minlength=len(least))
+    changes = by_slice(session_auc - of_baseline["session_auc"]) if of_baseline else [None] * size
+    requests = np.bincount(place, minlength=size)
+    judged = np.bincount(place[~np.isnan(session_auc[inside])], minlength=size)
     return Slices(
-        title=title,
-        note=note,
+        title=division.title,
+        note=division.note,
         slices=[
             Slice(
                 name=name,
@@ -79,7 +103,7 @@ def _slices(title: str, note: str, values: np.ndarray, least: dict[str, int], by
                 ndcg_at_10=ndcgs[i],
                 change=changes[i],
             )
-            for i, name in enumerate(least)
+            for i, name in enumerate(division.names)
             if requests[i]
         ],
     )

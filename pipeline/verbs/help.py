@@ -17,11 +17,13 @@ class Verb(NamedTuple):
       do: what it does; its flags are the flag holders among the names of the module that this stands in.
       what: that, in a line.
       usage: how its flags are given.
+      words: what the words after its name stand for, which `do` is called with; most verbs take flags alone.
     """
 
-    do: Callable[[], None]
+    do: Callable[..., None]
     what: str
     usage: str
+    words: tuple[str, ...] = ()
 
     @property
     def flags(self) -> set[str]:

@@ -7,6 +7,7 @@ import ast
 import json
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
@@ -78,6 +79,23 @@ def test_it_ends_with_a_pushed_model_and_a_summary(first):
     weights = served["gates"](top_category=tf.constant(["books"]), sub_category=tf.constant([""]))["weights"]
     assert int(tf.math.count_nonzero(weights)) == 2
     assert not list((runs / "demo" / "checkpoints").glob("*/*"))
+
+
+def test_it_is_compared_with_a_copy_of_itself(first, tmp_path):
+    runs, _, summary = first
+    (tmp_path / "copy").mkdir()
+    shutil.copy(runs / "demo" / "summary.json", tmp_path / "copy")
+    shutil.copytree(runs / "demo" / summary["report_artifact"], tmp_path / "copy" / summary["report_artifact"])
+    done = call("compare", str(runs / "demo"), "copy", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    requests = f"{summary['requests']['test']:,}"
+    assert done.stdout.startswith(
+        f"No difference that can be told. Both were judged on the same {requests} test requests"
+    )
+    figures = re.search(r"Session AUC\W+([\d.]+)\W+([\d.]+) │ +\+0.0000", done.stdout)
+    assert float(figures[1]) == float(figures[2]) == pytest.approx(summary["metrics"]["session_auc"], abs=1e-4)
+    assert "Configuration, where it differs" not in done.stdout
+    assert (tmp_path / "copy" / "comparison-with-demo.html").exists()
 
 
 def readme_block(first_words: str) -> str:

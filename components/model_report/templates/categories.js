@@ -15,30 +15,29 @@
   const ROW = 34;
 
   const whole = new Intl.NumberFormat("en");
-  const fixed = (digits) => new Intl.NumberFormat("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
-  const four = fixed(4), three = fixed(3), two = fixed(2), one = fixed(1);
+  const formats = {};
+  const fixed = (digits) => (formats[digits] ??= new Intl.NumberFormat("en", { minimumFractionDigits: digits, maximumFractionDigits: digits }));
+  const two = fixed(2), three = fixed(3), one = fixed(1);
   const dash = "–";
   const show = (format, value) => (value === null || value === undefined ? dash : format.format(value));
-  const sign = (value) => {
+  const sign = (value, format) => {
     if (value === null || value === undefined) return dash;
-    const size = three.format(Math.abs(value));
+    const size = format.format(Math.abs(value));
     return (value < 0 && Number(size) !== 0 ? "−" : "+") + size;
   };
+  const axisText = (end) => (axis.low < 0 ? sign(end, fixed(axis.digits)) : two.format(end));
   const value = (column, node) => c[column][node]?.[0] ?? null;
 
-  const columns = [
-    { id: "name", title: "category", sort: (node) => c.name[node] },
-    { id: "requests", title: "requests", hint: "in the training split", sort: (node) => c.requests[node], text: (node) => show(whole, c.requests[node]) },
-    { id: "judged_requests", title: "judged", hint: "requests of the test split with a clicked item and another", sort: (node) => c.judged_requests[node], text: (node) => show(whole, c.judged_requests[node]) },
-    { id: "click_rate", title: "click rate", sort: (node) => c.click_rate[node], text: (node) => (c.click_rate[node] === null ? dash : `${one.format(100 * c.click_rate[node])} %`) },
-    { id: "session_auc", title: "session AUC", sort: (node) => value("session_auc", node), text: (node) => show(three, value("session_auc", node)) },
-    { id: "interval", title: "interval", hint: "of session AUC; sorts by its width", sort: (node) => width("session_auc", node), draw: (node) => bar(c.session_auc[node]) },
-    { id: "ndcg_at_10", title: "NDCG@10", sort: (node) => value("ndcg_at_10", node), text: (node) => show(three, value("ndcg_at_10", node)) },
-    { id: "calibration", title: "calibration", sort: (node) => value("calibration", node), text: (node) => show(two, value("calibration", node)) },
-  ];
-  if (data.compared) {
-    columns.push({ id: "change", title: "change", hint: "session AUC minus the last blessed model's", sort: (node) => value("change", node), draw: (node) => change(c.change[node]) });
-  }
+  // What a column of each kind sorts by and shows; `id` names its values, of which an estimate is [value, low, high].
+  const kinds = {
+    name: ({ id }) => ({ sort: (node) => c[id][node] }),
+    count: ({ id }) => ({ sort: (node) => c[id][node], cell: (node) => show(whole, c[id][node]) }),
+    share: ({ id }) => ({ sort: (node) => c[id][node], cell: (node) => (c[id][node] === null ? dash : `${one.format(100 * c[id][node])} %`) }),
+    figure: ({ id, digits }) => ({ sort: (node) => value(id, node), cell: (node) => show(fixed(digits), value(id, node)) }),
+    interval: ({ id }) => ({ sort: (node) => width(id, node), cell: (node) => bar(c[id][node]) }),
+    difference: ({ id, digits }) => ({ sort: (node) => value(id, node), cell: (node) => change(c[id][node], fixed(digits)) }),
+  };
+  const columns = data.columns.map((column) => ({ ...column, ...kinds[column.kind](column) }));
 
   function width(column, node) {
     const found = c[column][node];
@@ -49,7 +48,8 @@
     if (!estimate) return "";
     const share = (x) => Math.min(1, Math.max(0, (x - axis.low) / (axis.high - axis.low || 1)));
     const [middle, low, high] = [estimate[0], estimate[1] ?? estimate[0], estimate[2] ?? estimate[0]];
-    const side = axis.line === null ? "" : low > axis.line ? " above" : high < axis.line ? " below" : "";
+    // Without an interval there is no telling.
+    const side = axis.line === null || axis.neutral || estimate[1] === null ? "" : low > axis.line ? " above" : high < axis.line ? " below" : "";
     const words = `${three.format(middle)}, ${three.format(low)} to ${three.format(high)}`;
     const made = element("span", { class: `interval${side}`, role: "img", "aria-label": words }, element("i"), element("b"));
     const places = { low: share(low), high: share(high), value: share(middle), line: share(axis.line ?? axis.low) };
@@ -57,11 +57,11 @@
     return made;
   }
 
-  function change(estimate) {
+  function change(estimate, format) {
     if (!estimate) return dash;
     const [middle, low, high] = estimate;
-    const sure = low !== null && high !== null && (low > 0 || high < 0);
-    return element("span", { class: sure ? (middle > 0 ? "good" : "bad") : "unsure" }, sign(middle));
+    const sure = !axis.neutral && low !== null && high !== null && (low > 0 || high < 0);
+    return element("span", { class: sure ? (middle > 0 ? "good" : "bad") : "unsure" }, sign(middle, format));
   }
 
   const children = Array.from({ length: count }, () => []);
@@ -107,7 +107,7 @@
     document.getElementById("category-count").textContent = hits
       ? `${whole.format(hits.size)} of ${whole.format(count)} found` : `${whole.format(count)} categories`;
     table.setAttribute("aria-rowcount", rows.length + 1);
-    table.caption.textContent = `Categories, sorted by ${order.column.hint && order.column.id === "interval" ? "width of the interval" : order.column.title}, ${order.down ? "greatest" : "smallest"} first`;
+    table.caption.textContent = `Categories, sorted by ${order.column.kind === "interval" ? "width of the interval" : order.column.title}, ${order.down ? "greatest" : "smallest"} first`;
     drawn = "";
     draw();
   };
@@ -128,8 +128,8 @@
     const below = children[node].length > 0 && !flat.checked;
     const name = element("span", { class: "name", title: c.name[node] }, ...marked(c.name[node]));
     const cells = columns.map((column) => {
-      if (column.id !== "name") {
-        return element("td", { class: column.id === "interval" ? "wide" : "n" }, column.draw ? column.draw(node) : column.text(node));
+      if (column.kind !== "name") {
+        return element("td", { class: column.kind === "interval" ? "wide" : "n" }, column.cell(node));
       }
       const twist = element("span", { class: "twist", "aria-hidden": "true" }, below ? (isOpen(node) ? "▾" : "▸") : "");
       const parent = flat.checked && c.parent[node] !== null
@@ -181,19 +181,12 @@
     const row = event.target.closest("tr[data-node]");
     if (!row || !event.target.closest("td")) return report.tooltip.hide();
     const node = Number(row.dataset.node);
-    const range = (column, format) => {
-      const [middle, low, high] = c[column][node] ?? [null, null, null];
+    const text = ([, id, digits]) => {
+      if (digits === null) return show(whole, c[id][node]);
+      const [format, [middle, low, high]] = [fixed(digits), c[id][node] ?? [null, null, null]];
       return show(format, middle) + (low === null || high === null ? "" : ` (${format.format(low)} to ${format.format(high)})`);
     };
-    report.tooltip.show(event, c.name[node], [
-      ["session AUC", range("session_auc", four)],
-      ["NDCG@10", range("ndcg_at_10", four)],
-      ["calibration", range("calibration", three)],
-      ...(data.compared ? [["change", range("change", four)]] : []),
-      ["judged requests", show(whole, c.judged_requests[node])],
-      ["test requests", show(whole, c.test_requests[node])],
-      ["test items", show(whole, c.items[node])],
-    ]);
+    report.tooltip.show(event, c.name[node], data.hover.map((row) => [row[0], text(row)]));
   });
   body.addEventListener("pointerleave", () => report.tooltip.hide());
   body.addEventListener("keydown", (event) => {
@@ -221,13 +214,13 @@
     const button = element("button", { type: "button", title: column.hint || null }, column.title);
     button.addEventListener("click", () => {
       // Names from A on, figures from the greatest on.
-      order = { column, down: order.column === column ? !order.down : column.id !== "name" };
+      order = { column, down: order.column === column ? !order.down : column.kind !== "name" };
       mark();
       rebuild();
     });
-    const scale = column.id === "interval"
-      ? [element("span", { class: "axis" }, ...[axis.low, axis.high].map((end) => element("span", {}, two.format(end))))] : [];
-    const looks = column.id === "name" ? null : column.id === "interval" ? "wide" : "n";
+    const scale = column.kind === "interval"
+      ? [element("span", { class: "axis" }, ...[axis.low, axis.high].map((end) => element("span", {}, axisText(end))))] : [];
+    const looks = column.kind === "name" ? null : column.kind === "interval" ? "wide" : "n";
     return element("th", { scope: "col", class: looks }, button, ...scale);
   });
   const mark = () => heads.forEach((head, i) => {

@@ -14,7 +14,8 @@ from components import artifacts
 from components.click_log_example_gen import quarantine
 from components.model_report.content import ReportContent
 from components.model_report.executor import Executor
-from components.model_report.popularity import count_items
+from components.model_report.popularity import count_items, name_hash
+from components.model_report.requests import read_parquet
 from models.faults import read_warnings
 from models.hierarchy import hierarchy_folder
 from tests.components.model_report.conftest import Trained, train
@@ -36,8 +37,8 @@ class Log:
 
     def __init__(self, log, folder: pathlib.Path):
         # One of an unknown top category, one of an unknown leaf.
-        unknown = [{**log.requests[200], "top_category": "x", "sub_category": "x/y"},
-                   {**log.requests[202], "sub_category": ""}]  # fmt: skip
+        unknown = [{**log.requests[200], "request_id": "u1", "top_category": "x", "sub_category": "x/y"},
+                   {**log.requests[202], "request_id": "u2", "sub_category": ""}]  # fmt: skip
         self.test = [*log.requests[200:], *unknown]
         write_requests(folder / "examples" / "Split-train", log.requests[:200], log.schema)
         write_requests(folder / "examples" / "Split-test", self.test, log.schema)
@@ -117,8 +118,13 @@ def dnn(small_log, tmp_path_factory) -> Trained:
 
 
 @pytest.fixture(scope="module")
-def of_moe(log, moe, dnn, tmp_path_factory):
-    return report(log, moe, tmp_path_factory.mktemp("of_moe"), baseline=dnn)
+def folder_of_moe(tmp_path_factory) -> pathlib.Path:
+    return tmp_path_factory.mktemp("of_moe")
+
+
+@pytest.fixture(scope="module")
+def of_moe(log, moe, dnn, folder_of_moe):
+    return report(log, moe, folder_of_moe, baseline=dnn)
 
 
 def test_scores_are_those_of_the_file_that_is_pushed(log, moe, of_moe):
@@ -146,6 +152,28 @@ def test_scores_are_those_of_the_file_that_is_pushed(log, moe, of_moe):
     assert (headline.blessed, headline.reasons) == (True, [])
     assert headline.compared_with.endswith("model")
     assert "small" in page
+
+
+def test_the_test_requests_are_kept_one_by_one(log, of_moe, folder_of_moe):
+    content, _, _ = of_moe
+    kept = read_parquet(str(folder_of_moe / "report" / "requests.parquet"))
+    places = dict(zip(kept.requests.tolist(), range(len(log.test)), strict=True))
+    assert kept.whole == len(places) == len(log.test)
+    for request in log.test:
+        place = places[int(name_hash(tf.constant(request["request_id"])))]
+        assert (kept.items[place], kept.positives[place]) == (len(request["click"]), sum(request["click"]))
+        if request["sub_category"] and request["top_category"] != "x":
+            names = [content.categories[node].name for node in kept.nodes[place]]
+            assert names == [request["top_category"], request["sub_category"]]
+    metrics = {metric.name: metric.model.value for metric in content.headline.metrics}
+    for name, values in kept.ranking.by_request.items():
+        assert np.nanmean(values) == pytest.approx(metrics[name], abs=1e-6)
+    assert kept.ranking.log_losses.sum() / kept.items.sum() == pytest.approx(metrics["log_loss"], rel=1e-5)
+    assert kept.ranking.auc == metrics["auc"]
+    in_report = {of.title: {part.name: part.requests for part in of.slices} for of in content.slices}
+    for division in kept.divided:
+        for place, name in enumerate(division.names):
+            assert (division.place == place).sum() == in_report[division.title].get(name, 0)
 
 
 def test_popularity_ranks_by_the_clicks_of_the_training_split(log, small_log, of_moe):

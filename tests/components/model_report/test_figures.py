@@ -9,12 +9,13 @@ import scipy.stats
 
 from components.model_report.categories import category_figures
 from components.model_report.estimates import means, quotients
-from components.model_report.metrics import headline_metrics, rankings
+from components.model_report.metrics import headline_metrics
 from components.model_report.nodes import UNKNOWN, list_nodes
 from components.model_report.popularity import ItemCounts
+from components.model_report.ranking import rankings
 from components.model_report.sample import draw
-from components.model_report.scoring import ScoredSplit
-from components.model_report.slices import calibration_curve, position_rows, slices
+from components.model_report.slices import calibration_curve, divisions, position_rows, slices
+from components.model_report.split import ScoredSplit
 from models.hierarchy import build_hierarchy
 from tests.models.metrics.reference import above, pair_share
 
@@ -37,6 +38,7 @@ def split(requests=60, seed=0) -> ScoredSplit:
     grades = (rng.random(lengths.sum()) < 0.3).astype(np.int64)
     scores = (np.round((0.3 + 0.1 * grades + 0.3 * rng.random(len(grades))) * 40) / 40).astype(np.float32)
     return ScoredSplit(
+        requests=np.arange(requests) * 7919 - 7,
         lengths=lengths,
         grades=grades,
         scores=scores,
@@ -75,7 +77,11 @@ def figures():
     one = split()
     ranked = rankings(one, np.zeros(len(one.grades)), GAINS)
     nodes, of_requests = list_nodes(hierarchy(), one.categories)
-    return one, nodes, category_figures(one, nodes, of_requests, ranked["model"], ranked["baseline"])
+    return (
+        one,
+        nodes,
+        category_figures(one, nodes, of_requests, ranked["model"].by_request, ranked["baseline"].by_request),
+    )
 
 
 def test_the_tree_lists_parents_before_children_in_order_of_traffic_and_the_unknown_last(figures):
@@ -160,7 +166,11 @@ def headline():
     one = split(400)
     popularity = np.arange(len(one.grades)) % 5
     ranked = rankings(one, popularity, GAINS)
-    return one, popularity, {metric.name: metric for metric in headline_metrics(one, popularity, ranked)}
+    return (
+        one,
+        popularity,
+        {metric.name: metric for metric in headline_metrics(one.lengths, one.sums(one.positive), ranked)},
+    )
 
 
 def test_the_headline_is_what_its_definitions_say(headline):
@@ -204,7 +214,7 @@ def test_a_model_compared_with_itself_does_not_differ():
     one = split(80)
     one = ScoredSplit(**{**vars(one), "baseline": one.scores})
     popularity = np.zeros(len(one.grades))
-    for metric in headline_metrics(one, popularity, rankings(one, popularity, GAINS)):
+    for metric in headline_metrics(one.lengths, one.sums(one.positive), rankings(one, popularity, GAINS)):
         assert triple(metric.minus_baseline) == (0, 0, 0)
         if metric.popularity:
             assert metric.name not in ("session_auc", "auc") or metric.popularity.value == 0.5  # all ties
@@ -215,13 +225,13 @@ def test_a_split_without_a_click_has_no_ranking_and_says_so():
     one = ScoredSplit(**{**vars(one), "grades": np.zeros_like(one.grades), "baseline": None})
     popularity = np.zeros(len(one.grades))
     ranked = rankings(one, popularity, GAINS)
-    metrics = {metric.name: metric for metric in headline_metrics(one, popularity, ranked)}
+    metrics = {metric.name: metric for metric in headline_metrics(one.lengths, one.sums(one.positive), ranked)}
     for name in ("session_auc", "ndcg_at_10", "mrr", "auc", "calibration"):
         assert triple(metrics[name].model) == (None, None, None)
     assert metrics["log_loss"].model.value > 0
     assert metrics["session_auc"].baseline is None
     nodes, of_requests = list_nodes(hierarchy(), one.categories)
-    categories = category_figures(one, nodes, of_requests, ranked["model"], None)
+    categories = category_figures(one, nodes, of_requests, ranked["model"].by_request, None)
     assert {(category.session_auc.value, category.click_rate, category.change) for category in categories} == {
         (None, 0.0, None)
     }
@@ -232,7 +242,10 @@ def test_slices_hold_the_requests_of_their_bucket():
     one = split(200)
     ranked = rankings(one, np.zeros(len(one.grades)), GAINS)
     shown = one.items * 7
-    found = {part.title: {s.name: s for s in part.slices} for part in slices(one, shown, ranked["model"], None)}
+    found = {
+        part.title: {s.name: s for s in part.slices}
+        for part in slices(divisions(one, shown), ranked["model"].by_request, None)
+    }
     history = found["length of history"]
     assert {name: s.requests for name, s in history.items()} == {
         "none": (one.history == 0).sum(),

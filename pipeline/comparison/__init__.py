@@ -1,0 +1,1 @@
+"""Compares two finished runs: which is better, where, and what differs."""

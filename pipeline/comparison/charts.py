@@ -1,0 +1,89 @@
+"""The charts of a comparison's page."""
+
+from collections.abc import Sequence
+
+import altair as alt
+
+from components.model_report import charts as c
+from components.model_report import page_charts
+from components.model_report.content import Curve
+from pipeline.comparison.content import CategoryFigures
+from pipeline.comparison.runs import Run
+
+
+def charts(
+    gained: Sequence[CategoryFigures], lost: Sequence[CategoryFigures], first: Run, second: Run
+) -> dict[str, dict]:
+    """Vega-Lite specs by name; a chart that has nothing to show is left out."""
+    made = {}
+    if gained or lost:
+        made["changes"] = _changes(gained, lost)
+    if first.content.experts or second.content.experts:
+        made["share"] = _experts("share_of_requests", "share of requests", first, second)
+        made["weight"] = _experts("mean_weight", "mean weight", first, second)
+    for title, rows in curves(first, second).items():
+        made[f"curve: {title}"] = c.lines(
+            rows, "", "", f"{title} over the steps of both trainings.", series=_coloured(first, second)
+        )
+    return made
+
+
+def curves(first: Run, second: Run) -> dict[str, list[dict]]:
+    """Rows for `charts.lines` by the title of the chart."""
+    found: dict[str, list[tuple[Curve, str]]] = {}
+    for run in (first, second):
+        for title, of in page_charts.curves(run.content.curves).items():
+            found.setdefault(title, []).extend((curve, run.label) for curve in of)
+    return {title: _rows(of) for title, of in found.items()}
+
+
+def _rows(found: list[tuple[Curve, str]]) -> list[dict]:
+    """Where both splits have the quantity, that of the training is dashed."""
+    both = len({curve.split for curve, _ in found}) > 1
+    return [
+        {**row, "line": f"{label}: {row['line']}, {curve.split}", "dashed": both and curve.split == "train"}
+        for curve, label in found
+        for row in page_charts.curve_rows(curve, label)
+    ]
+
+
+def _coloured(first: Run, second: Run) -> list[str]:
+    """In the order of the colours: the second run has that of what is above 0."""
+    return [second.label, first.label]
+
+
+def _changes(gained: Sequence[CategoryFigures], lost: Sequence[CategoryFigures]) -> dict:
+    rows = [
+        {"name": " > ".join(filter(None, of.path)), "series": series, **vars(of.session_auc.difference)}
+        for series, found in (("gained", gained), ("lost", reversed(lost)))
+        for of in found
+    ]
+    description = "The categories that gained and lost most, with intervals."
+    return c.intervals(rows, "difference of session AUC", description, series=["gained", "lost"])
+
+
+def _experts(attribute: str, title: str, first: Run, second: Run) -> dict:
+    """A figure of each expert, the greatest first, for experts of two trainings have no numbers in common."""
+    rows = [
+        {"place": place, "series": run.label, "value": value}
+        for run in (first, second)
+        if run.content.experts
+        for place, value in enumerate(sorted(getattr(run.content.experts, attribute), reverse=True), start=1)
+    ]
+    series = _coloured(first, second)
+    chart = (
+        alt.Chart(c.data(rows))
+        .mark_bar()
+        .encode(
+            x=alt.X("place:O", title="experts, the greatest first", axis=alt.Axis(labelAngle=0, labelOverlap=True)),
+            xOffset=alt.XOffset("series:N", scale=alt.Scale(domain=series[::-1])),
+            y=alt.Y("value:Q", title=None, axis=alt.Axis(format="%", tickCount=5)),
+            color=alt.Color("series:N", scale=alt.Scale(domain=series, range=c.COLOURS[:2]), legend=None),
+            tooltip=[
+                alt.Tooltip("series:N", title="run"),
+                alt.Tooltip("place:O"),
+                alt.Tooltip("value:Q", title=title, format=".1%"),
+            ],
+        )
+    )
+    return c.spec(chart.properties(width="container", height=200), f"{title} by expert, of both runs.")

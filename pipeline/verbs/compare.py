@@ -1,0 +1,46 @@
+"""compare: two finished runs side by side."""
+
+import contextlib
+import os
+import pathlib
+
+from pipeline.verbs.common import OUT, Refused
+
+
+def compare(first: str, second: str) -> None:
+    """Shows how the second run differs from the first, and writes a page."""
+    from components.names import printable
+    from pipeline.display import quiet
+
+    out = pathlib.Path(OUT.value or pathlib.Path(second) / f"comparison-with-{pathlib.Path(first).resolve().name}.html")
+    if out.is_dir():
+        raise Refused(f"--out={out}: is a folder; name a file")
+    if OUT.value:
+        with _writing(out):  # known before the work is done
+            out.parent.mkdir(parents=True, exist_ok=True)
+    with quiet(os.devnull) as (console, _):
+        from pipeline.comparison import page
+        from pipeline.comparison.compare import compare as compared
+        from pipeline.comparison.runs import ComparisonError, read_runs
+        from pipeline.comparison.screen import screen
+
+        try:
+            runs = read_runs(first, second)
+        except ComparisonError as error:
+            raise Refused(printable(str(error))) from error
+        comparison = compared(*runs)
+        html = page.render(comparison, *runs)
+        temporary = out.with_name(f".{out.name[:100]}.tmp")
+        with _writing(out):  # whole at once
+            temporary.write_text(html, encoding="utf-8")
+            temporary.replace(out)
+        console.print(screen(comparison))
+        console.print(str(out), markup=False, highlight=False, soft_wrap=True)
+
+
+@contextlib.contextmanager
+def _writing(path: pathlib.Path):
+    try:
+        yield
+    except OSError as error:
+        raise Refused(f"{path}: cannot be written: {error.strerror}; name another file with --out=<file>") from error
