@@ -1,16 +1,14 @@
-"""The page in a browser: what a reader does with it. REPORT_SCREENSHOTS=<folder> keeps pictures of it."""
+"""The page in a browser: what a reader does with it."""
 
 import os
-import pathlib
 
 import pytest
 
 from components.model_report.page import render
 from components.names import one_line, printable
-from tests.browser import chromium
+from tests.browser import PHONE, chromium, number, opener, screenshot
 from tests.components.model_report.made_up import HOSTILE, made_up
 
-DESKTOP, PHONE = {"width": 1360, "height": 900}, {"width": 360, "height": 740}
 # The script measures from the start of the navigation to the first screen with all its charts and the table. One second
 # is meant; a machine that does other things at the time may take longer.
 MOST_MILLISECONDS = 1000 * float(os.environ.get("REPORT_SLOWER", "4"))
@@ -51,30 +49,8 @@ def _empty():
 
 @pytest.fixture
 def opened(browser, pages):
-    """Opens a page and waits for it; whatever the console said or the page asked for is an error in the end."""
-    faults, contexts = [], []
-
-    def open_page(name, viewport=DESKTOP, drawn="view", **options):
-        contexts.append(browser.new_context(viewport=viewport, **options))
-        page = contexts[-1].new_page()
-        page.on("console", lambda message: faults.append(f"{message.type}: {message.text}"))
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("request", lambda request: faults.append(request.url) if request.url != page.address else None)
-        page.on("dialog", lambda dialog: faults.append(dialog.message))
-        page.address = (pages / f"{name}.html").as_uri()
-        page.goto(page.address)
-        page.wait_for_selector(drawn_to(drawn), state="attached")
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert faults == []
-
-
-def drawn_to(what):
-    """``view``: what is in view is drawn; ``all``: everything."""
-    return "html[data-drawn]" if what == "view" else "html[data-drawn=all]"
+    with opener(browser, pages) as open_page:
+        yield open_page
 
 
 def column(page, place):
@@ -83,16 +59,6 @@ def column(page, place):
 
 def names(page):
     return page.locator(f"{ROWS} .name").all_inner_texts()
-
-
-def number(text):
-    return float(text.replace(",", "").replace("−", "-").replace("%", ""))
-
-
-def screenshot(page, name):
-    if folder := os.environ.get("REPORT_SCREENSHOTS"):
-        pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=pathlib.Path(folder) / f"{name}.png", full_page=True)
 
 
 def test_the_headline_says_whether_why_and_how_far(opened):
