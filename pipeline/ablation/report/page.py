@@ -4,8 +4,6 @@ import json
 import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 
-import yaml
-
 from components.model_report.html import TEMPLATES, document, plain
 from components.model_report.page_charts import height
 from pipeline.ablation.compare import COMPARED, METRICS, told_from_0
@@ -38,6 +36,7 @@ def render(result: dict, maps: Mapping[str, Sequence[Mapping]]) -> str:
     result = plain(result | {"failed": {title: " ".join(why.split()) for title, why in result["failed"].items()}})
     maps = plain(maps)
     made = charts(result, maps)
+    keys = _keys(result["configs"])
     looks, groups = look_of_variants(result), look_of_groups(maps)
     tops = {point["in"]: point["top"] for points in maps.values() for point in points}
     left_out = [] if "way" in made else ["way"]
@@ -58,11 +57,8 @@ def render(result: dict, maps: Mapping[str, Sequence[Mapping]]) -> str:
         costs=COSTS,
         best=_best(result),
         leads=_leads(result),
-        differing=_differing(result["configs"]),
-        configurations={
-            label: yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
-            for label, config in result["configs"].items()
-        },
+        differing={key: values for key, values in keys.items() if len(set(values)) > 1},
+        keys=keys,
         looks=looks,
         others={label: look for label, look in looks.items() if label != result["baselines"][0]},
         maps=maps,
@@ -112,12 +108,15 @@ def _leads(result: dict) -> dict | None:
     return {"by_label": found, "axis": {"low": min(ends) - room, "high": max(ends) + room, "line": 0.0}}
 
 
-def _differing(configs: Mapping[str, dict]) -> dict[str, list[str]]:
-    """The keys that are not the same in all variants, and their values in the variants' order."""
+def _keys(configs: Mapping[str, dict]) -> dict[str, list[str]]:
+    """The values of each key in the variants' order."""
     flat = [
         {f"{section}.{key}": value for section, keys in config.items() for key, value in keys.items()}
         for config in configs.values()
     ]
     names: Iterable[str] = dict.fromkeys(name for config in flat for name in config)
-    values = {name: [json.dumps(config.get(name), ensure_ascii=False) for config in flat] for name in names}
-    return {name: [value.strip('"') for value in found] for name, found in values.items() if len(set(found)) > 1}
+    return {name: [_value(config.get(name)) for config in flat] for name in names}
+
+
+def _value(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

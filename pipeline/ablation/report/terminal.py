@@ -11,8 +11,8 @@ from pipeline.ablation.compare import told_from_0
 from pipeline.ablation.report.verdict import verdict
 
 _KEY = "* 0 is outside of the 95 % interval over {}; ± standard deviation over seeds."
-# From how many columns of the terminal on there is room for more than the session AUC and the first difference.
-_FOR_COSTS, _FOR_ALL = 96, 116
+# Beside the session AUC: how many baselines, and whether NDCG and costs; the first that there is room for.
+_COLUMNS = [(2, True, True), (2, False, True), (2, False, False), (1, True, True), (1, False, True), (1, False, False)]
 
 
 class Table:
@@ -29,7 +29,10 @@ class Table:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         result = self._result
-        yield self._table(options.max_width)
+        tables = (self._table(*columns) for columns in _COLUMNS)
+        wide = options.update(max_width=1000)  # or a table is measured as if cut
+        fits = (table for table in tables if console.measure(table, options=wide).maximum <= options.max_width)
+        yield next(fits, self._table(*_COLUMNS[-1]))
         over = "requests and seeds" if len(result["seeds"]) > 1 else "requests alone"
         yield Text(_KEY.format(over))
         said = verdict(result)
@@ -39,18 +42,17 @@ class Table:
         for title, why in result["failed"].items():
             yield Text(printable(f"{title} failed, and its variant is left out: {why}"))
 
-    def _table(self, width: int) -> rich.table.Table:
+    def _table(self, most: int, ndcg: bool, costs: bool) -> rich.table.Table:
         result = self._result
-        best, baselines = result["best"], result["baselines"]
-        shown = baselines[: 2 if width >= _FOR_ALL else 1]
-        costs = ["parameters", "seconds"] if (width >= _FOR_COSTS and len(shown) == 1) or width >= 132 else []
-        ndcg = ["NDCG@10"] if width >= 132 or (width >= _FOR_ALL and len(shown) == 1) else []
+        best, shown = result["best"], result["baselines"][:most]
         seeds = ", ".join(str(seed) for seed in result["seeds"])
         table = rich.table.Table(
             title=Text(one_line(f"Ablation {result['name']}, seeds {seeds}, test split")), title_justify="left"
         )
         table.add_column("variant", overflow="fold")
-        for title in ["session AUC", *(f"minus {one_line(baseline)}" for baseline in shown), *ndcg, *costs]:
+        titles = ["session AUC", *(f"minus {one_line(baseline)}" for baseline in shown)]
+        titles += [*(["NDCG@10"] if ndcg else []), *(["parameters", "seconds"] if costs else [])]
+        for title in titles:
             table.add_column(Text(title), justify="right", no_wrap=True)
         for label, variant in result["variants"].items():
             cells = [_spread(variant["metrics"]["session_auc"])]
