@@ -37,6 +37,7 @@ setuptools.setup(
     package_data={
         "components.model_report": ["templates/*"],
         "pipeline": ["configs/*.yaml"],
+        "pipeline.ablation.report": ["templates/*"],
         "pipeline.comparison": ["templates/*"],
         "schemas": ["*.pbtxt"],
     },
@@ -52,7 +53,6 @@ setuptools.setup(
         "jinja2>=3.1,<4",
         # What TFX needs of Kubeflow: the messages of a compiled pipeline. The client would pin pydantic 1.
         "kfp-pipeline-spec>=0.1.16,<0.2",
-        "matplotlib>=3.8,<4",
         "orjson>=3.10,<4",
         "pandas>=1.5,<2",
         "prometheus-client>=0.21,<1",

@@ -1,8 +1,8 @@
 """docs/report.png and docs/report-gates.png: what a browser shows of the report of a real run.
 
-    make run
-    bash deploy/browser.sh .browser
-    python -m benchmarks.report_picture --report=runs/demo/report.html
+make run
+bash deploy/browser.sh .browser
+python -m benchmarks.report_picture --report=runs/demo/report.html
 """
 
 import pathlib

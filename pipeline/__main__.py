@@ -32,7 +32,8 @@ VERBS = {
         """--variants="dnn,moe,strong=hsc_moe;hsc_weight=1;train.epochs=5" --seeds=1,2,3
 [--baselines=dnn,moe] [--among=item_sub_category=sub_category] [--held_out_leaves=0.1],
 and the flags of run.
-What is trained already is reused. Writes runs/<name>/ablation/report.md, CSV, JSON and plots.""",
+What is trained already is reused. Writes runs/<name>/ablation/report.html, and the same as Markdown with
+SVG, CSV and JSON.""",
     ),
     "compare": Verb(
         compare.compare,

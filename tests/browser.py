@@ -1,4 +1,7 @@
-"""A headless Chromium for the tests of pages: that of `deploy/browser.sh`, or the one that CHROMIUM names."""
+"""A headless Chromium for the tests of pages: that of `deploy/browser.sh`, or the one that CHROMIUM names.
+
+REPORT_SCREENSHOTS=<folder> keeps pictures of the pages.
+"""
 
 import contextlib
 import os
@@ -33,12 +36,12 @@ def chromium() -> Iterator[Browser]:
 
 
 @contextlib.contextmanager
-def opening(browser: Browser, folder: pathlib.Path) -> Iterator[Callable[..., Page]]:
-    """Gives a function that opens ``<name>.html`` and waits until it is ``drawn``: what is in ``view``, or ``all``;
-    whatever the console says or the page asks for is an error in the end."""
+def opener(browser: Browser, folder: pathlib.Path) -> Iterator[Callable[..., Page]]:
+    """A function that opens a report of the folder by its name and waits until what is in view is drawn, or ``all``;
+    whatever the console said or a page asked for is an error in the end."""
     faults, contexts = [], []
 
-    def open_page(name, viewport=DESKTOP, drawn="view", **options):
+    def open_page(name: str, viewport: dict = DESKTOP, drawn: str = "view", **options) -> Page:
         contexts.append(browser.new_context(viewport=viewport, **options))
         page = contexts[-1].new_page()
         page.on("console", lambda message: faults.append(f"{message.type}: {message.text}"))
@@ -47,7 +50,7 @@ def opening(browser: Browser, folder: pathlib.Path) -> Iterator[Callable[..., Pa
         page.on("dialog", lambda dialog: faults.append(dialog.message))
         page.address = (folder / f"{name}.html").as_uri()
         page.goto(page.address)
-        page.wait_for_selector("html[data-drawn]" if drawn == "view" else "html[data-drawn=all]", state="attached")
+        page.wait_for_selector("html[data-drawn]" if drawn == "view" else f"html[data-drawn={drawn}]", state="attached")
         return page
 
     yield open_page
@@ -56,8 +59,13 @@ def opening(browser: Browser, folder: pathlib.Path) -> Iterator[Callable[..., Pa
     assert faults == []
 
 
+def number(text: str) -> float:
+    """A figure as a page shows it."""
+    return float(text.replace(",", "").replace("−", "-").replace("%", ""))
+
+
 def screenshot(page: Page, name: str) -> None:
-    """Keeps a picture of the whole page in the folder REPORT_SCREENSHOTS, if there is one."""
+    """Keeps a picture of the whole page, if somebody wants it."""
     if folder := os.environ.get("REPORT_SCREENSHOTS"):
         pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
         page.screenshot(path=pathlib.Path(folder) / f"{name}.png", full_page=True)

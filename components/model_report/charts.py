@@ -4,14 +4,16 @@ Colours are the page's own CSS variables, so a chart follows the theme, and the 
 Names only ever stand in data, never in a spec's titles or expressions.
 """
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 
 import altair as alt
 
 # Told apart by colour-blind readers (after Okabe and Ito), with shapes for more than there are colours.
 COLOURS = [f"var(--series-{place})" for place in range(1, 9)]
-_FEW = 30
 SHAPES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down"]
+_GLYPHS = dict(zip(SHAPES, "●■▲◆✚▼", strict=True))
+_FEW = 30
 ACCENT, ACCENT_2, INK, MUTED = "var(--series-1)", "var(--series-2)", "var(--ink)", "var(--muted)"
 
 # Of Vega-Embed, for all charts. The page adds its font: Vega measures text by it, and cannot by a variable.
@@ -50,12 +52,60 @@ CONFIG = {
     "range": {"category": COLOURS},
 }
 # Keys are unique where names need not be: a number, a space, the name; an axis shows what follows the space.
+_ZERO = "datum.value == 0 ? '0' : datum.label"  # not +0
 _NAME = "slice(datum.value, indexof(datum.value, ' ') + 1)"
 
 
 def key(place: int, name: str) -> str:
     """What stands for a name on an axis: unlike names, no two places are the same."""
     return f"{place} {name}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Look:
+    """How one of several is told from the others, by eyes that see colours and by those that do not.
+
+    Attributes:
+      key: `key` of its place and name. In the domain of a scale, a name such as "constructor" breaks Vega-Lite.
+      colour: a variable of the page.
+      shape: of a point, Vega's.
+    """
+
+    key: str
+    colour: str
+    shape: str
+
+    @property
+    def glyph(self) -> str:
+        """The shape as a character, for a key beside the chart."""
+        return _GLYPHS[self.shape]
+
+
+def looks(names: Sequence[str]) -> dict[str, Look]:
+    """A look a name; the first 24 differ."""
+    return {
+        name: Look(key(place, name), COLOURS[place % len(COLOURS)], SHAPES[place % len(SHAPES)])
+        for place, name in enumerate(names)
+    }
+
+
+def by_look(of: Sequence[Look], field: str, legend: bool = False) -> tuple[alt.Color, alt.Shape, alt.Fill]:
+    """The encodings of `looks`: colour, shape, and the colour as a fill.
+
+    Args:
+      of: the looks.
+      field: that holds a look's key.
+      legend: whether the chart says which is which; beside a chart in a page a key does, which breaks its lines.
+    """
+    key_ = alt.Legend(columns=4, labelExpr=_NAME) if legend else None
+    domain = [look.key for look in of]
+    colours = alt.Scale(domain=domain, range=[look.colour for look in of])
+    shapes = alt.Scale(domain=domain, range=[look.shape for look in of])
+    return (
+        alt.Color(f"{field}:N", scale=colours, legend=key_),
+        alt.Shape(f"{field}:N", scale=shapes, legend=key_),
+        alt.Fill(f"{field}:N", scale=colours, legend=None),
+    )
 
 
 def spec(chart: alt.TopLevelMixin, description: str) -> dict:
@@ -93,10 +143,11 @@ def bars(rows: Sequence[Mapping], title: str, description: str, form: str = ",.3
     rows = [{"key": key(place, row["name"]), **row} for place, row in enumerate(rows)]
     more = [name for name in (rows[0] if rows else []) if name not in ("key", "name", "value")]
     most = max((row["value"] for row in rows), default=1)
+    least = min([0.0, *(row["value"] for row in rows)])
     base = alt.Chart(data(rows)).encode(
         y=alt.Y("key:N", sort=None, axis=named_axis()),
         # Room for the figure at the end of the longest bar.
-        x=alt.X("value:Q", title=None, scale=alt.Scale(domain=[0, most * 1.2 or 1], nice=False), axis=None),
+        x=alt.X("value:Q", title=None, scale=alt.Scale(domain=[least, most * 1.2 or 1], nice=False), axis=None),
         tooltip=[
             alt.Tooltip("name:N", title="name"),
             alt.Tooltip("value:Q", title=title, format=form),
@@ -112,46 +163,79 @@ def intervals(
     rows: Sequence[Mapping],
     title: str,
     description: str,
+    *,
     zero: bool = True,
     form: str = "+.4f",
-    series: Sequence[str] | None = None,
+    series: Mapping[str, Look] | None = None,
+    legend: bool = False,
 ) -> dict:
     """Points with their intervals, a line each, and a rule at zero.
 
     Args:
-      rows: ``name``, ``value``, ``low``, ``high`` (None where there is none) and, for groups, ``series``.
+      rows: ``name``, ``value``, ``low``, ``high`` (None where there is none), ``sure`` if it is to be seen whether an
+        interval leaves 0 out (a point is full and its line thick, or else hollow and thin), ``label`` if an axis is to
+        show something shorter than the name, and ``of``, one of the series, if a name has several.
       title: of the values.
       description: for those who cannot see it.
       zero: whether there is a rule at zero.
       form: of the values, d3's.
-      series: in the order of the colours, where some may have no row.
+      series: their looks, in the order from above.
+      legend: whether the chart says which series is which.
     """
-    rows = [{"key": key(place, row["name"]), **row} for place, row in enumerate(rows)]
+    places = {name: place for place, name in enumerate(dict.fromkeys(row["name"] for row in rows))}
+    rows = [
+        {"key": key(places[row["name"]] if series else place, row.get("label", row["name"])), **row}
+        for place, row in enumerate(rows)
+    ]
+    if series:
+        rows = [{**row, "series": series[row["of"]].key} for row in rows]
     scale = alt.Scale(zero=zero)
     short = "+~f" if form.startswith("+") else "~f"
+    tooltip = [alt.Tooltip("name:N", title="name"), *([alt.Tooltip("of:N")] if series else [])]
     base = alt.Chart(data(rows)).encode(
         y=alt.Y("key:N", sort=None, axis=named_axis()),
         tooltip=[
-            alt.Tooltip("name:N", title="name"),
+            *tooltip,
             alt.Tooltip("value:Q", title=title, format=form),
             alt.Tooltip("low:Q", title="from", format=form),
             alt.Tooltip("high:Q", title="to", format=form),
+            *([alt.Tooltip("requests:Q", format=",")] if rows and "requests" in rows[0] else []),
         ],
     )
-    colour = alt.value(ACCENT)
-    if any("series" in row for row in rows):
-        domain = {"domain": list(series)} if series else {}
-        colour = alt.Color("series:N", sort=None, scale=alt.Scale(range=COLOURS, **domain))
-    lines = base.mark_rule(strokeWidth=2).encode(
-        x=alt.X("low:Q", title=title, scale=scale, axis=alt.Axis(format=short)),
+    colour = fill = alt.value(ACCENT)
+    look = {}
+    if series:
+        colour, shape, fill = by_look(list(series.values()), "series", legend)
+        base = base.encode(yOffset=alt.YOffset("series:N", sort=[look.key for look in series.values()]))
+        look = {"shape": shape}
+    thick = alt.value(2)
+    if any("sure" in row for row in rows):
+        fill = alt.condition("datum.sure", fill, alt.value("var(--surface)"))
+        thick = alt.condition("datum.sure", alt.value(2.5), alt.value(1))
+    lines = base.mark_rule().encode(
+        x=alt.X(
+            "low:Q",
+            title=title,
+            scale=scale,
+            axis=alt.Axis(format=short, labelExpr=_ZERO, labelOverlap=True, labelSeparation=8),
+        ),
         x2="high:Q",
         color=colour,
+        strokeWidth=thick,
     )
-    points = base.mark_point(filled=True, size=70, opacity=1).encode(x=alt.X("value:Q", scale=scale), color=colour)
+    points = base.mark_point(size=45 if series else 70, opacity=1, strokeWidth=1.5).encode(
+        x=alt.X("value:Q", scale=scale), color=colour, fill=fill, **look
+    )
     layers = [lines, points]
     if zero:
         layers.insert(0, alt.Chart(data([{"zero": 0}])).mark_rule(color="var(--line-strong)").encode(x="zero:Q"))
-    return spec(alt.layer(*layers).properties(width="container", height=_tall(rows, 22)), description)
+    height = _tall(rows, 22 if not series else group_height(len(series)))
+    return spec(alt.layer(*layers).properties(width="container", height=height), description)
+
+
+def group_height(series: int) -> int:
+    """Of a name in `intervals` that has so many series."""
+    return max(26, 13 * series + 10)
 
 
 def matrix(
@@ -257,6 +341,55 @@ def lines(
     layers += [base(few).mark_point(filled=True, size=28, opacity=1)] if few else []
     layers += [base(many).mark_point(filled=True, size=60, opacity=0)] if many else []
     return spec(alt.layer(*layers).properties(width="container", height=height), description)
+
+
+def gate_map(
+    rows: Sequence[Mapping], description: str, groups: Mapping[str, Look] | None = None, height: int = 400
+) -> dict:
+    """A map of categories by their gates, whose parameter ``picked`` is the ``top`` that is pointed out, or -1.
+
+    Args:
+      rows: ``x``, ``y``, ``name``, ``in`` (the top category), ``top`` (its number), ``requests``, ``experts`` (in
+        words), and ``colour`` and ``shape`` unless there are groups.
+      description: for those who cannot see it.
+      groups: looks by ``in``.
+      height: of the chart.
+    """
+    picked = alt.param(name="picked", value=-1)
+    # Without shift, the wheel and the finger scroll the page.
+    drag = "[pointerdown[event.shiftKey], window:pointerup] > window:pointermove!"
+    moved = alt.selection_interval(bind="scales", zoom="wheel![event.shiftKey]", translate=drag)
+    strength = alt.condition("picked < 0 || picked == datum.top", alt.value(0.85), alt.value(0.08))
+    chart = map_points(rows, groups).encode(opacity=strength).add_params(picked, moved)
+    return spec(chart.properties(width="container", height=height), description)
+
+
+def map_points(rows: Sequence[Mapping], groups: Mapping[str, Look] | None = None, legend: bool = False) -> alt.Chart:
+    """The points of `gate_map`."""
+    axis = alt.Axis(labels=False, ticks=False, title=None, grid=False, domain=False)
+    colour = alt.Color("colour:N", scale=None, legend=None)
+    shape = alt.Shape("shape:N", scale=None, legend=None)
+    if groups is not None:
+        colour, shape, _ = by_look(list(groups.values()), "group", legend)
+        rows = [{**row, "group": groups[row["in"]].key} for row in rows]
+    return (
+        alt.Chart(data(rows))
+        .mark_point(filled=True, stroke="var(--surface)", strokeWidth=0.5)
+        .encode(
+            # Room for the points at the edges.
+            x=alt.X("x:Q", axis=axis, scale=alt.Scale(zero=False, padding=10)),
+            y=alt.Y("y:Q", axis=axis, scale=alt.Scale(zero=False, padding=10)),
+            color=colour,
+            shape=shape,
+            size=alt.Size("requests:Q", scale=alt.Scale(type="sqrt", range=[20, 200]), legend=None),
+            tooltip=[
+                alt.Tooltip("name:N", title="category"),
+                alt.Tooltip("in:N", title="in"),
+                alt.Tooltip("requests:Q", title="requests", format=","),
+                alt.Tooltip("experts:N", title="experts"),
+            ],
+        )
+    )
 
 
 def _tall(rows: Sequence[Mapping], step: int, field: str = "key") -> int:

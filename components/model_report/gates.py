@@ -48,15 +48,21 @@ def gate_map(vectors: np.ndarray, nodes: Sequence[Node], seed: int) -> np.ndarra
     places = np.full((len(nodes), 2), np.nan)
     known = [place for place, node in enumerate(nodes) if node.path[node.level - 1] and np.isfinite(vectors[place, 0])]
     mapped = sorted(known, key=lambda place: -nodes[place].requests)[:_MAPPED]
-    if len(mapped) < 4 or vectors.shape[1] < 2:
-        return places
+    places[mapped] = lay_out(vectors[mapped], seed)
+    return places
+
+
+def lay_out(vectors: np.ndarray, seed: int) -> np.ndarray:
+    """[n, 2]: vectors [n, N] on a plane, by t-SNE of cosine distances; NaN if there is too little to tell apart."""
+    # Of vectors that are all the same, t-SNE ends the process.
+    if vectors.shape[0] < 4 or vectors.shape[1] < 2 or len(np.unique(vectors, axis=0)) < 3:
+        return np.full((len(vectors), 2), np.nan)
     tsne = sklearn.manifold.TSNE(
-        metric="cosine", perplexity=min(30.0, (len(mapped) - 1) / 3), init="pca", n_jobs=1, random_state=seed
+        metric="cosine", perplexity=min(30.0, (len(vectors) - 1) / 3), init="pca", n_jobs=1, random_state=seed
     )
     # Whatever `n_jobs` says, it takes a thread a core for each of a thousand small steps, and they wait for each other.
     with threadpoolctl.threadpool_limits(1):
-        places[mapped] = tsne.fit_transform(vectors[mapped])
-    return places
+        return tsne.fit_transform(vectors)
 
 
 def silhouette(vectors: np.ndarray, nodes: Sequence[Node]) -> float | None:

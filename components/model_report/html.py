@@ -75,7 +75,7 @@ def document(
 
 def script_json(value: object) -> Markup:
     """JSON as it may stand in a <script>: no name ends it, no figure is NaN."""
-    text = json.dumps(_plain(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = json.dumps(plain(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return Markup(text)
@@ -92,15 +92,16 @@ def _shown(value: object) -> object:
     return DASH if value is None else value
 
 
-def _plain(value: object) -> object:
+def plain(value: object) -> object:
+    """JSON with every string in it as it may be shown, and None for what is no number."""
     if isinstance(value, str):
         return one_line(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {key: _plain(part) for key, part in value.items()}
+        return {plain(key): plain(part) for key, part in value.items()}
     if isinstance(value, Sequence):
-        return [_plain(part) for part in value]
+        return [plain(part) for part in value]
     return value
 
 

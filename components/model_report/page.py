@@ -31,7 +31,7 @@ def render(content: ReportContent) -> str:
         title=content.name,
         charts=charts,
         data=_table(content),
-        scripts=[TEMPLATES / "categories.js", TEMPLATES / "gates.js"],
+        scripts=[TEMPLATES / name for name in ("legend.js", "categories.js", "gates.js")],
         content=content,
         sections=_SECTIONS,
         auc=auc,

@@ -21,7 +21,9 @@ def charts(content: ReportContent) -> dict[str, dict]:
     if any(category.gate for category in content.categories):
         made["gates"] = _gates()
     if any(category.x is not None for category in content.categories):
-        made["map"] = _map()
+        made["map"] = c.gate_map(
+            [], "Categories by their gate: those that use the same experts are close to each other."
+        )
     if experts := content.experts:
         made["utilisation"] = _utilisation(content)
         made["distance"] = _matrix(experts.distance, "mean squared distance of two experts' outputs")
@@ -74,36 +76,6 @@ def _gates() -> dict:
         alt.Tooltip("of:N", title="of"),
     ]
     return c.matrix([], "Weights of the experts by category.", top=1.0, tooltip=tooltip, cell=20)
-
-
-def _map() -> dict:
-    picked = alt.param(name="picked", value=-1)
-    # Without shift, the wheel and the finger scroll the page.
-    drag = "[pointerdown[event.shiftKey], window:pointerup] > window:pointermove!"
-    moved = alt.selection_interval(bind="scales", zoom="wheel![event.shiftKey]", translate=drag)
-    strength = alt.condition("picked < 0 || picked == datum.top", alt.value(0.85), alt.value(0.08))
-    axis = alt.Axis(labels=False, ticks=False, title=None, grid=False, domain=False)
-    chart = (
-        alt.Chart(c.data([]))
-        .mark_point(filled=True, stroke="var(--surface)", strokeWidth=0.5)
-        .encode(
-            x=alt.X("x:Q", axis=axis, scale=alt.Scale(zero=False)),
-            y=alt.Y("y:Q", axis=axis, scale=alt.Scale(zero=False)),
-            color=alt.Color("colour:N", scale=None, legend=None),
-            shape=alt.Shape("shape:N", scale=None, legend=None),
-            size=alt.Size("requests:Q", scale=alt.Scale(type="sqrt", range=[20, 200]), legend=None),
-            opacity=strength,
-            tooltip=[
-                alt.Tooltip("name:N", title="category"),
-                alt.Tooltip("in:N", title="in"),
-                alt.Tooltip("requests:Q", title="requests", format=","),
-                alt.Tooltip("experts:N", title="experts"),
-            ],
-        )
-        .add_params(picked, moved)
-    )
-    made = chart.properties(width="container", height=400)
-    return c.spec(made, "Categories by their gate: those that use the same experts are close to each other.")
 
 
 def _utilisation(content: ReportContent) -> dict:

@@ -48,12 +48,13 @@ def compare(
 
     Returns:
       * ``baselines``: the variants that the others are compared with; the first is also that of the slices.
+      * ``best``: the variant with the highest session AUC; None if no request counts.
       * ``requests``: of the test split; ``counting``: those that count, by metric of a request.
       * ``oracle_session_auc``.
       * ``variants``: by label ``metrics`` {metric: {mean, standard_deviation, by_seed}}, ``parameters``,
         ``training_seconds`` and ``items_per_second`` (means over the trainings that were not interrupted, or None),
         ``silhouette`` (the same as a metric; None without gates), ``share_of_oracle`` (None but for a simulated
-        log) and ``differences`` {baseline: {metric: difference}}.
+        log) and ``differences`` {baseline or the best: {metric: difference}}.
       * ``slices``: {dimension: [{name, requests (that count), session_auc by label, differences by label}]}, slices in
         which no request counts left out, and dimensions without a slice.
 
@@ -88,10 +89,14 @@ def compare(
             "metrics": metrics,
             **_training(list(trainings[label].values())),
             "silhouette": _silhouette(list(scores[label].values()), tops),
-            "differences": {baseline: {} for baseline in baselines if baseline != label},
+            "differences": {},
         }
+    result["best"] = best = _best(result["variants"])
+    compared = list(dict.fromkeys([*baselines, *([best] if best else [])]))
+    for label, variant in result["variants"].items():
+        variant["differences"] = {other: {} for other in compared if other != label}
     for metric in COMPARED:
-        for baseline in baselines:
+        for baseline in compared:
             for label, found in differences(by_request[metric], baseline).items():
                 result["variants"][label]["differences"][baseline][metric] = found
     _add_share_of_oracle(result)
@@ -106,6 +111,11 @@ def compare(
     }
     result["slices"] = {dimension: found for dimension, found in parts.items() if found}
     return result
+
+
+def told_from_0(difference: dict | None) -> bool:
+    """Whether 0 is outside of the interval of a difference."""
+    return difference is not None and not difference["low"] <= 0 <= difference["high"]
 
 
 def differences(values: dict[str, np.ndarray], baseline: str) -> dict[str, dict | None]:
@@ -180,6 +190,12 @@ def _silhouette(members: list[MemberScores], tops: np.ndarray) -> dict | None:
         return None
     values = [gate_silhouette(member.gates, tops) for member in members]
     return None if None in values else _spread(values)
+
+
+def _best(variants: dict[str, dict]) -> str | None:
+    means = {label: variant["metrics"]["session_auc"]["mean"] for label, variant in variants.items()}
+    known = [label for label, mean in means.items() if mean is not None]
+    return max(known, key=means.get) if known else None
 
 
 def _add_share_of_oracle(result: dict) -> None:

@@ -11,11 +11,13 @@ from components.names import one_line
 from models.faults import LabelLeak, TrainingFault
 from models.hierarchy import read_hierarchy
 from models.labels import trained_labels
-from pipeline.ablation import plots, report
 from pipeline.ablation.candidates import own_candidates
 from pipeline.ablation.compare import MembersDiffer, compare
-from pipeline.ablation.members import Member, MemberScores, TransformedLog, category_paths, held_out_leaves
+from pipeline.ablation.marks import marks
+from pipeline.ablation.members import Member, MemberScores, TransformedLog, held_out_leaves
 from pipeline.ablation.plan import Plan
+from pipeline.ablation.report import charts, page, tables
+from pipeline.ablation.report.gate_maps import gate_maps
 from pipeline.fingerprint import source_fingerprint
 from pipeline.lineage import NodeRun
 from pipeline.runners import local
@@ -36,7 +38,7 @@ def run(
     on_start: Callable[[str, int, int], None],
     on_finish: Callable[[str], None],
 ) -> tuple[pathlib.Path, dict]:
-    """Trains what is not trained yet and compares all members; writes `ablation.json`, the report and the plots.
+    """Trains what is not trained yet and compares all members; writes `ablation.json` and the reports.
 
     The test split is scored once by each member, when it is trained, and looked at here alone; nothing is chosen by it.
 
@@ -82,6 +84,7 @@ def _run(plan: Plan, runs_folder: str, runner: local.LocalRunner, on_start, on_f
         "name": config.name,
         "label": label.name,
         "simulated": simulated,
+        "marks": marks(plan, len(log.held_out)),
         "seeds": plan.seeds,
         "overrides": plan.overrides,
         "settings": plan.settings,
@@ -107,9 +110,9 @@ def _run(plan: Plan, runs_folder: str, runner: local.LocalRunner, on_start, on_f
         "failed": failed,
     }
     (folder / _RESULT_FILE).write_text(json.dumps(result, indent=2, ensure_ascii=False), encoding="utf-8")
-    gates = {name: next(iter(seeds.values())).gates for name, seeds in scores.items()}
-    pictures = plots.write(result, gates, category_paths(hierarchy)[:, 0], hierarchy.levels[0].keys, folder)
-    report.write(result, pictures, folder)
+    maps = gate_maps({name: next(iter(seeds.values())).gates for name, seeds in scores.items()}, hierarchy)
+    tables.write(result, charts.pictures(result, maps), folder)
+    (folder / page.REPORT_FILE).write_text(page.render(result, maps), encoding="utf-8")
     on_finish("done")
     return folder, result
 

@@ -54,12 +54,11 @@ def _coloured(first: Run, second: Run) -> list[str]:
 
 def _changes(gained: Sequence[CategoryFigures], lost: Sequence[CategoryFigures]) -> dict:
     rows = [
-        {"name": " > ".join(filter(None, of.path)), "series": series, **vars(of.session_auc.difference)}
-        for series, found in (("gained", gained), ("lost", reversed(lost)))
-        for of in found
+        {"name": " > ".join(filter(None, of.path)), **vars(of.session_auc.difference)}
+        for of in (*gained, *reversed(lost))
     ]
     description = "The categories that gained and lost most, with intervals."
-    return c.intervals(rows, "difference of session AUC", description, series=["gained", "lost"])
+    return c.intervals(rows, "difference of session AUC", description)
 
 
 def _experts(attribute: str, title: str, first: Run, second: Run) -> dict:

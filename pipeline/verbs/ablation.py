@@ -44,7 +44,8 @@ def ablation() -> None:
     except ConfigError as error:
         raise Refused(str(error)) from error
     with screen(plan.config.name) as (out, display, _):
-        from pipeline.ablation import report, runner
+        from pipeline.ablation import runner
+        from pipeline.ablation.report import page, terminal
         from pipeline.runners import local
 
         for text in plan.warnings:
@@ -59,5 +60,5 @@ def ablation() -> None:
             plan, RUNS.value, components, on_start=display.component_started, on_finish=display.finished
         )
         display.stop()
-        out.print(report.screen(result), highlight=False)
-        out.print(f"{folder}/{report.REPORT_FILE}", markup=False, highlight=False)
+        out.print(terminal.Table(result), highlight=False)
+        out.print(f"{folder}/{page.REPORT_FILE}", markup=False, highlight=False, soft_wrap=True)

@@ -11,6 +11,14 @@ def test_it_follows_imports_and_nothing_else():
     assert {"ranker.py", "gates.py", "adversarial.py", "session_auc.py", "reader.py"} <= trainer
 
 
+def test_how_an_ablation_is_shown_does_not_train_its_members_anew():
+    files = fingerprint._closure("pipeline.ablation.members")
+    assert "ranker.py" in {path.name for path in files}
+    # With a module of a folder, its templates count, too.
+    assert not [path for path in files if path.parent.name in ("report", "model_report")]
+    assert not [path for path in files if (path.parent / "templates").exists()]
+
+
 def test_a_change_of_an_imported_module_changes_it(tmp_path, monkeypatch):
     package = tmp_path / "schemas_copy"
     package.mkdir()

@@ -96,21 +96,5 @@
     };
     return spec;
   };
-  const glyphs = { circle: "●", square: "■", "triangle-up": "▲", diamond: "◆", cross: "✚", "triangle-down": "▼" };
-  let picked = -1;
-  const pick = (node) => report.views.map?.signal("picked", node).run();
-  for (const node of tops) {
-    const { colour, shape } = look.get(node);
-    const swatch = element("span", { "aria-hidden": "true", style: `color:${colour}` }, glyphs[shape]);
-    const button = element("button", { type: "button", "aria-pressed": "false" }, swatch, " ", element("bdi", {}, c.name[node]));
-    button.addEventListener("click", () => {
-      picked = picked === node ? -1 : node;
-      for (const other of legend.querySelectorAll("button")) other.setAttribute("aria-pressed", "false");
-      button.setAttribute("aria-pressed", String(picked === node));
-      pick(picked);
-    });
-    button.addEventListener("pointerenter", () => pick(node));
-    button.addEventListener("pointerleave", () => pick(picked));
-    legend.append(element("li", {}, button));
-  }
+  report.legend(legend, tops.map((node) => ({ id: node, name: c.name[node], ...look.get(node) })), ["map"]);
 })();

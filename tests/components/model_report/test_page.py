@@ -1,4 +1,4 @@
-"""The page in a browser: what a reader does with it. REPORT_SCREENSHOTS=<folder> keeps pictures of it."""
+"""The page in a browser: what a reader does with it."""
 
 import os
 
@@ -6,7 +6,7 @@ import pytest
 
 from components.model_report.page import render
 from components.names import one_line, printable
-from tests.browser import PHONE, chromium, opening, screenshot
+from tests.browser import PHONE, chromium, number, opener, screenshot
 from tests.components.model_report.made_up import HOSTILE, made_up
 
 # The script measures from the start of the navigation to the first screen with all its charts and the table. One second
@@ -49,7 +49,7 @@ def _empty():
 
 @pytest.fixture
 def opened(browser, pages):
-    with opening(browser, pages) as open_page:
+    with opener(browser, pages) as open_page:
         yield open_page
 
 
@@ -59,10 +59,6 @@ def column(page, place):
 
 def names(page):
     return page.locator(f"{ROWS} .name").all_inner_texts()
-
-
-def number(text):
-    return float(text.replace(",", "").replace("−", "-").replace("%", ""))
 
 
 def test_the_headline_says_whether_why_and_how_far(opened):

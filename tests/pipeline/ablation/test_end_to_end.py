@@ -76,7 +76,7 @@ def test_it_goes_on_where_it_was_stopped(stopped, finished):
     assert not list((folder / "members").glob("*.unfinished"))
 
 
-def test_it_writes_tables_and_plots(finished):
+def test_it_writes_reports(finished):
     folder, output, result = finished
     assert result["baselines"] == ["dnn"]
     few = result["variants"]["few"]
@@ -85,9 +85,11 @@ def test_it_writes_tables_and_plots(finished):
     assert few["silhouette"]["mean"] < 1
     assert 0.5 < result["oracle_session_auc"] <= 1
     assert set(result["slices"]) == {"top category", "size of leaf category", "length of history"}
-    assert {path.name for path in folder.iterdir()} >= {"report.md", "overall.csv", "slices.csv", "gates.svg"}
-    assert "session AUC - dnn" in output
-    assert str(folder / "report.md") in output
+    files = {path.name for path in folder.iterdir()}
+    assert files >= {"report.html", "report.md", "overall.csv", "slices.csv", "gates.svg"}
+    assert result["marks"] == ["The log is simulated: its figures say nothing of a real shop."]
+    assert "minus dnn" in output
+    assert output.splitlines()[-1] == str(folder / "report.html")
 
 
 def test_gates_of_a_member_are_the_weights_of_its_experts(finished):

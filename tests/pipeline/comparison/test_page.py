@@ -6,7 +6,7 @@ from components.names import one_line, printable
 from pipeline.comparison.compare import compare
 from pipeline.comparison.page import render
 from pipeline.comparison.runs import read_runs
-from tests.browser import PHONE, chromium, opening, screenshot
+from tests.browser import PHONE, chromium, opener, screenshot
 from tests.components.model_report.made_up import HOSTILE, made_up
 from tests.pipeline.comparison.made_up_runs import made_up_requests, write_run
 
@@ -55,7 +55,7 @@ def _requests(content, lift, first=0):
 
 @pytest.fixture
 def opened(browser, pages):
-    with opening(browser, pages) as open_page:
+    with opener(browser, pages) as open_page:
         yield open_page
 
 

@@ -1,16 +1,14 @@
-"""The ablation as Markdown, CSV and, for the screen, a table of rich."""
+"""The ablation as Markdown, with its pictures, and as CSV: for pages of documentation and for programs."""
 
 import csv
 import pathlib
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
-
+from components.model_report.svg import svg
 from components.names import cell, markdown
-from pipeline.ablation.compare import COMPARED, METRICS
-from pipeline.ablation.plots import Picture
+from pipeline.ablation.compare import COMPARED, METRICS, told_from_0
+from pipeline.ablation.report.verdict import verdict
 
 REPORT_FILE = "report.md"
 _NOTHING = "-"
@@ -26,14 +24,17 @@ _ONE_SEED = (
 )
 
 
-def write(result: dict, pictures: list[Picture], folder: pathlib.Path) -> None:
-    """Writes `report.md`, `overall.csv` and `slices.csv`.
+def write(result: dict, pictures: Mapping[str, dict], folder: pathlib.Path) -> None:
+    """Writes `report.md` with its pictures, `overall.csv` and `slices.csv`.
 
     Args:
       result: the content of `ablation.json`, see `pipeline.ablation.compare.compare`.
-      pictures: what `plots.write` wrote into the folder.
+      pictures: Vega-Lite specs by name, see `pipeline.ablation.report.charts.pictures`.
       folder: where to.
     """
+    files = {name: re.sub(r"[^A-Za-z0-9.-]+", "_", name) + ".svg" for name in pictures}
+    for name, spec in pictures.items():
+        (folder / files[name]).write_text(svg(spec), encoding="utf-8")
     _write_csv(folder / "overall.csv", _overall_rows(result))
     _write_csv(folder / "slices.csv", _slice_rows(result))
     parts = [
@@ -45,56 +46,31 @@ def write(result: dict, pictures: list[Picture], folder: pathlib.Path) -> None:
         *_all_slices(result),
         *_gates(result),
         "## Plots",
-        *(f"![{picture.alternative}]({picture.file})" for picture in pictures),
+        *(f"![{markdown(spec['description'])}]({files[name]})" for name, spec in pictures.items()),
     ]
     (folder / REPORT_FILE).write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 
-def screen(result: dict) -> RenderableType:
-    """The table that an ablation ends with."""
-    baseline = result["baselines"][0]
-    columns = ["variant", "session AUC", f"session AUC - {baseline}", "NDCG@10", "parameters", "seconds"]
-    table = Table(title=f"Ablation {result['name']}, seeds {_join(result['seeds'])}, test split", title_justify="left")
-    for place, column in enumerate(columns):
-        table.add_column(column, justify="right" if place else "left", no_wrap=True)
-    for label, variant in result["variants"].items():
-        table.add_row(
-            label,
-            _spread(variant["metrics"]["session_auc"]),
-            _difference(variant["differences"].get(baseline, {}).get("session_auc")),
-            _spread(variant["metrics"]["ndcg_at_10"]),
-            f"{variant['parameters']:,}",
-            _number(variant["training_seconds"], ".1f"),
-        )
-    if result["oracle_session_auc"] is not None:
-        table.add_section()
-        table.add_row("true probability", f"{result['oracle_session_auc']:.4f}")
-    over = "requests and seeds" if len(result["seeds"]) > 1 else "requests alone"
-    failed = [Text(f"{title} failed, and its variant is left out: {why}") for title, why in result["failed"].items()]
-    return Group(table, f"± standard deviation over seeds; intervals of 95 % over {over}.", *failed)
-
-
 def _head(result: dict) -> str:
-    log = " The log is **simulated**: data made up by us." if result["simulated"] else ""
     counting = result["counting"]
+    said = verdict(result)
     text = (
         f"Label `{result['label']}`; seeds {_join(result['seeds'])}; {result['requests']:,} requests in the test "
         f"split, of which {counting['session_auc']:,} count for session AUC and {counting['ndcg_at_10']:,} for NDCG@10 "
         "and MRR."
     )
-    if result["among"]:
-        item, request = result["among"]
-        text += f" **Among the candidates whose `{item}` is the request's `{request}` alone.**"
-    if held_out := result["held_out_leaves"]:
-        text += f" **Requests of {len(held_out)} leaf categories, whose requests no ranker was trained on and "
-        text += "whose leaf is unknown to it; vocabularies and the numbers' scale are of the whole training split.**"
-    settings = [f"* every variant: `{override}`" for override in result["overrides"]]
-    settings += [f"* `{label}`: `{setting}`" for label, setting in result["settings"].items() if label != setting]
-    settings += [
+    lines = [f"* **{markdown(mark)}**" for mark in result["marks"]]
+    for baseline, groups in said.against.items():
+        found = "; ".join(f"{what}: {', '.join(names)}" for what, names in groups.items())
+        lines += [f"* {markdown(f'Against {baseline}: {found}')}"] if found else []
+    lines += [f"* every variant: `{override}`" for override in result["overrides"]]
+    lines += [f"* `{label}`: `{setting}`" for label, setting in result["settings"].items() if label != setting]
+    lines += [
         f"* **{title} failed**, and its variant is left out: {' '.join(why.split())}"
         for title, why in result["failed"].items()
     ]
-    return "\n\n".join([text + log, *(["\n".join(settings)] if settings else [])])
+    head = f"**{markdown(said.text)}.** {markdown(' '.join(said.reasons))}"
+    return "\n\n".join([head, text, *(["\n".join(lines)] if lines else [])])
 
 
 def _overall(result: dict) -> str:
@@ -235,7 +211,7 @@ def _difference(found: dict | None, bold: bool = False) -> str:
     if found is None:
         return _NOTHING
     text = f"{found['mean']:+.4f} {_interval(found)}"
-    return f"**{text}**" if bold and not found["low"] <= 0 <= found["high"] else text
+    return f"**{text}**" if bold and told_from_0(found) else text
 
 
 def _interval(found: dict | None, which: str = "") -> str:
