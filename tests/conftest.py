@@ -52,3 +52,12 @@ def exported(small_log, tmp_path_factory):
     from tests.models.conftest import export
 
     return export(small_log, tmp_path_factory.mktemp("exported") / "1")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A running browser; the test skips where there is none."""
+    from tests.browser import chromium  # not above: Playwright is only for who asks
+
+    with chromium() as running:
+        yield running

@@ -6,7 +6,7 @@ import pytest
 
 from components.model_report.page import render
 from components.names import one_line, printable
-from tests.browser import PHONE, chromium, number, opener, screenshot
+from tests.browser import PHONE, number, opener, screenshot
 from tests.components.model_report.made_up import HOSTILE, made_up
 
 # The script measures from the start of the navigation to the first screen with all its charts and the table. One second
@@ -14,12 +14,6 @@ from tests.components.model_report.made_up import HOSTILE, made_up
 MOST_MILLISECONDS = 1000 * float(os.environ.get("REPORT_SLOWER", "4"))
 ROWS = "#category-table tbody tr[data-node]"
 SEARCH = "#category-search"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

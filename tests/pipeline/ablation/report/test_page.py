@@ -5,17 +5,11 @@ from playwright.sync_api import expect
 
 from components.names import one_line
 from pipeline.ablation.report.page import render
-from tests.browser import PHONE, chromium, number, opener, screenshot
+from tests.browser import PHONE, number, opener, screenshot
 from tests.components.model_report.made_up import HOSTILE
 from tests.pipeline.ablation.made_up import made_up, maps, scores
 
 ROWS = "#variants-table tbody tr"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
