@@ -6,7 +6,19 @@ import sys
 
 from absl import app, flags
 
-from pipeline.verbs import ablation, common, compile, component, init, rollback, run, score, serve, simulate
+from pipeline.verbs import (
+    ablation,
+    common,
+    compile,
+    component,
+    init,
+    rollback,
+    run,
+    score,
+    serve,
+    simulate,
+    tensorboard,
+)
 from pipeline.verbs.help import Verb, help_of, overview
 
 VERBS = {
@@ -39,6 +51,11 @@ What is trained already is reused. Writes runs/<name>/ablation/report.md, CSV, J
         "score a folder of raw requests with a pushed model, without a server",
         """--input=<folder> --output=<folder> [--version=<pushed version>] [--overwrite], and
 --config, --data, --set, --runs as of run. No label and no position is read. Writes Parquet.""",
+    ),
+    "tensorboard": Verb(
+        tensorboard.tensorboard,
+        "show the trainings of a run in TensorBoard: losses, gates, experts, embeddings",
+        "--config=<yaml> [--runs=runs] [--port=6006] [--host=127.0.0.1]",
     ),
     "serve": Verb(
         serve.serve,
