@@ -6,8 +6,9 @@ import pathlib
 from pipeline.verbs.common import CONFIG, DATA, HOST, PORT, RUNS, SET, Refused
 
 _DEFAULT_PORT = 6006
-# It reads files by TensorFlow, whose remarks nobody asked for, and imports what Python warns of.
-_QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONWARNINGS": "ignore"}
+# It reads files by TensorFlow, whose remarks nobody asked for, imports what Python warns of, and Keras with it, which
+# would keep a file of settings in the home directory.
+_QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONWARNINGS": "ignore", "KERAS_HOME": os.devnull}
 
 
 def tensorboard() -> None:
