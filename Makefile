@@ -8,8 +8,8 @@ export PYTHON CHROMIUM
 python := .venv/bin/python
 data := $(if $(DATA),--data $(DATA))
 
-.PHONY: help environment init run tune ablation compare score serve rollback airflow kubeflow test fuzz bench kills flink lint \
-	format lock clean
+.PHONY: help environment init run tune ablation compare tensorboard score serve rollback airflow kubeflow test fuzz \
+	bench kills flink lint format lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -34,6 +34,9 @@ A ?=
 B ?=
 compare: environment  ## compare two finished runs, the second with the first: A=runs/monday B=runs/tuesday ARGS="--out=<file>.html"
 	@$(python) -m pipeline compare "$(A)" "$(B)" $(ARGS)
+
+tensorboard: environment  ## show the trainings of a run in TensorBoard on port 6006: CONFIG, ARGS="--port=6007"
+	@$(python) -m pipeline tensorboard --config $(CONFIG) $(ARGS)
 
 serve: environment  ## serve the newest pushed model on ports 8500 (gRPC) and 8501 (REST): CONFIG, ARGS="--port=9000"
 	@$(python) -m pipeline serve --config $(CONFIG) $(ARGS)

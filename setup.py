@@ -55,6 +55,7 @@ setuptools.setup(
         "kfp-pipeline-spec>=0.1.16,<0.2",
         "orjson>=3.10,<4",
         "pandas>=1.5,<2",
+        "pillow>=10.1,<13",
         "prometheus-client>=0.21,<1",
         "pyarrow>=10,<11",
         "pyarrow-hotfix>=0.6,<1",  # or pyarrow 10 runs code that a Parquet file brings along
@@ -67,6 +68,7 @@ setuptools.setup(
         "threadpoolctl>=3,<4",
         "setuptools<82",  # with pkg_resources, which TensorBoard and TensorFlow Hub import
         "starlette>=0.41,<2",
+        "tensorboard>=2.15,<2.16",
         "tensorflow-serving-api>=2.15,<2.16",
         "uvicorn>=0.32,<1",
         "vl-convert-python>=1.7,<2",  # Vega, Vega-Lite and Vega-Embed, to be written into a page

@@ -3,20 +3,11 @@
 import html
 import re
 
-# What a terminal or a browser acts on: control characters but tab and line end, marks that turn the direction of text.
-_ACTED_ON = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+from models.names import one_line, printable
+
+__all__ = ["cell", "markdown", "one_line", "printable"]
+
 _MARKDOWN = re.compile(r"([\\`*_\[\]!~])")
-
-
-def printable(text: str) -> str:
-    """``text`` with control characters and bytes that are no UTF-8 as escapes; lines stay lines."""
-    text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return _ACTED_ON.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
-
-
-def one_line(name: str) -> str:
-    """A `printable` name without line ends."""
-    return printable(name).replace("\n", r"\n").replace("\t", r"\t")
 
 
 def markdown(name: str) -> str:

@@ -241,6 +241,15 @@ def as_path(hierarchy: CategoryHierarchy, ids: Sequence[tf.Tensor]) -> list[tf.T
     return ids
 
 
+def path_names(hierarchy: CategoryHierarchy, level: int) -> list[str]:
+    """The names of ``levels[level]`` with those above them, joined by `SEPARATOR`; that of id i at index i - 1."""
+    of_level = hierarchy.levels[level]
+    if level == 0 or hierarchy.conflicts == "split":  # a key is the path then
+        return list(of_level.keys)
+    above = ["", *(f"{name}{SEPARATOR}" for name in path_names(hierarchy, level - 1))]
+    return [above[parent] + key for key, parent in zip(of_level.keys, of_level.parents, strict=True)]
+
+
 def _own_ids(hierarchy: CategoryHierarchy, number: int, paths: Sequence[tf.Tensor]) -> tf.Tensor:
     """The ids of the names themselves at level ``number``: int64 [B]."""
     level, names = hierarchy.levels[number - 1], paths[number - 1]

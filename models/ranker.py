@@ -149,9 +149,10 @@ class Ranker(tfrs.Model):
     def route(self, categories: list[tf.Tensor], task: int = 0) -> Routing:
         """How requests are sent to the experts by their category ids, [B] int64 a level, top first, without noise.
 
-        For the variants whose gate sees the category alone, `ModelConfig.category_gated`.
+        By a gate that sees behaviours, those of users without any. For the mixtures but mmoe, whose gates see items.
         """
-        return self.gates[task](categories)
+        gate = self.gates[task]
+        return gate.without_behaviours(categories) if self.config.behaviour_gated else gate(categories)
 
     def experts_of(self, features: dict) -> tuple[tf.Tensor, Routing]:
         """What every expert of a mixture says of each item, whether it is asked or not: the first task's logits,

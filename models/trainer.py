@@ -14,6 +14,8 @@ from models.export import ServedRanker
 from models.faults import keep_warnings
 from models.features import ranker_inputs
 from models.hierarchy import CategoryHierarchy, hierarchy_folder, read_hierarchy
+from models.inside import Inside
+from models.projector import write_projector
 from models.ranker import Ranker
 from models.requests import read_requests
 from models.search_space import decode, with_values
@@ -24,6 +26,8 @@ from models.workers import train_on_workers
 from schemas.reader import LogSchema, parse_schema
 
 RESULT_FILE = "training.json"
+# TensorBoard's run of the weights that were kept.
+KEPT = "kept"
 
 
 def run_fn(fn_args) -> None:
@@ -77,6 +81,7 @@ def train(fn_args) -> None:
         checkpoint_dir=checkpoints,
         log_dir=fn_args.model_run_dir,
         start=start if earlier else None,
+        inspect=Inside(hierarchy),
     )
     if not is_chief():
         return
@@ -89,6 +94,7 @@ def train(fn_args) -> None:
     ServedRanker(ranker, transform_output, hierarchy, schema).save(fn_args.serving_model_dir)
     rows = warm_start.rows_of(ranker, schema, transform_output, hierarchy)
     warm_start.save(ranker, rows, warm_start.weights_path(fn_args.serving_model_dir))
+    write_kept(result, ranker, rows, schema, hierarchy, os.path.join(fn_args.model_run_dir, KEPT))
     write_result(result, ranker, tuned, os.path.join(fn_args.model_run_dir, RESULT_FILE), taken_over)
     discard_checkpoints(checkpoints)
 
@@ -149,6 +155,21 @@ def training_key(fn_args, model: ModelConfig, train: TrainConfig) -> str:
     code = [fn_args.custom_config[name] for name in ("schema", "code")]
     inputs = [*files, *code, model.model_dump(), train.model_dump(), fn_args.base_model]
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def write_kept(
+    result: TrainingResult,
+    ranker: Ranker,
+    rows: warm_start.Rows,
+    schema: LogSchema,
+    hierarchy: CategoryHierarchy,
+    folder: str,
+) -> None:
+    """Writes what TensorBoard shows of the weights that were kept, a run of its own: it looks for a projector's files
+    once, when it first sees a run."""
+    write_projector(ranker, rows, schema, hierarchy, folder)
+    with tf.summary.create_file_writer(folder).as_default(result.best_step):
+        tf.summary.text("kept", f"The weights of step {result.best_step}; session AUC {result.session_auc:.4f}.")
 
 
 def write_result(

@@ -52,6 +52,7 @@ def fit(
     log_dir: str,
     prepare: Callable[[dict], dict] | None = None,
     start: Callable[[Ranker], object] | None = None,
+    inspect: Callable[[Ranker, dict], object] | None = None,
 ) -> TrainingResult:
     """Trains ``ranker`` in place and leaves it with the weights of its best validation.
 
@@ -66,6 +67,8 @@ def fit(
       log_dir: for TensorBoard.
       prepare: applied to each batch of both splits, see `read_requests`.
       start: called with the ranker when its variables are made, to set them to other values than the random ones.
+      inspect: called after each validation, by the chief, with the ranker and a batch of the validation split, the same
+        each time; what it gives to `tf.summary` is TensorBoard's run ``inside``.
 
     Raises:
       TrainingFault: if the training goes wrong, see `Watch`; the checkpoints are those from before.
@@ -92,7 +95,7 @@ def fit(
     def batches_of(files, shard, **options):
         return read_requests(files, feature_spec, config.batch_requests, shard=shard, prepare=prepare, **options)
 
-    _create_variables(ranker, batches_of(valid_files, (0, 1, 1)))
+    sample = _create_variables(ranker, batches_of(valid_files, (0, 1, 1)))
     if start:
         start(ranker)
     state = _TrainingState(ranker, checkpoint_dir, config.patience)
@@ -100,7 +103,7 @@ def fit(
     if first_step:
         progress.info("resuming from step %d of %d", first_step, total_steps)
         keep(f"the checkpoint of step {first_step:,}")
-    report = _Report(log_dir, total_steps)
+    report = _Report(log_dir, total_steps, inspect and functools.partial(inspect, ranker, sample))
     if not state.stopped and first_step < total_steps:
         train = _for_all(
             strategy,
@@ -165,12 +168,13 @@ def _for_all(strategy: tf.distribute.Strategy, read: Callable[[tuple[int, int, i
     return strategy.distribute_datasets_from_function(shard)
 
 
-def _create_variables(ranker: Ranker, batches: tf.data.Dataset) -> None:
-    """Calls the ranker once, so that all variables are there before a checkpoint is restored."""
+def _create_variables(ranker: Ranker, batches: tf.data.Dataset) -> dict:
+    """Calls the ranker once, so that all variables are there before a checkpoint is restored; gives the batch."""
     with ranker.distribute_strategy.scope():
-        for batch in batches.take(1):
-            ranker(batch)
+        [batch] = batches.take(1)
+        ranker(batch)
         ranker.optimizer.build(ranker.trainable_variables)
+    return batch
 
 
 def with_weights_of(trained: Ranker, ranker: Ranker, batch: dict) -> Ranker:
@@ -253,9 +257,9 @@ class _TrainingState(tf.keras.callbacks.Callback):
 
 
 class _Report(tf.keras.callbacks.Callback):
-    """TensorBoard scalars and progress."""
+    """TensorBoard scalars and progress; ``inspect`` writes what else TensorBoard shows of a validation."""
 
-    def __init__(self, log_dir: str, total_steps: int):
+    def __init__(self, log_dir: str, total_steps: int, inspect: Callable[[], object] | None):
         super().__init__()
         self._supports_tf_logs = True  # or Keras waits for the numbers of every single step
         self._total_steps = total_steps
@@ -265,8 +269,9 @@ class _Report(tf.keras.callbacks.Callback):
             split: tf.summary.create_file_writer(os.path.join(log_dir, split))
             if is_chief()
             else tf.summary.create_noop_writer()
-            for split in ("train", "valid")
+            for split in ("train", "valid", *(["inside"] if inspect else []))
         }
+        self._inspect = inspect if is_chief() else None
         self._items = self._shown_items = self._seconds = 0.0
         self._unread: list[tf.Tensor] = []
         self._began = None
@@ -313,6 +318,9 @@ class _Report(tf.keras.callbacks.Callback):
             tf.summary.scalar("loss/ranking_loss", values["ranking_loss"])
             tf.summary.scalar("session_auc", values["session_auc"])
             tf.summary.scalar("log_loss", values["log_loss"])
+        if self._inspect:
+            with self._writers["inside"].as_default(step):
+                self._inspect()
         progress.info(
             "step %d of %d, validation: session AUC %.4f, log loss %.4f",
             step,

@@ -6,7 +6,20 @@ import sys
 
 from absl import app, flags
 
-from pipeline.verbs import ablation, common, compare, compile, component, init, rollback, run, score, serve, simulate
+from pipeline.verbs import (
+    ablation,
+    common,
+    compare,
+    compile,
+    component,
+    init,
+    rollback,
+    run,
+    score,
+    serve,
+    simulate,
+    tensorboard,
+)
 from pipeline.verbs.help import Verb, help_of, overview
 
 VERBS = {
@@ -43,6 +56,11 @@ Folders of runs, as in runs/monday runs/tuesday; differences are the second's fi
 Figures are paired by request where both were judged on the same ones, and it says where they were not.
 Shows tables, and writes a page: comparison-with-<run>.html in the second's folder unless --out names a file.""",
         words=("<run>", "<another run>"),
+    ),
+    "tensorboard": Verb(
+        tensorboard.tensorboard,
+        "show the trainings of a run in TensorBoard: losses, gates, experts, embeddings",
+        "--config=<yaml> [--runs=runs] [--port=6006] [--host=127.0.0.1]",
     ),
     "score": Verb(
         score.score,

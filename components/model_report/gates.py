@@ -29,8 +29,7 @@ def gate_vectors(ranker: Ranker, nodes: Sequence[Node]) -> np.ndarray | None:
         return None
     gate = ranker.gates[0]
     paths = np.array([node.path for node in nodes], np.int64)
-    levels = paths.shape[1]
-    first = gate.first_level if gate.back_off else levels - 1
+    levels, first = paths.shape[1], gate.levels.start
     found = [
         ranker.route(list(tf.constant(paths[start : start + _AT_ONCE].T))).weights.numpy()
         for start in range(0, len(paths), _AT_ONCE)

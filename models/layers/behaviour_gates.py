@@ -94,6 +94,12 @@ class BehaviourGates(tf.keras.layers.Layer):
         has_behaviours = tf.reduce_any(present, axis=1)
         return Routing(weights, active, experts, expert_weights, None, level_logits, whole, masked, has_behaviours)
 
+    def without_behaviours(self, categories: list) -> Routing:
+        """How requests of users without a history are sent to the experts, by their category ids, [B] int64 a level."""
+        shape = tf.stack([tf.size(categories[0]), 1])
+        width = self.query.units
+        return self(tf.zeros([*tf.unstack(shape), width]), tf.zeros(shape, tf.bool), categories)
+
 
 def _centred(logits: tf.Tensor) -> tf.Tensor:
     return logits - tf.reduce_mean(logits, axis=1, keepdims=True)

@@ -72,6 +72,12 @@ class CategoryGates(tf.keras.layers.Layer):
             for level in range(1, len(self.embeddings))
         ]
 
+    @property
+    def levels(self) -> range:
+        """Places of the levels that route, from 0 at the top: the leaf's or, with back-off, all that have a gate."""
+        leaf = self.first_level + len(self.embeddings) - 1
+        return range(self.first_level if self.back_off else leaf, leaf + 1)
+
     def call(self, categories: list[tf.Tensor], training: bool = False, seed: tf.Tensor | None = None) -> Routing:
         """Sends requests to the K experts with the largest gates.
 

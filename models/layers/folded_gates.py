@@ -24,8 +24,7 @@ class FoldedGates(tf.Module):
 
     def __init__(self, gates: CategoryGates, category_sizes: Sequence[int]):
         super().__init__(name=f"folded_{gates.name}")
-        leaf = len(category_sizes) - 1
-        self.levels = range(gates.first_level if gates.back_off else leaf, leaf + 1)
+        self.levels = gates.levels
         paths = [np.zeros([1, len(category_sizes)], np.int64)]
         self.offsets = []  # of the row of a level's id 0, which no path is sent to
         for level in self.levels:

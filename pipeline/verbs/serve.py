@@ -6,7 +6,7 @@ import shlex
 
 from absl import flags
 
-from pipeline.verbs.common import CONFIG, DATA, RUNS, SET, Refused
+from pipeline.verbs.common import CONFIG, DATA, HOST, PORT, RUNS, SET, Refused
 
 _BACKEND = flags.DEFINE_enum(
     "backend",
@@ -14,12 +14,7 @@ _BACKEND = flags.DEFINE_enum(
     ["auto", "tensorflow_model_server", "docker", "development"],
     "By what; auto takes TF Serving if it is on PATH, its image where docker runs, or the development server.",
 )
-_HOST = flags.DEFINE_string(
-    "host",
-    "127.0.0.1",
-    "Where the ports open; tensorflow_model_server opens them on all addresses of the machine.",
-)
-_PORT = flags.DEFINE_integer("port", 8500, "GRPC's port.", lower_bound=0)
+_DEFAULT_PORT = 8500
 _REST_PORT = flags.DEFINE_integer("rest_port", 8501, "serve: REST's port.", lower_bound=0)
 
 
@@ -37,7 +32,8 @@ def serve() -> None:
     if not versions_in(folder):
         raise Refused(f"{folder}: holds no pushed version. `make run CONFIG={CONFIG.value}` trains and pushes one")
     backend = backends.available_backend() if _BACKEND.value == "auto" else _BACKEND.value
-    command = backends.command(backend, folder, _HOST.value, _PORT.value, _REST_PORT.value)
+    port = _DEFAULT_PORT if PORT.value is None else PORT.value
+    command = backends.command(backend, folder, HOST.value, port, _REST_PORT.value)
     print(shlex.join(command), flush=True)
     if backend == "tensorflow_model_server":
         print(

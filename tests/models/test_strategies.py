@@ -141,6 +141,9 @@ def test_of_two_workers_one_is_killed_and_they_end_where_one_process_does(small_
     of_two, of_one = scalars(tmp_path / "run"), scalars(tmp_path / "logs")
     for name in ("train loss/ranking_loss", "train loss/load_balance", "valid log_loss"):
         assert of_two[name] == pytest.approx(of_one[name], rel=5e-3), name
+    # The chief alone shows TensorBoard what is inside: a file for each time that it was started.
+    assert len(list((tmp_path / "run" / "inside").iterdir())) == 2
+    assert (tmp_path / "run" / "kept" / "projector_config.pbtxt").exists()
     model = tf.saved_model.load(str(tmp_path / "model"))
     assert "rank" in model.signatures
 

@@ -13,7 +13,8 @@ from pipeline.__main__ import VERBS
 from pipeline.verbs.help import help_of
 print(json.dumps({name: [sorted(verb.flags), help_of(name, verb)] for name, verb in VERBS.items()}))
 """
-NAMES = ["init", "run", "tune", "ablation", "compare", "score", "serve", "rollback", "compile", "component", "simulate"]
+NAMES = ["init", "run", "tune", "ablation", "compare", "tensorboard", "score"]
+NAMES += ["serve", "rollback", "compile", "component", "simulate"]
 
 
 @pytest.fixture(scope="module")
