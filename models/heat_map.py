@@ -1,17 +1,12 @@
 """Pictures of tables of weights: a cell's colour is its value."""
 
-import importlib.util
 import io
-import pathlib
+import unicodedata
 from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-# Found without Matplotlib's import. It has no signs of Chinese, Japanese or Korean, and shows boxes instead.
-_FONT = (
-    pathlib.Path(importlib.util.find_spec("matplotlib").origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
-)
 _FONT_SIZE = 11
 _ROW, _COLUMN = 14, (10, 28)  # a row's height; a column's width at least and at most, in pixels
 _CELLS_WIDTH = 640
@@ -41,7 +36,7 @@ class HeatMap:
     def __init__(self, rows: Sequence[str], columns: int):
         narrow, wide = _COLUMN
         self._cell = min(wide, max(narrow, _CELLS_WIDTH // max(1, columns)))
-        font = ImageFont.truetype(str(_FONT), _FONT_SIZE, layout_engine=ImageFont.Layout.BASIC)
+        font, rows = _font(rows)
         rows = [name if len(name) <= _MOST_CHARACTERS else f"{name[: _MOST_CHARACTERS - 1]}…" for name in rows]
         self._left = int(max((font.getlength(name) for name in rows), default=0)) + 2 * _MARGIN
         size = self._left + self._cell * columns + _MARGIN, _ROW * (len(rows) + 1) + _MARGIN
@@ -68,6 +63,17 @@ class HeatMap:
         image = Image.fromarray(picture)
         image.putpalette(_PALETTE.tobytes())
         return image
+
+
+def _font(names: Sequence[str]) -> tuple[ImageFont.FreeTypeFont, list[str]]:
+    """A font of the machine that has most letters; or Pillow's own and the names without accents, which it lacks. What
+    neither has is a box."""
+    try:
+        return ImageFont.truetype("DejaVuSans.ttf", _FONT_SIZE, layout_engine=ImageFont.Layout.BASIC), list(names)
+    except OSError:
+        letters = (unicodedata.normalize("NFKD", name) for name in names)
+        plain = ["".join(letter for letter in name if not unicodedata.combining(letter)) for name in letters]
+        return ImageFont.load_default(_FONT_SIZE), plain
 
 
 def png(picture: Image.Image) -> bytes:

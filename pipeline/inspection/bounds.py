@@ -4,6 +4,7 @@ import pandas as pd
 
 from pipeline.inspection.draft import Draft
 
+_MANY = 50  # requests of which a split of a tenth gets some, but for bad luck
 _FEWEST = 100  # requests that tell a better model from a worse one
 
 
@@ -31,6 +32,11 @@ def propose_bounds(draft: Draft) -> None:
             draft.unsure(
                 f"{both} requests have an item of interest and another one, and a tenth of them are to judge a model "
                 "by: too few, so no session AUC and no calibration is asked of it (`evaluation`)"
+            )
+        if draft.proposal.data["split"]["by"] != "column" and (number := of_item.index.unique("request").size) < _MANY:
+            draft.unsure(
+                f"{number} requests in all: a split may get none of them, and the run then stops; other "
+                "`data.split.fractions` give it some"
             )
     split = draft.proposal.data["split"]
     if split["by"] == "column" and draft.separator is None:
