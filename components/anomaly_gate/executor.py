@@ -132,7 +132,11 @@ def _read(anomalies: anomalies_pb2.Anomalies, dataset: statistics_pb2.DatasetFea
     found = []
     of_dataset = {"requests": dataset.num_examples}
     if anomalies.data_missing or not dataset.num_examples:
-        found.append(_entry(_DATASET, "DATA_MISSING", "No data", "no request is in it; others in `data.split` move some", of_dataset))
+        found.append(
+            _entry(
+                _DATASET, "DATA_MISSING", "No data", "no request is in it; others in `data.split` move some", of_dataset
+            )
+        )
     if anomalies.HasField("dataset_anomaly_info"):
         found += _reasons(_DATASET, anomalies.dataset_anomaly_info, of_dataset)
     return found + _features(anomalies, dataset)

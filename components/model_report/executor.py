@@ -277,12 +277,13 @@ def _comparable(model: types.Artifact, baselines: list[types.Artifact]) -> types
 
 
 def _words(baseline: types.Artifact) -> str:
-    """Which model it is: when it was made, if that is known, and where it lies."""
+    """Which model it is: when it was made, if that is known, and where it lies in its run's folder."""
+    place = "/".join(baseline.uri.rstrip("/").split("/")[-3:])
     milliseconds = baseline.mlmd_artifact.create_time_since_epoch
     if not milliseconds:
-        return f"the model in {baseline.uri}"
+        return f"the model in {place}"
     made = datetime.datetime.fromtimestamp(milliseconds / 1000, datetime.timezone.utc)
-    return f"the model of {made:%Y-%m-%d %H:%M} UTC in {baseline.uri}"
+    return f"the model of {made:%Y-%m-%d %H:%M} UTC in {place}"
 
 
 def _blessed(blessing: list[types.Artifact]) -> bool:

@@ -91,7 +91,7 @@ def shelves(vectors: np.ndarray, nodes: Sequence[Node]) -> list[str]:
             said.append(f"Expert {expert + 1} serves {_listed(names, _NAMED)}.")
     idle = [str(expert + 1) for expert, names in serves.items() if not names]
     if idle:
-        said.append(f"Expert {idle[0]} serves none." if len(idle) == 1 else f"Experts {_listed(idle)} serve none.")
+        said.append(f"No top category leans on {'expert' if len(idle) == 1 else 'experts'} {_listed(idle)}.")
     by_experts: dict[tuple[int, ...], list[str]] = {}
     for name, experts in mains.items():
         by_experts.setdefault(tuple(sorted(experts)), []).append(name)

@@ -162,7 +162,7 @@ def test_which_experts_share_which_shelves_in_words():
     assert gates.shelves(vectors, nodes) == [
         "Expert 1 serves shoes, bags and 2 other top categories.",
         "Expert 2 serves shoes and bags.",
-        "Experts 4, 5 and 6 serve none.",
+        "No top category leans on experts 4, 5 and 6.",
         "books keeps expert 3 to itself.",
         "shoes and bags share experts 1 and 2.",
     ]
