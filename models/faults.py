@@ -7,10 +7,12 @@ import contextlib
 import json
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 LOGGER = "aislerank.progress"
 WARNINGS_FILE = "warnings.json"
+_T = TypeVar("_T")
 
 
 class TrainingFault(RuntimeError):
@@ -47,6 +49,23 @@ def keep_warnings(folder: str) -> Iterator[None]:
         tf.io.gfile.makedirs(folder)
         with tf.io.gfile.GFile(os.path.join(folder, WARNINGS_FILE), "w") as file:
             file.write(json.dumps(list(kept), indent=2, ensure_ascii=False) + "\n")
+
+
+def attempt(what: str, make: Callable[..., _T], *arguments) -> _T | None:
+    """What ``make`` gives of its arguments; None, and a warning, if it fails.
+
+    For what is shown of a model, and is no part of it: neither a training nor a run fails for a picture.
+
+    Args:
+      what: is gone without, as in "the training's curves".
+      make: makes it.
+    """
+    try:
+        return make(*arguments)
+    except Exception as error:  # whatever it is, the model is as good as it is
+        logging.getLogger(__name__).exception("goes on without %s", what)
+        logging.getLogger(LOGGER).warning("goes on without %s: %s: %s", what, type(error).__name__, error)
+        return None
 
 
 def read_warnings(folder: str) -> list[str]:

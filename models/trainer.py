@@ -11,7 +11,7 @@ import tensorflow_transform as tft
 from models import warm_start
 from models.config import EARLIER, ModelConfig, TrainConfig
 from models.export import ServedRanker
-from models.faults import keep_warnings
+from models.faults import attempt, keep_warnings
 from models.features import ranker_inputs
 from models.hierarchy import CategoryHierarchy, hierarchy_folder, read_hierarchy
 from models.inside import Inside
@@ -94,7 +94,8 @@ def train(fn_args) -> None:
     ServedRanker(ranker, transform_output, hierarchy, schema).save(fn_args.serving_model_dir)
     rows = warm_start.rows_of(ranker, schema, transform_output, hierarchy)
     warm_start.save(ranker, rows, warm_start.weights_path(fn_args.serving_model_dir))
-    write_kept(result, ranker, rows, schema, hierarchy, os.path.join(fn_args.model_run_dir, KEPT))
+    kept = os.path.join(fn_args.model_run_dir, KEPT)
+    attempt("TensorBoard's projector", write_kept, result, ranker, rows, schema, hierarchy, kept)
     write_result(result, ranker, tuned, os.path.join(fn_args.model_run_dir, RESULT_FILE), taken_over)
     discard_checkpoints(checkpoints)
 

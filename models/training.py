@@ -11,6 +11,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from models.config import TrainConfig
+from models.faults import attempt
 from models.optimizers import make_optimizer
 from models.progress import Meter, keep, progress, speed
 from models.ranker import Ranker
@@ -320,7 +321,7 @@ class _Report(tf.keras.callbacks.Callback):
             tf.summary.scalar("log_loss", values["log_loss"])
         if self._inspect:
             with self._writers["inside"].as_default(step):
-                self._inspect()
+                attempt("TensorBoard's pictures of this validation", self._inspect)
         progress.info(
             "step %d of %d, validation: session AUC %.4f, log loss %.4f",
             step,

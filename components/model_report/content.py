@@ -1,6 +1,6 @@
 """What a report says, apart from how it looks: figures, names and texts, as JSON.
 
-`figures` of ModelReport fills it from artifacts, `page` draws it; neither knows the other. A figure that could not be
+The executor fills it from artifacts, `page` draws it; neither knows the other. A figure that could not be
 had is None: a shelf without a click has no session AUC. Intervals are of 95 %.
 """
 
@@ -39,7 +39,7 @@ class Headline(BaseModel):
     Attributes:
       blessed: whether the model is good enough to be pushed.
       reasons: why not, a line each.
-      compared_with: the last blessed model, in words, or None.
+      compared_with: the last blessed model, in words, or why it cannot be compared; None if there is none.
       requests: of the test split.
       judged_requests: those with a clicked item and another, which session AUC is a mean over.
     """

@@ -5,8 +5,7 @@ import datetime
 import json
 import logging
 import os
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import tensorflow_transform as tft
@@ -43,17 +42,17 @@ from components.model_report.split import ScoredSplit
 from components.model_report.trained_ranker import read_training, rebuild, trained_config
 from components.timing import timed
 from models.config import ModelConfig, TrainConfig
-from models.faults import keep_warnings
+from models.faults import attempt, keep_warnings
 from models.hierarchy import CategoryHierarchy, read_hierarchy
 from models.labels import trained_labels
 from models.ranker import Ranker
 from schemas.reader import LogSchema, parse_schema
 
 _SPLIT = "test"
+_NO_REPORT = "<!doctype html><title>No report</title><p>It could not be made; the run's summary and its log say why.\n"
 _NO_PAGE = f"<!doctype html><title>No page</title><p>The page could not be drawn. Its figures are in {CONTENT_FILE}.\n"
 
 _progress = logging.getLogger("aislerank.progress")
-_T = TypeVar("_T")
 
 
 @timed
@@ -69,7 +68,8 @@ class Executor(base_executor.BaseExecutor):
         """Writes the report.
 
         What cannot be had, such as the experts of a model that has none, is left out. What should have been had and was
-        not is left out with a warning, which ends the run's table: no run fails for its report.
+        not is left out with a warning, which ends the run's table: no run fails for its report. If all of it is, there
+        is just a page that says so.
 
         Args:
           input_dict: see `component.ModelReport`; ``baseline_model`` may be missing or empty.
@@ -82,12 +82,8 @@ class Executor(base_executor.BaseExecutor):
         folder = artifact_utils.get_single_uri(output_dict["report"])
         fileio.makedirs(folder)
         with keep_warnings(folder):
-            content, requests = _content(input_dict, exec_properties)
-            html = _attempt("its page", page.render, content) or _NO_PAGE
-            files = {CONTENT_FILE: content.model_dump_json(indent=1).encode(), REPORT_FILE: html.encode()}
-            if requests:
-                files[REQUESTS_FILE] = requests
-            for name, written in files.items():
+            made = attempt("the report", _files_of_report, input_dict, exec_properties)
+            for name, written in (made or {REPORT_FILE: _NO_REPORT.encode()}).items():
                 with fileio.open(os.path.join(folder, name), "wb") as file:
                     file.write(written)
 
@@ -105,6 +101,13 @@ class _Subject:
     train_config: TrainConfig
     report: ReportConfig
     files: list[str]
+
+
+def _files_of_report(inputs: dict[str, list[types.Artifact]], given: dict[str, Any]) -> dict[str, bytes]:
+    content, requests = _content(inputs, given)
+    html = attempt("the report's page", page.render, content) or _NO_PAGE
+    files = {CONTENT_FILE: content.model_dump_json(indent=1).encode(), REPORT_FILE: html.encode()}
+    return files | ({REQUESTS_FILE: requests} if requests else {})
 
 
 def _content(inputs: dict[str, list[types.Artifact]], given: dict[str, Any]) -> tuple[ReportContent, bytes | None]:
@@ -146,10 +149,13 @@ def _content(inputs: dict[str, list[types.Artifact]], given: dict[str, Any]) -> 
     positives, divided = split.sums(split.positive), divisions(split, shown)
     nodes, of_requests = list_nodes(hierarchy, split.categories)
     categories = category_figures(split, nodes, of_requests, *of_both)
-    looked_inside = _attempt("the experts and the importance of features", _look_inside, subject, split, judged, nodes)
+    looked_inside = attempt(
+        "the report's experts and importance of features", _look_inside, subject, split, judged, nodes
+    )
     experts, vectors, found = looked_inside or (None, None, None)
     if vectors is not None:
-        categories = _with_gates(categories, vectors, nodes, subject.report.seed)
+        gated = attempt("the report's gates", _with_gates, categories, vectors, nodes, subject.report.seed)
+        categories = gated or categories
     lines = artifact_lines(inputs, json.loads(given["codes"]))
     names = [label.name for label in labels]
     content = ReportContent(
@@ -158,7 +164,7 @@ def _content(inputs: dict[str, list[types.Artifact]], given: dict[str, Any]) -> 
         headline=Headline(
             blessed=_blessed(inputs["blessing"]),
             reasons=_reasons(inputs["blessing"]),
-            compared_with=baseline and _words(baseline),
+            compared_with=_words(baseline, inputs.get("baseline_model") or []),
             requests=len(split.lengths),
             judged_requests=int(judged.sum()),
             metrics=headline_metrics(split.lengths, positives, ranked),
@@ -170,7 +176,7 @@ def _content(inputs: dict[str, list[types.Artifact]], given: dict[str, Any]) -> 
         calibration=calibration_curve(split) if probabilities(model_config, names) else [],
         slices=slices(divided, *of_both),
         positions=position_rows(split),
-        curves=_attempt("the training's curves", training_curves, model_run) or [],
+        curves=attempt("the report's curves of the training", training_curves, model_run) or [],
         training={key: value for key, value in training.items() if isinstance(value, int | float | str)},
         data=log_figures(
             *(artifact_utils.get_single_uri(inputs[key]) for key in ("quarantine", "anomaly_report")), hierarchy
@@ -179,18 +185,10 @@ def _content(inputs: dict[str, list[types.Artifact]], given: dict[str, Any]) -> 
         seconds=seconds_by_component(lines),
         artifacts=lines,
     )
-    kept = _attempt("the figures by request", lambda: parquet(judged_requests(split, of_model, of_requests, divided)))
+    kept = attempt(
+        "the report's figures by request", lambda: parquet(judged_requests(split, of_model, of_requests, divided))
+    )
     return content, kept
-
-
-def _attempt(what: str, make: Callable[..., _T], *arguments) -> _T | None:
-    """What ``make`` gives; None, and a warning, if it fails: a report without a part is better than none."""
-    try:
-        return make(*arguments)
-    except Exception as error:  # whatever it is, the model is as good as it is
-        logging.getLogger(__name__).exception("the report goes without %s", what)
-        _progress.warning("the report goes without %s: %s: %s", what, type(error).__name__, error)
-        return None
 
 
 def _look_inside(
@@ -276,8 +274,11 @@ def _comparable(model: types.Artifact, baselines: list[types.Artifact]) -> types
     return None
 
 
-def _words(baseline: types.Artifact) -> str:
-    """Which model it is: when it was made, if that is known, and where it lies in its run's folder."""
+def _words(baseline: types.Artifact | None, known: list[types.Artifact]) -> str | None:
+    """Which model it is: when it was made, if that is known, and where it lies in its run's folder. Of known ones that
+    cannot be compared, why; None if none is known."""
+    if baseline is None:
+        return "it reads other features than this model, and cannot be compared" if known else None
     place = "/".join(baseline.uri.rstrip("/").split("/")[-3:])
     milliseconds = baseline.mlmd_artifact.create_time_since_epoch
     if not milliseconds:

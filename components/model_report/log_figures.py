@@ -37,8 +37,8 @@ def log_figures(quarantine: str, anomaly_report: str, hierarchy: CategoryHierarc
             f"{one['split']}: {one['feature']}: {one['short_description']}: {one['description']}" for one in found
         ],
         drift=[
-            f"{one['feature']}, compared with {one['with']}: {one['measure']} {one['value']:.4g}, at most "
-            f"{one['threshold']:.4g} is allowed"
+            f"{one['feature']}, compared with {one['with']}: {one['measure']} {one['value']:.4g}, "
+            f"{'above' if one['value'] > one['threshold'] else 'within'} the bound of {one['threshold']:.4g}"
             for one in measured
         ],
     )

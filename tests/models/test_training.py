@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from models import training
 from models.config import ModelConfig, TrainConfig
+from models.faults import keep_warnings, read_warnings
 from models.ranker import Ranker
 
 TRAIN = TrainConfig(epochs=3, batch_requests=16, validations_per_epoch=2, learning_rate=3e-3, shuffle_requests=50)
@@ -18,7 +19,7 @@ class Killed(Exception):
 MODEL = ModelConfig(experts=3, top_k=1, hidden=[8], embedding_size=4)
 
 
-def _fit(small_log, folder, config=TRAIN, model=MODEL):
+def _fit(small_log, folder, config=TRAIN, model=MODEL, inspect=None):
     tf.keras.utils.set_random_seed(config.seed)
     ranker = Ranker(small_log.schema, small_log.inputs, model, config.seed, config.xla)
     result = training.fit(
@@ -29,6 +30,7 @@ def _fit(small_log, folder, config=TRAIN, model=MODEL):
         config,
         checkpoint_dir=str(folder / "checkpoints"),
         log_dir=str(folder / "logs"),
+        inspect=inspect,
     )
     return ranker, result
 
@@ -64,7 +66,15 @@ def test_a_killed_training_resumes_and_ends_with_the_same_weights(small_log, und
         patch.setattr(training._Report, "on_epoch_end", die_after_the_third_validation)
         with pytest.raises(Killed):
             _fit(small_log, tmp_path)
-    ranker, result = _fit(small_log, tmp_path)
+
+    def no_picture(*_):
+        raise OSError("no font")
+
+    with keep_warnings(str(tmp_path)):
+        ranker, result = _fit(small_log, tmp_path, inspect=no_picture)  # which is no matter of the training
+    assert read_warnings(str(tmp_path)) == [
+        "goes on without TensorBoard's pictures of this validation: OSError: no font"
+    ]
     expected, undisturbed_result = undisturbed
     assert result.resumed_from_step == 18
     assert result.steps == undisturbed_result.steps

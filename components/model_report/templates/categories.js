@@ -88,7 +88,7 @@
 
   const rebuild = () => {
     const wanted = search.value.trim().toLocaleLowerCase();
-    const hits = wanted ? new Set(lower.keys().filter((node) => lower[node].includes(wanted))) : null;
+    const hits = wanted ? new Set([...lower.keys()].filter((node) => lower[node].includes(wanted))) : null;
     found = hits && new Set(hits);
     for (const hit of hits ?? []) for (let up = c.parent[hit]; up !== null && !found.has(up); up = c.parent[up]) found.add(up);
     rows = [];
