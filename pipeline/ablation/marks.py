@@ -12,11 +12,13 @@ def marks(plan: Plan, held_out: int) -> list[str]:
       plan: the ablation.
       held_out: how many leaf categories training did not see.
     """
-    data = plan.config.data.model_dump(mode="json", by_alias=True)
+    config, data = plan.config, plan.config.data.model_dump(mode="json", by_alias=True)
     by_label = {}
     for member in plan.members:
         labels = [label.name for label in trained_labels(plan.schema, member.model)]
-        by_label[member.label] = of_a_run.marks(plan.config.data.path is None, data, member.model, labels)
+        by_label[member.label] = of_a_run.marks(
+            config.data.path is None, config.report.note, data, member.model, labels
+        )
     found = []
     for label, lines in by_label.items():
         for line in lines:
