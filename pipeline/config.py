@@ -8,7 +8,7 @@ import re
 import typing
 import zoneinfo
 from collections.abc import Container, Iterable
-from typing import Literal
+from typing import Annotated, Literal
 
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -83,10 +83,14 @@ class AirflowConfig(Section):
         return timezone
 
 
+# It becomes a part of longer names of files, of which none may have more than 255 bytes.
+RunName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
+
+
 class RunConfig(Section):
     """The whole of a run."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="the run's folder is runs/<name>")
+    name: RunName = Field(description="the run's folder is runs/<name>")
     log_schema: str = Field(alias="schema", description="schema file; relative to this file, the folder or the project")
     simulate: SimulateConfig | None = None
     data: DataConfig = DataConfig()
