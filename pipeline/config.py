@@ -11,7 +11,7 @@ from collections.abc import Container, Iterable
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, TypeAdapter, ValidationError, field_validator, model_validator
 
 from components.category_hierarchy_gen.config import HierarchyConfig
 from components.click_log_example_gen.config import DataConfig
@@ -181,6 +181,15 @@ def load_config(
             raise ConfigError(f"{path}: `data.path` must be a folder. Received: {config.data.path!r}")
         config = config.model_copy(update={"data": config.data.model_copy(update={"path": folder})})
     return config.model_copy(update={"log_schema": str(schema_path)}), schema
+
+
+def is_run_name(text: str) -> bool:
+    """Whether `RunConfig.name` takes it."""
+    try:
+        TypeAdapter(RunName).validate_python(text)
+    except ValidationError:
+        return False
+    return True
 
 
 def unused_keys(model: ModelConfig, among: Container[str] | None = None) -> list[str]:

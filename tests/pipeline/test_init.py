@@ -13,8 +13,9 @@ from components.click_log_example_gen.splits import time_cuts
 from pipeline.config import load_config
 from pipeline.inspection.proposal import propose
 from pipeline.inspection.sample import Unreadable, read_samples
-from pipeline.inspection.write import write_config, write_schema
+from pipeline.inspection.write import write_config, write_files, write_schema
 from pipeline.simulate import simulate
+from tests.pipeline.commands import call
 
 PROJECT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -266,6 +267,32 @@ def test_a_byte_order_mark_and_a_huge_line_do_not_hinder(tmp_path):
     (tmp_path / "log.csv").write_text("\n".join(lines))
     _, schema, _ = proposed(tmp_path / "log.csv", tmp_path)
     assert schema.request_id.name == "request_id"
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--name=x/y"], "--name=x/y: must have at most 100 letters, digits, `_`, `.` and `-`, a letter or a digit"),
+        ([f"--name={'a' * 101}"], f"--name={'a' * 101}: must have at most 100 letters"),
+        (["--out=log.csv"], "--out=log.csv: cannot be written to: File exists; name a folder"),
+        ([f"--out={'a' * 300}"], f"--out={'a' * 300}: cannot be written to: File name too long; name a folder"),
+        ([f"--log={'a' * 300}"], f"{'a' * 300}: there is no such file or folder"),
+    ],
+)
+def test_where_nothing_can_be_written_the_verb_names_the_flag(tmp_path, flags, said):
+    lines = ["request_id,item_id,click", *(f"r{i // 4},i{i % 9},{int(i % 4 == 0)}" for i in range(40))]
+    (tmp_path / "log.csv").write_text("\n".join(lines))
+    done = call("init", "--log=log.csv", *flags, folder=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith(said)
+    assert [path.name for path in tmp_path.rglob("*")] == ["log.csv"]
+
+
+def test_files_are_written_all_or_none(tmp_path):
+    (tmp_path / "there").write_text("before")
+    with pytest.raises(FileExistsError):
+        write_files({tmp_path / "new": "text", tmp_path / "there": "text"})
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"there": "before"}
 
 
 def test_the_verb_writes_once_and_its_command_runs(tmp_path):
