@@ -120,10 +120,11 @@ class RunConfig(Section):
         return self
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML 1.2's numbers: 1e-3 is a number, where YAML 1.1 reads a text."""
+class YamlLoader(yaml.SafeLoader):
+    """Reads configurations. YAML 1.2's numbers: 1e-3 is a number, where YAML 1.1 reads a text."""
 
     def construct_mapping(self, node, deep=False):
+        """Of a mapping's node; refuses a key that stands there twice."""
         keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]  # others the base refuses
         if duplicates := {key for key in keys if keys.count(key) > 1}:
             raise yaml.MarkedYAMLError(
@@ -132,7 +133,7 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-_Loader.add_implicit_resolver(
+YamlLoader.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
 )
 
@@ -231,7 +232,7 @@ def _read_yaml(path: str | os.PathLike) -> dict:
 
 def _parse_yaml(text: str, problem: str):
     try:
-        return yaml.load(text, Loader=_Loader)
+        return yaml.load(text, Loader=YamlLoader)
     except Exception as error:  # PyYAML lets out what int(), datetime() and dict() say, and RecursionError
         raise ConfigError(f"{problem}: {error}") from error
 

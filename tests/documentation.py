@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import yaml
 from markdown_it import MarkdownIt
 
-from pipeline.config import _Loader
+from pipeline.config import YamlLoader
 
 PROJECT = pathlib.Path(__file__).resolve().parents[1]
 PAGES = [*sorted(PROJECT.glob("*.md")), *sorted((PROJECT / "docs").glob("*.md"))]
@@ -115,7 +115,7 @@ def language(block: Snippet) -> str:
     if re.search(r"^(from|import) ", block.text, re.MULTILINE):
         return "python"
     with contextlib.suppress(yaml.YAMLError):
-        values = yaml.load(block.text, _Loader)
+        values = yaml.load(block.text, YamlLoader)
         if isinstance(values, dict) and all(re.fullmatch(r"\w+", str(key)) for key in values):
             return "yaml"
     # A listing, an equation, a table of a log.
