@@ -499,6 +499,12 @@ def test_pages_are_read_alike_by_tests_that_make_started(monkeypatch):
     assert list(commands(text)) == by_hand
 
 
+def test_commands_that_run_at_once_are_told_apart():
+    expected = [[f"p{place}", f"{place}" * 20_000, "a\nb"] for place in range(6)]
+    text = " | ".join(shlex.join(words) for words in expected)
+    assert all(sorted(commands(text)) == expected for _ in range(30))
+
+
 def test_the_index_has_every_page():
     listed = (PROJECT / "docs/README.md").read_text(encoding="utf-8")
     assert [page.name for page in PAGES if page.parent.name == "docs" and page.name not in listed] == []
