@@ -16,7 +16,9 @@ from models.ranker import Ranker
 from models.warm_start import Rows
 from schemas.reader import LogSchema
 
-_CATEGORIES = 100_000  # of a level, those of most traffic: the projector draws no more points
+# Of each level, those of most traffic. TensorBoard asks for the first 100,000 points of a set: where the levels that
+# route have more together, the file holds them all, and the last of the lower levels are not shown.
+_CATEGORIES = 100_000
 _ITEMS = 10_000  # the most frequent
 _AT_ONCE = 65_536
 _OF_CATEGORIES = ("category", "level", "top category", "training requests")
@@ -25,9 +27,10 @@ _OF_CATEGORIES = ("category", "level", "top category", "training requests")
 def write_projector(ranker: Ranker, rows: Rows, schema: LogSchema, hierarchy: CategoryHierarchy, folder: str) -> None:
     """Writes what the projector shows of a trained ranker.
 
-    * ``gates of <label>``: the weights of the experts, [C, N], for every category of the levels that route; of a gate
-      that sees behaviours those of a user without any. MMoE's gates see items and have none.
-    * ``leaf categories``: their embeddings in the experts' input.
+    * ``gates of <label>``: the weights of the experts, [C, N], for the categories of the levels that route, of each
+      level the 100,000 of most traffic, the upper levels first; of a gate that sees behaviours those of a user without
+      any. MMoE's gates see items and have none.
+    * ``leaf categories``: the embeddings of the 100,000 of most traffic in the experts' input.
     * ``items``: the embeddings of the 10,000 most frequent, if the item's id is a feature.
 
     Args:

@@ -8,10 +8,10 @@ import re
 import typing
 import zoneinfo
 from collections.abc import Container, Iterable
-from typing import Literal
+from typing import Annotated, Literal
 
 import yaml
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, TypeAdapter, ValidationError, field_validator, model_validator
 
 from components.category_hierarchy_gen.config import HierarchyConfig
 from components.click_log_example_gen.config import DataConfig
@@ -83,10 +83,14 @@ class AirflowConfig(Section):
         return timezone
 
 
+# It becomes a part of longer names of files, of which none may have more than 255 bytes.
+RunName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
+
+
 class RunConfig(Section):
     """The whole of a run."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="the run's folder is runs/<name>")
+    name: RunName = Field(description="the run's folder is runs/<name>")
     log_schema: str = Field(alias="schema", description="schema file; relative to this file, the folder or the project")
     simulate: SimulateConfig | None = None
     data: DataConfig = DataConfig()
@@ -116,10 +120,11 @@ class RunConfig(Section):
         return self
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML 1.2's numbers: 1e-3 is a number, where YAML 1.1 reads a text."""
+class YamlLoader(yaml.SafeLoader):
+    """Reads configurations. YAML 1.2's numbers: 1e-3 is a number, where YAML 1.1 reads a text."""
 
     def construct_mapping(self, node, deep=False):
+        """Of a mapping's node; refuses a key that stands there twice."""
         keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]  # others the base refuses
         if duplicates := {key for key in keys if keys.count(key) > 1}:
             raise yaml.MarkedYAMLError(
@@ -128,7 +133,7 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-_Loader.add_implicit_resolver(
+YamlLoader.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
 )
 
@@ -179,6 +184,15 @@ def load_config(
     return config.model_copy(update={"log_schema": str(schema_path)}), schema
 
 
+def is_run_name(text: str) -> bool:
+    """Whether `RunConfig.name` takes it."""
+    try:
+        TypeAdapter(RunName).validate_python(text)
+    except ValidationError:
+        return False
+    return True
+
+
 def unused_keys(model: ModelConfig, among: Container[str] | None = None) -> list[str]:
     """Warns of keys that were set, in the file or by ``--set``, and that the variant does not read.
 
@@ -218,7 +232,7 @@ def _read_yaml(path: str | os.PathLike) -> dict:
 
 def _parse_yaml(text: str, problem: str):
     try:
-        return yaml.load(text, Loader=_Loader)
+        return yaml.load(text, Loader=YamlLoader)
     except Exception as error:  # PyYAML lets out what int(), datetime() and dict() say, and RecursionError
         raise ConfigError(f"{problem}: {error}") from error
 

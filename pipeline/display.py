@@ -31,7 +31,7 @@ class Step:
       name: as shown.
       last: the seconds it took last time; None if nobody knows.
       began: when, by time.monotonic; None before.
-      outcome: in words; None before its end.
+      outcome: in words; None before its end. One that has an outcome and never began was left out.
       kept: from where it goes on if it is ended now, as "the checkpoint of step 1,200"; None if it begins anew.
     """
 

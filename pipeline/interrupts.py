@@ -57,10 +57,12 @@ def end_by_signal(display: "Display", error: int) -> None:
 
 def how_to_go_on(display: "Display", number: int, command: str) -> str:
     """What was stopped by a signal, what is kept, and the command that goes on."""
-    step, finished = display.at_work, [one for one in display.steps if one.outcome is not None]
+    step = display.at_work
+    steps = [one for one in display.steps if one.began is not None or one.outcome is None]  # none that is left out
+    finished = [one for one in steps if one.outcome is not None]
     said = [f"{signal.Signals(number).name}: interrupted{f', {step.name} was at work' if step else ''}."]
     if finished:
-        said.append(f"What is finished is kept: {len(finished)} of {len(display.steps)}.")
+        said.append(f"What is finished is kept: {len(finished)} of {len(steps)}.")
     if step:
         said.append(f"{step.name} goes on from {step.kept}." if step.kept else f"{step.name} will begin anew.")
     return f"{' '.join(said)}\nThe same command goes on from here:\n    {command}\n"

@@ -37,6 +37,7 @@ class LiveDisplay(Display):
         self._began = time.monotonic()
         self._forget("starting")
         self._ended = None
+        self._scrolled = 0  # of the steps: the first so many are part of the text above the list
         self._live = Live(self, console=console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False)
         self._stopped = threading.Event()
         self._live.start()
@@ -63,9 +64,10 @@ class LiveDisplay(Display):
 
     def _show_end(self) -> None:
         self._forget()
-        # What no longer fits is part of the scrolled text from now on.
-        while len(self.steps) > self._room and self.steps[0].outcome is not None:
-            self._console.print(next(iter(self._lines([self.steps.pop(0)], self._console.width))))
+        while len(self.steps) - self._scrolled > self._room and self.steps[self._scrolled].outcome is not None:
+            step = self.steps[self._scrolled]
+            self._scrolled += 1
+            self._console.print(next(iter(self._lines([step], self._console.width))))
         self._live.refresh()
 
     def _show_line(self, message: str, record: logging.LogRecord) -> None:
@@ -86,9 +88,10 @@ class LiveDisplay(Display):
         return max(1, self._console.height - _LINES_AROUND)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        shown = self.steps[: self._room] if self._ended is None else self.steps
+        listed = self.steps[self._scrolled :]
+        shown = listed[: self._room] if self._ended is None else listed
         yield from self._lines(shown, options.max_width)
-        if more := len(self.steps) - len(shown):
+        if more := len(listed) - len(shown):
             yield Text(f"  and {more} more", "dim")
         if self.at_work is None and self._ended is None:
             yield from self._line_at_work(options.max_width)

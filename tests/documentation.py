@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import yaml
 from markdown_it import MarkdownIt
 
-from pipeline.config import _Loader
+from pipeline.config import YamlLoader
 
 PROJECT = pathlib.Path(__file__).resolve().parents[1]
 PAGES = [*sorted(PROJECT.glob("*.md")), *sorted((PROJECT / "docs").glob("*.md"))]
@@ -23,11 +23,18 @@ _PROGRAMS = r"make|python3?|curl|bash|export|cd|docker|kubectl|ln|git|tfx|airflo
 # What begins a command, in a sentence and in a block.
 PROGRAM = re.compile(rf"(?:\.venv/bin/\S+|{_PROGRAMS})\s")
 COMMAND = re.compile(rf"{PROGRAM.pattern}|[A-Z]\w*=\S")
-# No command is found, so that each one comes here with its arguments as the shell has made them.
+# No command is found, so that each one comes here with its arguments as the shell has made them. Those of `a | b` run
+# at once, and a record may take the shell several writes: who writes one holds the byte that is in the pipe.
 _RECORDER = r"""
 set -f
 PATH=/nowhere
-record() { printf '%s\0' "$@" >&3; printf '\036' >&3; }
+record() {
+    local turn
+    read -r -N 1 -u "$TURN_READER" turn
+    printf '%s\0' "$@" >&3
+    printf '\036' >&3
+    printf . >&"$TURN_WRITER"
+}
 command_not_found_handle() { record "$@"; }
 cd() { record cd "$@"; }
 export() { record export "$@"; builtin export "$@"; }
@@ -115,7 +122,7 @@ def language(block: Snippet) -> str:
     if re.search(r"^(from|import) ", block.text, re.MULTILINE):
         return "python"
     with contextlib.suppress(yaml.YAMLError):
-        values = yaml.load(block.text, _Loader)
+        values = yaml.load(block.text, YamlLoader)
         if isinstance(values, dict) and all(re.fullmatch(r"\w+", str(key)) for key in values):
             return "yaml"
     # A listing, an equation, a table of a log.
@@ -147,9 +154,10 @@ def commands(text: str) -> Iterator[list[str]]:
     text = re.sub(r"--config=\.\.(?=\s|$)", "--config=pipeline/configs/demo.yaml", text)
     text = re.sub(r"(?<!<)<[^<>\n]*>", "1", text.replace("<verb>", "run"))
     text = re.sub(r"""(?<![\w.])\.\.\.(?=[\s"'])\s?""", "", text).replace(".venv/bin/", "")
-    with tempfile.NamedTemporaryFile(mode="r", encoding="utf-8") as record:
+    with tempfile.NamedTemporaryFile(mode="r", encoding="utf-8") as record, _turn() as turn:
         shell = ["/bin/bash", "-c", _RECORDER + text]
-        done = subprocess.run(shell, env={"RECORD": record.name}, capture_output=True, text=True, check=False)
+        environment = {"RECORD": record.name, "TURN_READER": str(turn[0]), "TURN_WRITER": str(turn[1])}
+        done = subprocess.run(shell, env=environment, pass_fds=turn, capture_output=True, text=True, check=False)
         if done.returncode or done.stderr:
             raise ValueError(f"the shell refuses it: {done.stderr.strip()}")
         recorded = record.read().split("\036")[:-1]
@@ -157,6 +165,18 @@ def commands(text: str) -> Iterator[list[str]]:
         yield words
         if words[0] == "make":
             yield from commands(_recipe(words[1:]))
+
+
+@contextlib.contextmanager
+def _turn() -> Iterator[tuple[int, int]]:
+    """A pipe with one byte in it."""
+    reader, writer = os.pipe()
+    try:
+        os.write(writer, b".")
+        yield reader, writer
+    finally:
+        os.close(reader)
+        os.close(writer)
 
 
 def _recipe(arguments: list[str]) -> str:

@@ -26,7 +26,7 @@ from pydantic import BaseModel
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from pipeline.ablation.plan import read_plan
-from pipeline.config import RunConfig, _Loader, load_config
+from pipeline.config import RunConfig, YamlLoader, load_config
 from schemas.reader import parse_schema
 from tests.documentation import (
     COMMAND,
@@ -120,7 +120,7 @@ def own_files() -> pathlib.Path:
         blocks = [block for block in snippets(page) if block.kind == "block"]
         schemas = [block.text for block in blocks if language(block) == "pbtxt" and "role:request_id" in block.text]
         for block in blocks:
-            if language(block) == "yaml" and "schema" in (values := yaml.load(block.text, _Loader)):
+            if language(block) == "yaml" and "schema" in (values := yaml.load(block.text, YamlLoader)):
                 (folder / f"{values['name']}.yaml").write_text(block.text, encoding="utf-8")
                 if schemas and not (PROJECT / values["schema"]).exists():
                     (folder / values["schema"]).write_text(schemas[0], encoding="utf-8")
@@ -293,7 +293,7 @@ def load_any(sets: list[str]) -> None:
 
 
 def check_yaml(text: str) -> None:
-    values = yaml.load(text, _Loader)
+    values = yaml.load(text, YamlLoader)
     if "schema" in values:
         load_config(config_path(f"{values['name']}.yaml"), needs_log=False)
         return
@@ -497,6 +497,12 @@ def test_pages_are_read_alike_by_tests_that_make_started(monkeypatch):
     for name, value in {"MAKELEVEL": "1", "MAKEFLAGS": "w -- ARGS=-k\\ gates", "ARGS": "-k gates"}.items():
         monkeypatch.setenv(name, value)
     assert list(commands(text)) == by_hand
+
+
+def test_commands_that_run_at_once_are_told_apart():
+    expected = [[f"p{place}", f"{place}" * 20_000, "a\nb"] for place in range(6)]
+    text = " | ".join(shlex.join(words) for words in expected)
+    assert all(sorted(commands(text)) == expected for _ in range(30))
 
 
 def test_the_index_has_every_page():

@@ -50,17 +50,29 @@ def _of_both(first: Mapping, second: Mapping) -> list[str]:
 
 
 def _settings(run: Run) -> dict[str, str]:
-    found = {key: _of_any_run(value, run) for key, value in _flat(run.summary["config"])}
+    folders = [str(folder.resolve()) for folder in (run.folder, pathlib.Path(run.summary["report"]).parent)]
+    found = dict(_flat(_of_any_run(run.summary["config"], folders)))
     tuned = run.summary.get("training", {}).get("hyperparameters", {})
     found |= {f"{key} (tuned)": _yaml(value) for key, value in tuned.items()}
     codes = {line.component: line.code for line in run.content.artifacts if line.code}
     return found | {f"source of {component}": code[:_CODE] for component, code in codes.items()}
 
 
-def _of_any_run(value: str, run: Run) -> str:
-    """What is in the run's own folder, such as a simulated log, is no difference for that; it may have been moved."""
-    for folder in (run.folder, pathlib.Path(run.summary["report"]).parent):
-        value = value.replace(str(folder.resolve()), "<run>")
+def _of_any_run(value: object, folders: list[str]) -> object:
+    """What is in the run's own folder, such as a simulated log, is no difference for that; it may have been moved.
+
+    Args:
+      value: of the configuration, or all of it.
+      folders: where the run is, and where it was.
+    """
+    if isinstance(value, Mapping):
+        return {key: _of_any_run(inner, folders) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_of_any_run(inner, folders) for inner in value]
+    if isinstance(value, str):
+        for folder in folders:
+            if value == folder or value.startswith(f"{folder}/"):
+                return f"<run>{value.removeprefix(folder)}"
     return value
 
 

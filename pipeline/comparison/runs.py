@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import pathlib
 
 import pydantic
@@ -44,7 +45,7 @@ def read_runs(first: str, second: str) -> tuple[Run, Run]:
     """
     folders = [pathlib.Path(first), pathlib.Path(second)]
     for folder in folders:
-        if not folder.is_dir():
+        if not os.path.isdir(folder):  # False, not an error, for what can be no path
             raise ComparisonError(f"{folder}: there is no such folder; a run's is runs/<name>")
     if folders[0].resolve() == folders[1].resolve():
         raise ComparisonError(

@@ -33,7 +33,7 @@ def _is_level(column: Column) -> bool:
 
 
 def _level(draft: Draft, level: int, column: str, why: str, name: str = "") -> Feature:
-    name = name or draft.name(f"category_{level}", "query_")
+    name = name or draft.new_name(f"category_{level}", "query_")
     options = {"scope": "request", "type": "BYTES", "required": True, "why": why}
     tags = ["role:category", f"level:{level}"]
     if column:
@@ -108,15 +108,16 @@ def _levels(draft: Draft, chain: list[Column]) -> None:
 def _top_of(draft: Draft, chain: list[Column]) -> None:
     """A hierarchy has two levels at least: over a single one stands one that holds all."""
     if len(chain) == 1:
-        draft.proposal.data.setdefault("constants", {})["category_all"] = "all"
-        _level(draft, 1, "", f"over all {chain[0].name}", "category_all")
+        name = draft.new_name("category_all")
+        draft.proposal.data.setdefault("constants", {})[name] = "all"
+        _level(draft, 1, "", f"over all {chain[0].name}", name)
         draft.unsure(f"`{chain[0].name}` is the only level of categories: one that holds all stands over it")
 
 
 def _top_of_candidates(draft: Draft, only: Column) -> Column:
     """Over the only level that the items have: one that holds all."""
     draft.unsure(f"`{only.name}` is the only level of categories: one that holds all stands over it")
-    name = "category_all"
+    name = draft.new_name("category_all")
     draft.proposal.data.setdefault("constants", {})[name] = "all"
     draft.add(name, scope="item", type="BYTES", tags=["role:hidden"], why=f"over all {only.name}")
     return Column(name, pd.Series("all", index=only.values.index))
@@ -124,7 +125,8 @@ def _top_of_candidates(draft: Draft, only: Column) -> Column:
 
 def _candidates(draft: Draft) -> bool:
     """Levels that the items have: the query's path is the most frequent of its candidates'."""
-    found = [Column(c.name, c.values) for c in draft.left.values() if _is_level(c)]
+    own = {draft.name(column.name): column for column in draft.left.values() if _is_level(column)}
+    found = [Column(name, column.values) for name, column in own.items()]
     found += [Column(name, values) for name, values in draft.table_columns.items() if _is_level(Column(name, values))]
     chain = _chain([c for c in found if c.missing < 0.5])
     if not chain:
@@ -135,16 +137,10 @@ def _candidates(draft: Draft) -> bool:
         draft.levels = [column.values for column in chain]
     draft.proposal.data["category_path"] = {"candidates": [column.name for column in chain]}
     for level, column in enumerate(chain, 1):
-        if column.name in draft.left:
-            draft.left.pop(column.name)
-        if column.name not in draft.names:
-            draft.add(
-                column.name,
-                scope="item",
-                type="BYTES",
-                tags=["role:categorical", "min_count:5"],
-                column=column.name,
-                why="a category of the item",
+        if column.name in own:
+            tags = ["role:categorical", "min_count:5"]
+            draft.take(
+                own[column.name].name, column.name, scope="item", type="BYTES", tags=tags, why="a category of the item"
             )
         of = "of the positive item" if draft.positives_only else "the most frequent of the candidates"
         _level(draft, level, "", f"{column.name} {of}")

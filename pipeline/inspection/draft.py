@@ -1,12 +1,17 @@
 """A proposal in the making: what is taken from the log, and what is left."""
 
 import dataclasses
+import itertools
 import re
+from collections.abc import Container
 
 import pandas as pd
 
 from pipeline.inspection.columns import Column
 from pipeline.inspection.sample import Sample, Unreadable
+
+# A log's own column of such a name may have another role, or none.
+_OF_ROLES = "user_id", "timestamp", "request_id", "item_id"
 
 
 @dataclasses.dataclass
@@ -57,7 +62,7 @@ class Draft:
       log, tables: samples of the log's files and of those beside it.
       columns: the log's, by name.
       left: those that have no role yet.
-      names: the features so far.
+      names: those that no other feature may have.
       separator: between the items of a row, "" of native lists, None where a row is an impression.
       item_column, time_column: once they are found.
       request_parts: the columns that name the request.
@@ -74,7 +79,8 @@ class Draft:
         self.log, self.tables = log, tables
         self.columns = {name: Column(name, log.rows[name]) for name in log.rows}
         self.left = dict(self.columns)
-        self.names: set[str] = set()
+        self.names = set(_OF_ROLES)
+        self._names_of_columns: dict[str, str] = {}
         self.separator: str | None = None
         self.item_column: Column | None = None
         self.time_column: Column | None = None
@@ -93,14 +99,24 @@ class Draft:
 
     def add(self, feature: str, **kwargs) -> Feature:
         """Adds a feature; the other arguments as of `Feature`."""
-        self.names.add(feature)
         self.proposal.features.append(Feature(feature, **kwargs))
         return self.proposal.features[-1]
 
-    def name(self, column: str, taken: str = "") -> str:
-        """A feature's name for a column: as it is, where the schema allows it."""
-        name = re.sub(r"[^A-Za-z0-9_.-]+", "_", column).strip("_") or "column"
-        return f"{taken}{name}" if name in self.names else name
+    def name(self, column: str) -> str:
+        """The feature's name of a column of the log, always the same: the column's own, where that can be."""
+        if column not in self._names_of_columns:
+            others = self.left.keys() - {column}  # each of which keeps its own
+            self._names_of_columns[column] = self.new_name(column, unlike=others)
+        return self._names_of_columns[column]
+
+    def new_name(self, wanted: str, prefix: str = "", unlike: Container[str] = ()) -> str:
+        """A name that the schema allows and nothing has: with the prefix, then with a number, where it is taken."""
+        plain = re.sub(r"[^A-Za-z0-9_.-]+", "_", wanted).strip("_").lstrip("_.-") or "column"
+        numbered = (f"{prefix}{plain}_{number}" for number in itertools.count(2))
+        names = itertools.chain((plain, f"{prefix}{plain}"), numbered)
+        name = next(name for name in names if name not in self.names and name not in unlike)
+        self.names.add(name)
+        return name
 
     def best(self, pattern: str, fits=lambda column: True) -> Column | None:
         """The column whose name says it most plainly: one that names an id first, then the shortest."""

@@ -36,7 +36,7 @@ def find_histories(draft: Draft) -> None:
     has_history = any("role:history" in feature.tags for feature in draft.proposal.features)
     if has_user and draft.time_column is not None and not has_history:
         data["history"] = {"build": True}
-        draft.add("history_item", scope="request", type="BYTES", tags=["role:history", "of:item_id"],
+        draft.add(draft.new_name("history_item"), scope="request", type="BYTES", tags=["role:history", "of:item_id"],
                   why="built from the log: the user's earlier positive items")  # fmt: skip
 
 

@@ -120,7 +120,7 @@ def _only_positives(draft: Draft) -> None:
     """A log that says nothing of what became of an item holds what was bought, read or rated."""
     texts = [*draft.columns, *(file.name for file in draft.log.files)]
     bought = any(Column(text, draft.groups).is_named(words.BOUGHT) for text in texts)
-    name = draft.name("purchase" if bought else "interaction")
+    name = draft.new_name("purchase" if bought else "interaction")
     draft.positives_only = True
     draft.proposal.data.setdefault("constants", {})[name] = 1
     draft.add(name, scope="item", type="INT", tags=["role:label"], required=True,

@@ -44,19 +44,19 @@ def join_tables(draft: Draft) -> None:
 
 
 def _table(draft: Draft, column: str, rows: pd.DataFrame, mine: str, match: str, join: dict) -> None:
-    name = draft.name(column, "item_" if match == "item_id" else "user_")
+    name = draft.new_name(column, "item_" if match == "item_id" else "user_", unlike=draft.left)
     found = Column(column, rows[column])
-    if match == "item_id" and draft.separator is None:
-        draft.table_columns[name] = draft.log.rows[mine].map(rows[column])
-    elif match == "item_id":
-        draft.table_columns[name] = rows[column]
     if not found.distinct or found.distinct == 1:
         return
     scope = "item" if match == "item_id" else "request"
     feature = add_feature(draft, found, name, scope)
-    if feature is not None:
-        join["columns"][name] = column
-        feature.column = f"{column} of {', '.join([join['files']])}"
+    if feature is None:
+        return
+    join["columns"][name] = column
+    feature.column = f"{column} of {join['files']}"
+    if match == "item_id":
+        of_table = rows[column]
+        draft.table_columns[name] = of_table if draft.separator is not None else draft.log.rows[mine].map(of_table)
 
 
 def _overlap(mine: pd.Series, theirs: pd.Series) -> float:

@@ -1,6 +1,8 @@
 """Writes a proposal as a schema and a configuration with comments, to be read and changed by hand."""
 
+import os
 import pathlib
+from collections.abc import Mapping
 
 import yaml
 
@@ -44,6 +46,24 @@ def write_config(proposal: Proposal, name: str, schema: str, log: str) -> str:
     return head + yaml.safe_dump(body, sort_keys=False, allow_unicode=True, width=110, default_flow_style=None)
 
 
+def write_files(texts: Mapping[pathlib.Path, str]) -> None:
+    """Writes new files, all or none.
+
+    Raises:
+      OSError: if one of them is there, or cannot be written.
+    """
+    begun = []
+    try:
+        for path, text in texts.items():
+            with path.open("x", encoding="utf-8") as file:
+                begun.append(path)
+                file.write(text)
+    except BaseException:
+        for path in begun:
+            path.unlink()
+        raise
+
+
 def check_free(paths: list[pathlib.Path]) -> None:
     """Refuses to write over a file.
 
@@ -51,5 +71,5 @@ def check_free(paths: list[pathlib.Path]) -> None:
       FileExistsError: naming the first that is there.
     """
     for path in paths:
-        if path.exists():
+        if os.path.lexists(path):  # False, not an error, for what can be no path
             raise FileExistsError(f"{path} is there already: --out names another folder, --name other files")

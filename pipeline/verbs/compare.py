@@ -12,12 +12,10 @@ def compare(first: str, second: str) -> None:
     from components.names import printable
     from pipeline.display import quiet
 
-    out = pathlib.Path(OUT.value or pathlib.Path(second) / f"comparison-with-{pathlib.Path(first).resolve().name}.html")
-    if out.is_dir():
-        raise Refused(f"--out={out}: is a folder; name a file")
+    name = os.path.basename(os.path.realpath(first))
+    out = pathlib.Path(OUT.value or pathlib.Path(second) / f"comparison-with-{name}.html")
     if OUT.value:
-        with _writing(out):  # known before the work is done
-            out.parent.mkdir(parents=True, exist_ok=True)
+        _prepare(out)
     with quiet(os.devnull) as (console, _):
         from pipeline.comparison import page
         from pipeline.comparison.compare import compare as compared
@@ -28,6 +26,7 @@ def compare(first: str, second: str) -> None:
             runs = read_runs(first, second)
         except ComparisonError as error:
             raise Refused(printable(str(error))) from error
+        _prepare(out)
         comparison = compared(*runs)
         html = page.render(comparison, *runs)
         temporary = out.with_name(f".{out.name[:100]}.tmp")
@@ -36,6 +35,14 @@ def compare(first: str, second: str) -> None:
             temporary.replace(out)
         console.print(screen(comparison))
         console.print(str(out), markup=False, highlight=False, soft_wrap=True)
+
+
+def _prepare(path: pathlib.Path) -> None:
+    """Finds out whether it can be written before the work is done."""
+    with _writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
+            raise Refused(f"--out={path}: is a folder; name a file")
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """init: look at a log, and write the schema and the configuration that read it."""
 
+import os
 import pathlib
 import re
 
@@ -24,17 +25,21 @@ def init() -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from pipeline.config import ConfigError, load_config
+    from pipeline.config import ConfigError, is_run_name, load_config
     from pipeline.inspection.proposal import propose
     from pipeline.inspection.sample import Unreadable, read_samples
-    from pipeline.inspection.write import check_free, write_config, write_schema
+    from pipeline.inspection.write import check_free, write_config, write_files, write_schema
 
     if not _LOG.value:
         raise Refused("init needs --log=<file or folder>")
     log = pathlib.Path(_LOG.value)
-    if not log.exists():
+    if not os.path.exists(log):  # False, not an error, for what can be no path
         raise Refused(f"{log}: there is no such file or folder")
-    name = _NAME.value or re.sub("[^A-Za-z0-9_.-]+", "_", log.name.split(".")[0]).strip("_.-") or "log"
+    name = _NAME.value or re.sub("[^A-Za-z0-9_.-]+", "_", log.name.split(".")[0])[:100].strip("_.-") or "log"
+    if not is_run_name(name):
+        raise Refused(
+            f"--name={name}: must have at most 100 letters, digits, `_`, `.` and `-`, a letter or a digit first"
+        )
     folder = pathlib.Path(OUT.value or ".")
     schema_path, config_path = folder / f"{name}.pbtxt", folder / f"{name}.yaml"
     try:
@@ -42,9 +47,17 @@ def init() -> None:
         proposal = propose(read_samples(log, _SAMPLE_ROWS.value, _HEADER.value))
     except (Unreadable, OSError) as error:
         raise Refused(str(error)) from error
-    folder.mkdir(parents=True, exist_ok=True)
-    schema_path.write_text(write_schema(proposal, name, _LOG.value), encoding="utf-8")
-    config_path.write_text(write_config(proposal, name, schema_path.name, _LOG.value), encoding="utf-8")
+    texts = {
+        schema_path: write_schema(proposal, name, _LOG.value),
+        config_path: write_config(proposal, name, schema_path.name, _LOG.value),
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_files(texts)
+    except OSError as error:
+        raise Refused(
+            f"--out={folder}: cannot be written to: {error.strerror}; name a folder that can, or that can be made"
+        ) from error
     data = log if log.is_dir() else log.parent
     out = Console()
     table = Table(title=f"{log} as requests", title_justify="left")

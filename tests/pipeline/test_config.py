@@ -77,6 +77,7 @@ def test_keys_that_the_variant_does_not_read_are_named(overrides, expected):
         (["data.category_path={column: x, separator: ''}"], "`data.category_path.separator`: String should have"),
         (["data.constants={price: 1e39}"], "`data.constants.price` must be in the feature's range"),
         (["name=a/b"], "`name`: String should match pattern"),
+        ([f"name={'a' * 101}"], "`name`: String should have at most 100 characters"),
         (
             ["tune.space.model.experts=4"],
             "`tune.space`: `model.experts` must be a list of values or {min: , max: , log:",

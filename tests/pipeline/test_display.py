@@ -1,6 +1,7 @@
 import io
 import logging
 import re
+import signal
 import types
 
 import pytest
@@ -9,6 +10,7 @@ from rich.console import Console
 from models.progress import LOGGER
 from pipeline import display as module
 from pipeline.display import Display, display_on
+from pipeline.interrupts import how_to_go_on
 from pipeline.live import LiveDisplay
 
 NAMES = ["ClickLogExampleGen", "StatisticsGen", "Transform", "Trainer", "Evaluator", "Pusher"]
@@ -97,6 +99,21 @@ def test_a_list_that_is_longer_than_the_terminal_scrolls():
     assert any(line.startswith("▶ moe, seed 20") for line in lines)
     assert "more" in lines[-2]
     assert "moe, seed 0" in console.file.getvalue()
+
+
+@pytest.mark.parametrize(("height", "started"), [(40, range(9)), (12, range(9)), (12, [0, 2, 3, 5, 6, 7, 8])])
+def test_ctrl_c_counts_what_ran_and_what_is_to_run_whatever_the_terminal_shows(height, started):
+    display = display_on(terminal(height=height))
+    names = [f"step {place}" for place in range(12)]
+    display.expect(names)
+    for place in started[:-1]:
+        display.component_started(names[place], place + 1, 12)
+        display.finished("1.0 s")
+    display.component_started(names[started[-1]], started[-1] + 1, 12)
+    said = how_to_go_on(display, signal.SIGINT, "again")
+    display.stop()
+    left_out = 9 - len(started)
+    assert f"step 8 was at work. What is finished is kept: {8 - left_out} of {12 - left_out}." in said
 
 
 def test_what_was_passed_over_is_not_waited_for():

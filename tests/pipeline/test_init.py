@@ -13,8 +13,9 @@ from components.click_log_example_gen.splits import time_cuts
 from pipeline.config import load_config
 from pipeline.inspection.proposal import propose
 from pipeline.inspection.sample import Unreadable, read_samples
-from pipeline.inspection.write import write_config, write_schema
+from pipeline.inspection.write import write_config, write_files, write_schema
 from pipeline.simulate import simulate
+from tests.pipeline.commands import call
 
 PROJECT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -89,6 +90,65 @@ def test_rows_with_lists_and_a_table_of_items(tmp_path):
     assert (table.files, table.key, table.match) == ("items.csv", "item_id", "item_id")
     assert config.data.category_path.candidates == ["department", "aisle"]
     assert "numeric" in schema["price"].roles
+
+
+def _log(folder: pathlib.Path, header: str, row, count: int = 80) -> pathlib.Path:
+    """A folder of a log: ``row(i)``, with four items to a request."""
+    (folder / "log").mkdir()
+    lines = [f"request_id,item_id,click,{header}"]
+    lines += [f"r{i // 4},i{i % 12},{int(i % 4 == 0)},{row(i)}" for i in range(count)]
+    (folder / "log" / "log.csv").write_text("\n".join(lines))
+    return folder / "log"
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "expected"),
+    [
+        (
+            "date,timestamp",
+            lambda i: f"{1_700_000_000 + i // 4},{1_600_000_000 + i}",
+            {"timestamp": "date", "timestamp_2": "timestamp"},
+        ),
+        ("brand name,brand_name", lambda i: f"a{i % 3},b{i % 5}", {"brand_name_2": "brand name"}),
+        (
+            "brand*name,brand?name,brand_name_2",
+            lambda i: f"a{i % 3},b{i % 5},c{i % 6}",
+            {"brand_name": "brand*name", "brand_name_3": "brand?name"},
+        ),
+        (".hidden,-b", lambda i: f"a{i % 3},b{i % 5}", {"hidden": ".hidden", "b": "-b"}),
+        (
+            "top category,sub category,sub_category",
+            lambda i: f"t{i % 2},s{i % 4},u{i % 5}",
+            {"top_category": "top category", "sub_category_2": "sub category"},
+        ),
+    ],
+)
+def test_every_feature_has_a_name_of_its_own(tmp_path, header, row, expected):
+    config, schema, _ = proposed(_log(tmp_path, header, row), tmp_path)
+    assert config.data.columns == expected
+    assert {feature.name for feature in schema.features} >= expected.keys()
+
+
+def test_a_request_s_name_leaves_its_own_to_no_other_column(tmp_path):
+    lines = ["search_id,request_id,item_id,click", *(f"s{i // 4},{i},i{i % 9},{int(i % 4 == 0)}" for i in range(80))]
+    (tmp_path / "log.csv").write_text("\n".join(lines))
+    config, schema, _ = proposed(tmp_path / "log.csv", tmp_path)
+    assert config.data.columns == {"request_id": "search_id", "request_id_2": "request_id"}
+    assert schema["request_id_2"].scope == "item"
+
+
+def test_tables_of_the_same_columns_and_the_log_s_own(tmp_path):
+    log = _log(tmp_path, "weight", lambda i: i)
+    for table, columns in (("first", "weight,item_weight"), ("second", "item_weight,weight")):
+        lines = [f"item_id,{columns}", *(f"i{i},{i * 1.5},{i / 2}" for i in range(12))]
+        (log / f"{table}.csv").write_text("\n".join(lines))
+    config, schema, _ = proposed(log, tmp_path)
+    assert [table.columns for table in config.data.tables] == [
+        {"item_weight": "weight", "item_item_weight": "item_weight"},
+        {"item_item_weight_2": "item_weight", "item_weight_2": "weight"},
+    ]
+    assert config.data.columns == {}
+    assert schema["weight"].scope == "item"
 
 
 def test_no_hierarchy_and_no_time_are_said(tmp_path):
@@ -207,6 +267,32 @@ def test_a_byte_order_mark_and_a_huge_line_do_not_hinder(tmp_path):
     (tmp_path / "log.csv").write_text("\n".join(lines))
     _, schema, _ = proposed(tmp_path / "log.csv", tmp_path)
     assert schema.request_id.name == "request_id"
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--name=x/y"], "--name=x/y: must have at most 100 letters, digits, `_`, `.` and `-`, a letter or a digit"),
+        ([f"--name={'a' * 101}"], f"--name={'a' * 101}: must have at most 100 letters"),
+        (["--out=log.csv"], "--out=log.csv: cannot be written to: File exists; name a folder"),
+        ([f"--out={'a' * 300}"], f"--out={'a' * 300}: cannot be written to: File name too long; name a folder"),
+        ([f"--log={'a' * 300}"], f"{'a' * 300}: there is no such file or folder"),
+    ],
+)
+def test_where_nothing_can_be_written_the_verb_names_the_flag(tmp_path, flags, said):
+    lines = ["request_id,item_id,click", *(f"r{i // 4},i{i % 9},{int(i % 4 == 0)}" for i in range(40))]
+    (tmp_path / "log.csv").write_text("\n".join(lines))
+    done = call("init", "--log=log.csv", *flags, folder=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith(said)
+    assert [path.name for path in tmp_path.rglob("*")] == ["log.csv"]
+
+
+def test_files_are_written_all_or_none(tmp_path):
+    (tmp_path / "there").write_text("before")
+    with pytest.raises(FileExistsError):
+        write_files({tmp_path / "new": "text", tmp_path / "there": "text"})
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"there": "before"}
 
 
 def test_the_verb_writes_once_and_its_command_runs(tmp_path):

@@ -105,7 +105,7 @@ def test_the_projector_has_a_named_point_for_each_category_and_item(runs, traine
 
 
 @pytest.mark.parametrize("variant", ["hsc_moe", "aw_moe", "mmoe", "dnn"])
-def test_hostile_names_stay_a_row_each_under_every_variant(small_log, tmp_path, variant):
+def test_hostile_names_stay_a_row_each_under_every_variant(small_log, tmp_path, variant, monkeypatch):
     counts = {("top\t", name): 9 - place for place, name in enumerate(HOSTILE)}
     counts |= {("other", "rest"): 2, ("", "an orphan"): 1}
     hierarchy = build_hierarchy(counts, ["top_category", "sub_category"])
@@ -128,6 +128,15 @@ def test_hostile_names_stay_a_row_each_under_every_variant(small_log, tmp_path, 
     leaves += [["other > rest", "2", "other", "2"], ["an orphan", "2", "(unknown)", "1"]]
     assert found["leaf categories"][1] == [COLUMNS, *leaves]
     assert [name for name, _ in found["items"][1][1:4]] == [r"\xff\t\n", "  ", r"\u202e"]
+    monkeypatch.setattr("models.projector._CATEGORIES", 2)
+    write_projector(ranker, rows, log.schema, hierarchy, str(tmp_path / "busiest"))
+    busiest = points(tmp_path / "busiest")
+    assert busiest["leaf categories"][1] == [COLUMNS, *leaves[:2]]
+    if gated:  # two of each level that routes, the upper first
+        all_vectors, all_names = found["gates of click"]
+        vectors, (_, *names) = busiest["gates of click"]
+        assert names == [*[row for row in all_names if row[1] == "1"][:2], *leaves[:2]]
+        np.testing.assert_array_equal(vectors, all_vectors[[all_names.index(name) - 1 for name in names]])
     if gated:
         assert found["gates of click"][1][-7:] == leaves
         np.testing.assert_array_equal((found["gates of click"][0] > 0).sum(axis=1), 2)

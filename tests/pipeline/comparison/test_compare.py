@@ -11,6 +11,7 @@ from components.model_report.content import Estimate
 from components.model_report.estimates import unpaired
 from components.model_report.requests import part
 from pipeline.comparison.compare import compare
+from pipeline.comparison.facts import configuration
 from pipeline.comparison.findings import changes, verdict
 from pipeline.comparison.pairing import Kind, pair
 from pipeline.comparison.runs import read_runs
@@ -73,6 +74,22 @@ def test_what_differs_is_named(same):
     assert keys == {"name": ("a", "b"), "model.variant": ("adv_hsc_moe", "moe")}
     assert {row.name: row.first for row in found.data}["rows read"] == "300,000"
     assert {row.name: row.second for row in found.seconds}["all"] == "1 min 57 s"
+
+
+@pytest.mark.parametrize(
+    ("path", "differs"),
+    [("{run}/log", False), ("{run}", False), ("{run}2/log", True), ("/bucket{run}/log", True)],
+)
+def test_a_log_in_the_run_s_own_folder_is_no_difference_and_one_beside_it_is(tmp_path, path, differs):
+    requests = made_up_requests(CONTENT)
+    folders = [tmp_path / name for name in ("demo", "other")]
+    for folder in folders:
+        logs = [path.format(run=folder.resolve())]
+        write_run(folder, CONTENT, requests, f"data.path={logs[0]}", f"data.missing={{brand: {logs}}}")
+    runs = read_runs(*map(str, folders))
+    shown = {row.name: row.first for row in configuration(*runs) if row.name != "name"}
+    log = path.format(run=folders[0].resolve())
+    assert shown == ({"data.path": log, "data.missing.brand": f"[{log}]"} if differs else {})
 
 
 def test_gained_and_lost_most_are_sure_before_they_are_large(same):
