@@ -7,6 +7,7 @@ import scipy.stats
 import sklearn.metrics
 
 RESAMPLES = 2000
+LEAST = 10  # requests by which two rankers are compared: of fewer, an interval is one of chance
 _CONFIDENCE = 0.95
 _FLOATS_AT_ONCE = 4_000_000
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from models.hierarchy import CategoryHierarchy
-from models.metrics.statistics import bootstrap, gate_silhouette
+from models.metrics.statistics import LEAST, bootstrap, gate_silhouette
 from pipeline.ablation.figures import MemberFigures, figures
 from pipeline.ablation.members import MemberScores, category_paths
 from pipeline.ablation.slices import slices
@@ -21,8 +21,6 @@ METRICS = {
 }
 COMPARED = ("session_auc", "ndcg_at_10")
 _BASELINES = ("dnn", "moe")
-# Fewer would make an interval of chance.
-_LEAST_REQUESTS = 10
 
 
 class MembersDiffer(RuntimeError):
@@ -130,7 +128,7 @@ def differences(values: dict[str, np.ndarray], baseline: str) -> dict[str, dict 
     """
     others = [label for label in values if label != baseline]
     counts = ~np.isnan(values[baseline][0])
-    if not others or counts.sum() < _LEAST_REQUESTS:
+    if not others or counts.sum() < LEAST:
         return dict.fromkeys(others)
     paired = np.stack([values[label][:, counts] - values[baseline][:, counts] for label in others])
     return {

@@ -1,9 +1,10 @@
 """From two runs to all that is to be said of them."""
 
 from components.model_report.words import number
+from models.metrics.statistics import LEAST
 from pipeline.comparison import facts, figures
 from pipeline.comparison.content import Comparison
-from pipeline.comparison.pairing import LEAST, Kind, Paired, pair
+from pipeline.comparison.pairing import Kind, Paired, pair
 from pipeline.comparison.runs import Run
 
 ONE_TRAINING = (
