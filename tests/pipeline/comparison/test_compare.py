@@ -12,6 +12,7 @@ from components.model_report.estimates import unpaired
 from components.model_report.requests import part
 from pipeline.comparison.compare import compare
 from pipeline.comparison.findings import changes, verdict
+from pipeline.comparison.page import render
 from pipeline.comparison.pairing import Kind, pair
 from pipeline.comparison.runs import read_runs
 from tests.components.model_report.made_up import made_up
@@ -90,6 +91,19 @@ def test_a_run_that_does_the_same_differs_in_nothing(tmp_path):
     assert verdict(found)[1] == "No difference that can be told"
     assert {figure.difference.value for figure in found.metrics.values()} == {0.0}
     assert {figure.sign for figure in found.metrics.values()} == {0}
+
+
+@pytest.mark.parametrize("count", [9, 20])
+def test_of_fewer_than_ten_judged_requests_neither_is_better(tmp_path, count):
+    first, second = made_up_requests(CONTENT, count=count), made_up_requests(CONTENT, lift=0.4, seed=1, count=count)
+    found = compared(tmp_path, first, second)
+    known = count >= 10
+    assert (found.kind, found.better) == (Kind.SAME, "b" if known else None)
+    assert verdict(found)[1] == ("b is better" if known else "Fewer than 10 requests to judge by: no verdict")
+    assert all((figure.difference.low is not None) == known for figure in found.metrics.values())
+    page = render(found, *read_runs(str(tmp_path / "a"), str(tmp_path / "b")))
+    assert ("too few requests for an interval of the difference" in page) == (not known)
+    assert "holds 0" not in page
 
 
 @pytest.mark.parametrize("swapped", [False, True])
