@@ -140,6 +140,9 @@ def test_two_reports_that_keep_a_part_keep_the_same(tmp_path):
     assert (found.kind, found.requests, found.better) == (Kind.SAME, 300, "b")
     assert "the same 2,000 test requests. Of so many the reports keep 300" in found.basis
     assert pair(kept[0], whole[1]).kind is Kind.SHARED
+    found = compared(tmp_path / "altered", altered(kept[0], slice(0, 1)), kept[1])
+    assert "of the 300 that the report of a keeps of its 2,000 and the 300 that the report of b keeps" in found.basis
+    assert "of its 2,000, 299 are in both" in found.basis
 
 
 @pytest.mark.parametrize(
