@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 
 import numpy as np
-import scipy.stats
 
 from components.model_report.content import Estimate, Metric
 from components.model_report.estimates import estimate
 from components.model_report.ranking import Ranking
-from models.metrics.statistics import LEAST, percentiles, resampled_means
+from models.metrics.statistics import LEAST, Z, percentiles, resampled_means
 
 _MINUS = "baseline", "popularity"
 
@@ -100,7 +99,7 @@ def _auc(rankings: Mapping[str, Ranking]) -> Metric:
         requests = len(psi)
         if requests < (LEAST if minus else 2):
             return estimate(value)
-        half = scipy.stats.norm.ppf(0.975) * np.sqrt(np.sum(psi**2) * requests / (requests - 1))
+        half = Z * np.sqrt(np.sum(psi**2) * requests / (requests - 1))
         low, high = value - half, value + half
         return estimate(value, low, high) if minus else estimate(value, max(low, 0.0), min(high, 1.0))
 

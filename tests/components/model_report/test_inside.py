@@ -100,7 +100,7 @@ def test_experts_of_every_kind_of_gate(small_log, sample, model, top_k, idle):
     ranker = Ranker(small_log.schema, small_log.inputs, config)
     found = expert_figures(ranker, features, lengths)
     nodes, _ = list_nodes(small_log.hierarchy, np.zeros((0, 2), np.int64))
-    vectors = gates.gate_vectors(ranker, nodes)
+    vectors = gates.node_vectors(ranker, nodes)
     assert (vectors is not None) == (model["variant"] == "moe")
     if idle is None:
         assert found is None
@@ -117,12 +117,13 @@ def test_experts_of_every_kind_of_gate(small_log, sample, model, top_k, idle):
     ("model", "seen"),
     [({"variant": "hsc_moe"}, "all"), ({"variant": "moe"}, "leaves"), ({"back_off": False}, "leaves")],
 )
-def test_gates_of_nodes_are_those_that_serve(small_log, sample, model, seen):
+def test_gates_of_nodes_are_those_that_serve(small_log, sample, model, seen, monkeypatch):
+    monkeypatch.setattr("models.gate_vectors._AT_ONCE", 3)  # fewer than there are
     ranker = Ranker(small_log.schema, small_log.inputs, ModelConfig(**{"experts": 4, "top_k": 2} | model))
     ranker({name: values[:1] for name, values in sample[0].items()})
     tree = small_log.hierarchy
     nodes, _ = list_nodes(tree, np.array([[1, 0], [0, 0]]))
-    vectors = gates.gate_vectors(ranker, nodes)
+    vectors = gates.node_vectors(ranker, nodes)
     known = np.isfinite(vectors[:, 0])
     for node, vector, is_known in zip(nodes, vectors, known, strict=True):
         unknown, leaf = not node.path[node.level - 1], node.level == 2
