@@ -63,6 +63,7 @@ def lay_out(vectors: np.ndarray, seed: int) -> np.ndarray:
 def silhouette(vectors: np.ndarray, nodes: Sequence[Node]) -> float | None:
     """Of the known leaf categories by top category, see `gate_silhouette`."""
     leaves = [place for place, node in enumerate(nodes) if node.path[-1]]
+    leaves.sort(key=lambda place: -nodes[place].requests)
     tops = np.array([nodes[place].path[0] for place in leaves], np.int64)
     return gate_silhouette(vectors[leaves], tops) if leaves and np.isfinite(vectors[leaves]).all() else None
 

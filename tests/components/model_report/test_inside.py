@@ -1,5 +1,7 @@
 """What only the ranker itself can tell: experts, gates, the importance of features."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -181,6 +183,14 @@ def test_the_map_of_gates_is_the_same_each_time_and_puts_like_gates_together():
     apart = np.linalg.norm(places[on_it][:, np.newaxis] - places[on_it], axis=-1) + 1e9 * np.eye(len(tops))
     assert (tops[apart.argmin(axis=1)] == tops).mean() > 0.95
     assert gates.silhouette(vectors, nodes) > 0.9
+
+
+def test_the_silhouette_takes_the_busiest_leaves_of_all_top_categories(monkeypatch):
+    vectors, nodes = tree_of({"one": [[1, 0], [0, 1], [1, 0]], "other": [[0, 1], [0, 1]]})
+    assert gates.silhouette(vectors, nodes) < 0.5
+    nodes = [dataclasses.replace(node, requests=0 if place == 2 else 1) for place, node in enumerate(nodes)]
+    monkeypatch.setattr("models.metrics.statistics._MOST_LEAVES", 4)
+    assert gates.silhouette(vectors, nodes) == 1
 
 
 def test_curves_are_thinned_and_what_a_resumed_training_wrote_again_counts_once(tmp_path):

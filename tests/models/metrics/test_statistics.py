@@ -104,3 +104,10 @@ def test_the_silhouette_of_gates_that_follow_the_top_category():
     assert gate_silhouette(gates, np.array([1, 2, 1, 2, 0])) < 0
     assert gate_silhouette(gates, np.ones(5, int)) is None
     assert gate_silhouette(gates, np.arange(5)) is None
+
+
+def test_the_silhouette_is_that_of_the_leaves_with_most_traffic(monkeypatch):
+    rng = np.random.default_rng(0)
+    gates, top = rng.random((9, 3)), np.array([0, 1, 2, 1, 2, 2, 1, 2, 1])
+    monkeypatch.setattr("models.metrics.statistics._MOST_LEAVES", 5)
+    assert gate_silhouette(gates, top) == gate_silhouette(gates[:6], top[:6])
