@@ -66,6 +66,30 @@ def test_what_the_ranker_does_not_use_has_no_importance_and_what_it_uses_has(sma
     assert importance_of(ranker, small_log, sample, seed=1) != found
 
 
+def test_importance_is_shown_for_the_categories_with_most_requests(small_log, moe, sample, monkeypatch):
+    features, lengths, grades, _ = sample
+    # Of many top categories four have requests, of which 9, 20, 30 and the rest, and the last has no judged one.
+    judged = np.flatnonzero([len(set(of.tolist())) > 1 for of in np.split(grades, np.cumsum(lengths)[:-1])])
+    top = np.full(len(lengths), 40_000)
+    top[judged] = np.repeat([30_000, 7, 20_000, 5], [9, 20, 30, len(judged) - 59])
+    names = [f"top {place}" for place in range(50_000)]
+    monkeypatch.setattr("components.model_report.importance._columns", lambda schema: {"price": ["price"]})
+
+    def found():
+        return importance(moe.ranker, small_log.schema, features, lengths, grades, top, names, 500, 0)
+
+    every = found()
+    assert every.top_categories == ["top 5", "top 7", "top 20000", "top 30000"]
+    assert every.judged_by_category == [len(judged) - 59, 20, 30, 9]
+    assert [estimate.low is None for estimate in every.by_category[0]] == [False, False, False, True]
+    assert "By category" not in every.explanation
+    monkeypatch.setattr("components.model_report.importance._MOST_CATEGORIES", 2)
+    busiest = found()
+    assert busiest.top_categories == ["top 5", "top 20000"]
+    assert busiest.by_category == [[every.by_category[0][place] for place in (0, 2)]]
+    assert "By category: the 2 of 4 with most requests." in busiest.explanation
+
+
 def test_without_a_click_there_is_no_importance(small_log, moe, sample):
     features, lengths, grades, top = sample
     assert importance_of(moe.ranker, small_log, (features, lengths, np.zeros_like(grades), top)) is None
