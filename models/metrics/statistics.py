@@ -10,6 +10,8 @@ RESAMPLES = 2000
 LEAST = 10  # requests by which two rankers are compared: of fewer, an interval is one of chance
 _CONFIDENCE = 0.95
 Z = float(scipy.stats.norm.ppf((1 + _CONFIDENCE) / 2))  # standard errors on either side of a normal figure
+_LEAST_RESAMPLES = 200
+_MOST_DRAWN = 2_000_000_000  # requests, over all resamples: a minute or two
 _FLOATS_AT_ONCE = 4_000_000
 _MOST_LEAVES = 5_000  # all pairs of them are measured: a second; of 100,000 it would be minutes
 
@@ -58,7 +60,7 @@ def bootstrap(values: np.ndarray, resamples: int = RESAMPLES, seed: int = 0) -> 
 
     Args:
       values: [K, S, R] float64, no NaN: K means, which share the draws.
-      resamples: how many times is drawn.
+      resamples: how many times is drawn; of more than a million requests fewer, see `resampled_means`.
       seed: of the draws.
 
     Returns:
@@ -88,9 +90,13 @@ def _bootstrap(values: np.ndarray, means: np.ndarray) -> Bootstrap:
 def resampled_means(values: np.ndarray, resamples: int = RESAMPLES, seed: int = 0) -> np.ndarray:
     """[K, resamples]: the means of values [K, R] over R requests drawn with replacement, the same for all K.
 
+    Above a million requests there are fewer than 2,000 resamples, which draw 2,000 million requests in all, though no
+    fewer than 200: intervals of so many requests are narrow, and their ends need not be as sharp.
+
     A quotient of two of them is that of two sums over the same requests, such as all scores / all clicks.
     """
     rows, requests = values.shape
+    resamples = min(resamples, max(_LEAST_RESAMPLES, _MOST_DRAWN // requests))
     rng = np.random.default_rng(seed)
     means = np.empty((rows, resamples))
     counts = np.empty((min(resamples, max(1, _FLOATS_AT_ONCE // requests)), requests))

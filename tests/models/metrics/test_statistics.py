@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from models.metrics.statistics import bootstrap, gate_silhouette
+from models.metrics.statistics import bootstrap, gate_silhouette, resampled_means
 
 
 def values(seeds, requests, mean=0.0, seed_noise=0.02, request_noise=0.2, noise=0.2, seed=0):
@@ -72,6 +72,15 @@ def test_one_seed_has_an_interval_over_requests_only():
     [found] = bootstrap(values(1, 50)[None])
     assert found.both is None
     assert found.judged == found.requests
+
+
+@pytest.mark.parametrize(("most", "expected"), [(10**9, 2000), (50_000, 500), (100, 200)])
+def test_of_many_requests_fewer_resamples_are_drawn(monkeypatch, most, expected):
+    monkeypatch.setattr("models.metrics.statistics._MOST_DRAWN", most)
+    table = values(3, 100, mean=0.1)
+    assert resampled_means(table).shape == (3, expected)
+    [found] = bootstrap(table[None])
+    assert found.requests.low < table.mean() < found.requests.high
 
 
 def test_one_request_is_refused():
