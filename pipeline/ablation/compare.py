@@ -7,18 +7,11 @@ import numpy as np
 
 from models.hierarchy import CategoryHierarchy
 from models.metrics.statistics import LEAST, bootstrap, gate_silhouette
+from models.metrics.titles import TITLES
 from pipeline.ablation.figures import MemberFigures, figures
 from pipeline.ablation.members import MemberScores, category_paths
 from pipeline.ablation.slices import slices
 
-METRICS = {
-    "session_auc": "session AUC",
-    "ndcg_at_10": "NDCG@10",
-    "mrr": "MRR",
-    "auc": "AUC",
-    "log_loss": "log loss",
-    "calibration": "calibration",
-}
 COMPARED = ("session_auc", "ndcg_at_10")
 _BASELINES = ("dnn", "moe")
 
@@ -82,7 +75,7 @@ def compare(
     }
     tops = category_paths(hierarchy)[:, 0]
     for label, members in judged.items():
-        metrics = {name: _spread([member.overall[name] for member in members.values()]) for name in METRICS}
+        metrics = {name: _spread([member.overall[name] for member in members.values()]) for name in TITLES}
         result["variants"][label] = {
             "metrics": metrics,
             **_training(list(trainings[label].values())),
