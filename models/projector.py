@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 from tensorboard.plugins import projector
 
+from models.gate_vectors import gate_vectors
 from models.hierarchy import CategoryHierarchy, as_path, path_names
 from models.names import one_line
 from models.ranker import Ranker
@@ -20,7 +21,6 @@ from schemas.reader import LogSchema
 # route have more together, the file holds them all, and the last of the lower levels are not shown.
 _CATEGORIES = 100_000
 _ITEMS = 10_000  # the most frequent
-_AT_ONCE = 65_536
 _OF_CATEGORIES = ("category", "level", "top category", "training requests")
 
 
@@ -60,7 +60,7 @@ def write_projector(ranker: Ranker, rows: Rows, schema: LogSchema, hierarchy: Ca
         gate = ranker.gates[task]
         levels = (gate.category_gates if ranker.config.behaviour_gated else gate).levels
         found = [_paths(hierarchy, level) for level in levels]
-        vectors = np.concatenate([_gate_vectors(ranker, paths, task) for paths in found])
+        vectors = np.concatenate([gate_vectors(ranker, paths.T, task) for paths in found])
         metadata = [_categories(hierarchy, names, level, paths) for level, paths in zip(levels, found, strict=True)]
         write(f"gates of {label.name}", vectors, _OF_CATEGORIES, [row for of_level in metadata for row in of_level])
     paths = _paths(hierarchy, leaf)
@@ -80,13 +80,6 @@ def _paths(hierarchy: CategoryHierarchy, level: int) -> np.ndarray:
     ids = tf.range(1, min(hierarchy.size(level), _CATEGORIES + 1), dtype=tf.int64)
     path = [ids if place == level else tf.zeros_like(ids) for place in range(hierarchy.depth)]
     return np.stack([of_level.numpy() for of_level in as_path(hierarchy, path)])
-
-
-def _gate_vectors(ranker: Ranker, paths: np.ndarray, task: int) -> np.ndarray:
-    """[C, N], the weights that serve requests of which just the category path is known."""
-    starts = range(0, max(1, paths.shape[1]), _AT_ONCE)
-    found = [ranker.route(list(tf.constant(paths[:, at : at + _AT_ONCE])), task).weights.numpy() for at in starts]
-    return np.concatenate(found)
 
 
 def _categories(hierarchy: CategoryHierarchy, names: list[list[str]], level: int, paths: np.ndarray) -> Iterator[tuple]:

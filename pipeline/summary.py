@@ -17,6 +17,7 @@ from components.names import one_line, printable
 from models import warm_start
 from models.faults import read_warnings
 from models.hierarchy import read_hierarchy
+from models.metrics.titles import TITLES
 from models.search_space import show
 from models.trainer import RESULT_FILE
 from pipeline.config import MODEL, RunConfig, unused_keys
@@ -26,15 +27,6 @@ from pipeline.simulation.oracle import oracle_session_auc
 from pipeline.tuning import read_trials, trials_table
 from schemas.reader import LogSchema
 from serving.versions import versions_in
-
-_TITLES = {
-    "session_auc": "session AUC",
-    "ndcg_at_10": "NDCG@10",
-    "mrr": "MRR",
-    "auc": "AUC",
-    "log_loss": "log loss",
-    "calibration": "calibration",
-}
 
 
 def summarise(
@@ -206,12 +198,12 @@ def _metrics_table(summary: dict) -> Table:
     title = "; ".join(["Test split", *filter(None, marks)])
     metrics = Table(title=Text(one_line(title)), title_justify="left")
     metrics.add_column("slice", no_wrap=True)
-    for title in _TITLES.values():
+    for title in TITLES.values():
         metrics.add_column(title, justify="right", no_wrap=True)
 
     def add(name: str, values: dict, **style):
         metrics.add_row(
-            Text(one_line(name)), *("-" if (v := values[key]) is None else f"{v:.4f}" for key in _TITLES), **style
+            Text(one_line(name)), *("-" if (v := values[key]) is None else f"{v:.4f}" for key in TITLES), **style
         )
 
     add("all", summary["metrics"], end_section=True, style="bold")

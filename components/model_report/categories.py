@@ -3,7 +3,7 @@
 import numpy as np
 
 from components.model_report.content import Category
-from components.model_report.estimates import means, number, quotients
+from components.model_report.estimates import means, number, paired_differences, quotients
 from components.model_report.nodes import Node
 from components.model_report.split import ScoredSplit
 
@@ -37,7 +37,7 @@ def category_figures(
     items, clicked = add(split.lengths), add(positives)
     changes = None
     if of_baseline:
-        changes = means((session_auc - of_baseline["session_auc"])[request], groups, size)
+        changes = paired_differences(session_auc[request], of_baseline["session_auc"][request], groups, size)
     aucs = means(session_auc[request], groups, size, AUC_BOUNDS)
     ndcgs = means(by_request["ndcg_at_10"][request], groups, size, AUC_BOUNDS)
     calibrations = quotients(scores[request], positives[request], groups, size)

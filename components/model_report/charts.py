@@ -304,12 +304,13 @@ def lines(
       height: of the chart.
     """
     rows = [{"line": row["series"], **row} for row in rows]
-    series = list(dict.fromkeys([*series, *(row["series"] for row in rows)]))
-    colours = [COLOURS[place % len(COLOURS)] for place in range(len(series))]
+    look = looks(list(dict.fromkeys([*series, *(row["series"] for row in rows)])))
+    rows = [{**row, "series": look[row["series"]].key} for row in rows]
+    colour, *_ = by_look(list(look.values()), "series")
     by_line: dict[tuple[str, str], list[Mapping]] = {}
     for row in rows:
         by_line.setdefault((row["series"], row["line"]), []).append(row)
-    many_lines = len(by_line) > 2 * len(series)
+    many_lines = len(by_line) > 2 * len(look)
     dashes = {}
     if any(row.get("dashed") for row in rows):
         scale = alt.Scale(domain=[False, True], range=[[1, 0], [5, 3]])
@@ -324,7 +325,7 @@ def lines(
                 axis=alt.Axis(tickCount=4, grid=False, labelSeparation=10),
             ),
             y=alt.Y("y:Q", title=y or None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=4)),
-            color=alt.Color("series:N", scale=alt.Scale(domain=series, range=colours), legend=None),
+            color=colour,
             detail="line:N",
             tooltip=[
                 alt.Tooltip("line:N", title="line"),

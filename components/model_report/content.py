@@ -120,7 +120,7 @@ class Importance(BaseModel):
 
     Attributes:
       features: by importance over all requests, the greatest first.
-      top_categories: those that it was measured in.
+      top_categories: those that it was measured in; of more than 40 those with most requests.
       overall: [features].
       by_category: [features][top categories].
       judged_requests: over how many it was measured; [top categories] in each.

@@ -3,7 +3,10 @@
 import numpy as np
 
 from components.model_report.content import Estimate
-from models.metrics.statistics import t_half_widths, wilson
+from models.metrics.statistics import LEAST, t_half_widths, wilson
+
+_DIFFERENCE_BOUNDS = (-1.0, 1.0)
+_ROUNDING = 1e-12  # the error of a mean of the same values
 
 
 def estimate(value: float, low: float = np.nan, high: float = np.nan) -> Estimate:
@@ -35,7 +38,7 @@ def means(values: np.ndarray, groups: np.ndarray, size: int, bounds=(-np.inf, np
         error = np.sqrt(squares / (number_of - 1) / number_of)
     half = t_half_widths(error, number_of)
     if np.isfinite(bounds).all():
-        half = np.where(error > 0, half, np.nan)
+        half = np.where(error > _ROUNDING, half, np.nan)
     ends = np.clip(mean - half, *bounds), np.clip(mean + half, *bounds)
     return [estimate(*one) for one in zip(mean, *ends, strict=True)]
 
@@ -43,6 +46,17 @@ def means(values: np.ndarray, groups: np.ndarray, size: int, bounds=(-np.inf, np
 def mean(values: np.ndarray, bounds=(-np.inf, np.inf)) -> Estimate:
     """As `means`, of a single group."""
     return means(values, np.zeros(len(values), np.int64), 1, bounds)[0]
+
+
+def paired_differences(values: np.ndarray, minus: np.ndarray, groups: np.ndarray, size: int) -> list[Estimate]:
+    """As `means`, of how much figures between 0 and 1 of the same requests differ: [R] less [R].
+
+    Of fewer than `LEAST` requests there is no interval: that of two or three that happen to agree is next to nothing.
+    """
+    differences = values - minus
+    counts = np.bincount(groups[~np.isnan(differences)], minlength=size)
+    found = means(differences, groups, size, _DIFFERENCE_BOUNDS)
+    return [of if count >= LEAST else Estimate(value=of.value) for of, count in zip(found, counts, strict=True)]
 
 
 def quotients(numerators: np.ndarray, denominators: np.ndarray, groups: np.ndarray, size: int) -> list[Estimate]:

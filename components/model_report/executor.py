@@ -210,7 +210,7 @@ def _look_inside(
         one,
     )
     _progress.info("experts and gates")
-    vectors = gates.gate_vectors(ranker, nodes)
+    vectors = gates.node_vectors(ranker, nodes)
     experts = _experts(ranker, features, lengths, vectors, nodes)
     top = split.categories[places, 0]
     found = importance(

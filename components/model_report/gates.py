@@ -4,19 +4,19 @@ from collections.abc import Sequence
 
 import numpy as np
 import sklearn.manifold
-import tensorflow as tf
 import threadpoolctl
 
 from components.model_report.nodes import Node
+from components.model_report.words import listed
+from models.gate_vectors import gate_vectors
 from models.metrics.statistics import gate_silhouette
 from models.ranker import Ranker
 
 _MAPPED = 1500  # nodes on the map, those of most traffic; t-SNE takes ten seconds for them
-_AT_ONCE = 65_536
 _NAMED = 3
 
 
-def gate_vectors(ranker: Ranker, nodes: Sequence[Node]) -> np.ndarray | None:
+def node_vectors(ranker: Ranker, nodes: Sequence[Node]) -> np.ndarray | None:
     """[nodes, N], the weights that serve a request of which just the node's path is known.
 
     Rows of NaN are of nodes that the gate does not look at: of an upper level without a constraint gate, or without
@@ -30,15 +30,11 @@ def gate_vectors(ranker: Ranker, nodes: Sequence[Node]) -> np.ndarray | None:
     gate = ranker.gates[0]
     paths = np.array([node.path for node in nodes], np.int64)
     levels, first = paths.shape[1], gate.levels.start
-    found = [
-        ranker.route(list(tf.constant(paths[start : start + _AT_ONCE].T))).weights.numpy()
-        for start in range(0, len(paths), _AT_ONCE)
-    ]
     # A request of an unknown category is routed, too: by the gate above, or as the unknown leaf.
     looked_at = [
         node.level > first if node.path[node.level - 1] else gate.back_off or node.level == levels for node in nodes
     ]
-    return np.where(np.array(looked_at)[:, np.newaxis], np.concatenate(found), np.nan)
+    return np.where(np.array(looked_at)[:, np.newaxis], gate_vectors(ranker, paths), np.nan)
 
 
 def gate_map(vectors: np.ndarray, nodes: Sequence[Node], seed: int) -> np.ndarray:
@@ -67,6 +63,7 @@ def lay_out(vectors: np.ndarray, seed: int) -> np.ndarray:
 def silhouette(vectors: np.ndarray, nodes: Sequence[Node]) -> float | None:
     """Of the known leaf categories by top category, see `gate_silhouette`."""
     leaves = [place for place, node in enumerate(nodes) if node.path[-1]]
+    leaves.sort(key=lambda place: -nodes[place].requests)
     tops = np.array([nodes[place].path[0] for place in leaves], np.int64)
     return gate_silhouette(vectors[leaves], tops) if leaves and np.isfinite(vectors[leaves]).all() else None
 
@@ -88,19 +85,19 @@ def shelves(vectors: np.ndarray, nodes: Sequence[Node]) -> list[str]:
         if len(names) == len(mains):
             said.append(f"Expert {expert + 1} serves all top categories.")
         elif len(names) > 1:
-            said.append(f"Expert {expert + 1} serves {_listed(names, _NAMED)}.")
+            said.append(f"Expert {expert + 1} serves {_tops(names)}.")
     idle = [str(expert + 1) for expert, names in serves.items() if not names]
     if idle:
-        said.append(f"No top category leans on {'expert' if len(idle) == 1 else 'experts'} {_listed(idle)}.")
+        said.append(f"No top category leans on {'expert' if len(idle) == 1 else 'experts'} {listed(idle)}.")
     by_experts: dict[tuple[int, ...], list[str]] = {}
     for name, experts in mains.items():
         by_experts.setdefault(tuple(sorted(experts)), []).append(name)
         if own := [str(expert + 1) for expert in sorted(experts) if serves[expert] == [name]]:
-            said.append(f"{name} keeps {'experts' if own[1:] else 'expert'} {_listed(own)} to itself.")
+            said.append(f"{name} keeps {'experts' if own[1:] else 'expert'} {listed(own)} to itself.")
     for experts, names in by_experts.items():
         if len(names) > 1 and len(experts) > 1:
-            shared = _listed(expert + 1 for expert in experts)
-            said.append(f"{_listed(names, _NAMED)} share experts {shared}.")
+            shared = listed([str(expert + 1) for expert in experts])
+            said.append(f"{_tops(names)} share experts {shared}.")
     return said
 
 
@@ -120,9 +117,7 @@ def _main_experts(vectors: np.ndarray, nodes: Sequence[Node]) -> dict[str, list[
     return found
 
 
-def _listed(names, most: int | None = None) -> str:
+def _tops(names: Sequence[str]) -> str:
     """a, b and c; or a, b and 4 other top categories."""
-    names = [str(name) for name in names]
-    if most and len(names) > most:
-        names = [*names[: most - 1], f"{len(names) - most + 1} other top categories"]
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    others = len(names) - _NAMED + 1
+    return listed(names if others < 2 else [*names[: _NAMED - 1], f"{others} other top categories"])

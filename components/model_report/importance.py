@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from components.model_report.content import Importance
-from components.model_report.estimates import mean, means
+from components.model_report.estimates import mean, paired_differences
 from components.model_report.sample import batches
 from models.features import id_name, missing_name
 from models.metrics.of_requests import of_requests
@@ -15,6 +15,7 @@ from models.ranker import Ranker
 from schemas.reader import LogSchema
 
 PATH = "category path"
+_MOST_CATEGORIES = 40  # the page draws a column for each
 
 
 def importance(
@@ -54,29 +55,31 @@ def importance(
     judged = ~np.isnan(whole)
     if not judged.any():
         return None
-    falls, columns_of, top_of_item = {}, _columns(schema), np.repeat(top, lengths)
+    left, columns_of, top_of_item = {}, _columns(schema), np.repeat(top, lengths)
     meter = Meter("features", len(columns_of), doing="permutation importance,")
     for number, (name, columns) in enumerate(columns_of.items(), start=1):
         of_items = name != PATH and schema[name].scope == "item"
         rng = np.random.default_rng([seed, number])
-        falls[name] = whole - session_auc(features | _shuffled(features, columns, of_items, top_of_item, rng))
+        left[name] = session_auc(features | _shuffled(features, columns, of_items, top_of_item, rng))
         meter.reach(number)
-    names = sorted(falls, key=lambda name: -falls[name][judged].mean())
-    judged_by_category = np.bincount(top[judged], minlength=len(top_names))
-    shown = np.flatnonzero(judged_by_category)
-    by_category = {name: means(falls[name], top, len(top_names)) for name in names}
+    names = sorted(left, key=lambda name: -(whole - left[name])[judged].mean())
+    tops, place, counts = np.unique(top[judged], return_inverse=True, return_counts=True)
+    busiest = np.sort(np.argsort(-counts, kind="stable")[:_MOST_CATEGORIES])
+    by_category = {name: paired_differences(whole[judged], left[name][judged], place, len(tops)) for name in names}
+    cut = f" By category: the {len(busiest)} of {len(tops):,} with most requests." if len(busiest) < len(tops) else ""
     return Importance(
         features=names,
-        top_categories=[top_names[place] for place in shown],
-        overall=[mean(falls[name]) for name in names],
-        by_category=[[by_category[name][place] for place in shown] for name in names],
+        top_categories=[top_names[of] for of in tops[busiest]],
+        overall=[mean(whole - left[name]) for name in names],
+        by_category=[[by_category[name][of] for of in busiest] for name in names],
         judged_requests=int(judged.sum()),
-        judged_by_category=judged_by_category[shown].tolist(),
+        judged_by_category=counts[busiest].tolist(),
         explanation=(
             f"By how much session AUC falls when a feature is shuffled once, measured on {judged.sum():,} of the test "
             f"split's {requests_of_split:,} requests with a clicked item and another. An item's feature is shuffled "
             "among the items of the same top category, so that it stays plausible there; the category path and what "
             "else a request has once, among the requests. What two features both say is in neither's fall."
+            f"{cut}"
         ),
     )
 

@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 
 import numpy as np
-import scipy.stats
 
 from components.model_report.content import Estimate, Metric
 from components.model_report.estimates import estimate
 from components.model_report.ranking import Ranking
-from models.metrics.statistics import percentiles, resampled_means
+from models.metrics.statistics import LEAST, Z, percentiles, resampled_means
 
 _MINUS = "baseline", "popularity"
 
@@ -17,7 +16,8 @@ def headline_metrics(items: np.ndarray, positives: np.ndarray, rankings: Mapping
     """All metrics with intervals over requests.
 
     Each but AUC is a sum over requests divided by another, whose interval is a bootstrap's: the same requests are drawn
-    for all metrics and rankings. That of AUC over all items is DeLong's, with a request's items taken together.
+    for all metrics and rankings. That of AUC over all items is DeLong's, with a request's items taken together. A
+    difference over fewer than `LEAST` requests has none.
 
     Args:
       items: [R] of each request.
@@ -47,6 +47,7 @@ def headline_metrics(items: np.ndarray, positives: np.ndarray, rankings: Mapping
             metric,
             {ranking: _quotient(sums[top], sums[bottom]) for ranking, (top, bottom) in of.items()},
             {ranking: _quotient(drawn[top], drawn[bottom]) for ranking, (top, bottom) in of.items()} if drawn else {},
+            int(sums.get(f"{metric} counts", len(items))),
         )
         for metric, of in parts.items()
     }
@@ -59,8 +60,8 @@ def _quotient(top, bottom):
         return np.true_divide(top, bottom)
 
 
-def _metric(name: str, values: dict[str, float], drawn: dict[str, np.ndarray]) -> Metric:
-    """Of the values by ranking, and of their values [resamples]."""
+def _metric(name: str, values: dict[str, float], drawn: dict[str, np.ndarray], requests: int) -> Metric:
+    """Of the values by ranking, of their values [resamples], and of how many requests count."""
 
     def of(ranking: str, minus: str | None = None) -> Estimate | None:
         key = f"less {minus}" if minus else ranking
@@ -68,7 +69,9 @@ def _metric(name: str, values: dict[str, float], drawn: dict[str, np.ndarray]) -
             return None
         resampled = drawn.get(key, np.zeros(0))
         resampled = resampled[np.isfinite(resampled)]
-        return estimate(values[key], *percentiles(resampled)) if len(resampled) else estimate(values[key])
+        if not len(resampled) or (minus and requests < LEAST):
+            return estimate(values[key])
+        return estimate(values[key], *percentiles(resampled))
 
     return _with_differences(name, of)
 
@@ -94,9 +97,9 @@ def _auc(rankings: Mapping[str, Ranking]) -> Metric:
         if minus:
             value, psi = value - rankings[minus].auc, psi - rankings[minus].auc_influence
         requests = len(psi)
-        if requests < 2:
+        if requests < (LEAST if minus else 2):
             return estimate(value)
-        half = scipy.stats.norm.ppf(0.975) * np.sqrt(np.sum(psi**2) * requests / (requests - 1))
+        half = Z * np.sqrt(np.sum(psi**2) * requests / (requests - 1))
         low, high = value - half, value + half
         return estimate(value, low, high) if minus else estimate(value, max(low, 0.0), min(high, 1.0))
 

@@ -8,7 +8,7 @@ import altair as alt
 
 from components.model_report import charts as c
 from components.model_report.content import Curve, Estimate, ReportContent
-from components.model_report.words import number, words
+from components.model_report.words import DASH, number, signed, words
 
 _EXPERT = re.compile(r"/expert_(\d+)$")
 _MOST_STEPS = 200
@@ -145,14 +145,15 @@ def _importance(content: ReportContent) -> dict:
                     "y": c.key(row, feature),
                     "pair": f"{feature} in {found.top_categories[column]}",
                     "requests": found.judged_by_category[column],
-                    **_ends(estimate),
+                    "value": estimate.value,
+                    # A missing end, formatted as a number, would be 0.
+                    "interval": DASH if estimate.low is None else f"{signed(estimate.low)} to {signed(estimate.high)}",
                 }
             )
     tooltip = [
         alt.Tooltip("pair:N", title="feature"),
         alt.Tooltip("value:Q", title="session AUC lost", format="+.4f"),
-        alt.Tooltip("low:Q", title="from", format="+.4f"),
-        alt.Tooltip("high:Q", title="to", format="+.4f"),
+        alt.Tooltip("interval:N"),
         alt.Tooltip("requests:Q", title="judged requests", format=","),
     ]
     most = max((abs(row["value"]) for row in rows if row["value"] is not None), default=0) or 1.0

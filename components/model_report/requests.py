@@ -24,6 +24,8 @@ from components.model_report.split import ScoredSplit
 KEPT = 200_000
 _METADATA = b"aislerank"
 _NODE, _SLICE = "node_", "by "
+_COUNTS = ("items", "positives")
+_BY_REQUEST = ("session_auc", "ndcg_at_10", "mrr")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,10 +150,6 @@ def read_parquet(path: str) -> JudgedRequests:
         )
     except (pa.ArrowException, RuntimeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: is no file of a report's requests: {type(error).__name__}: {error}") from error
-
-
-_COUNTS = ("items", "positives")
-_BY_REQUEST = ("session_auc", "ndcg_at_10", "mrr")
 
 
 def _division(name: str, column: pa.ChunkedArray) -> Division:

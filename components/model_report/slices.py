@@ -7,7 +7,7 @@ import numpy as np
 
 from components.model_report.categories import AUC_BOUNDS
 from components.model_report.content import CalibrationBin, PositionRow, Slice, Slices
-from components.model_report.estimates import means, rates
+from components.model_report.estimates import means, paired_differences, rates
 from components.model_report.split import ScoredSplit
 
 _BINS = 20
@@ -83,14 +83,14 @@ def _slices(division: Division, by_request, of_baseline) -> Slices:
     inside, size = division.place >= 0, len(division.names)
     place = division.place[inside]
 
-    def by_slice(of: np.ndarray, bounds=(-np.inf, np.inf)):
-        return means(of[inside], place, size, bounds)
-
-    session_auc = by_request["session_auc"]
-    aucs, ndcgs = by_slice(session_auc, AUC_BOUNDS), by_slice(by_request["ndcg_at_10"], AUC_BOUNDS)
-    changes = by_slice(session_auc - of_baseline["session_auc"]) if of_baseline else [None] * size
+    session_auc = by_request["session_auc"][inside]
+    aucs = means(session_auc, place, size, AUC_BOUNDS)
+    ndcgs = means(by_request["ndcg_at_10"][inside], place, size, AUC_BOUNDS)
+    changes = [None] * size
+    if of_baseline:
+        changes = paired_differences(session_auc, of_baseline["session_auc"][inside], place, size)
     requests = np.bincount(place, minlength=size)
-    judged = np.bincount(place[~np.isnan(session_auc[inside])], minlength=size)
+    judged = np.bincount(place[~np.isnan(session_auc)], minlength=size)
     return Slices(
         title=division.title,
         note=division.note,

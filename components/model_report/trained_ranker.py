@@ -57,7 +57,7 @@ def rebuild(
     weights = warm_start.weights_path(serving_model)
     if not tf.io.gfile.exists(weights):
         raise CannotRebuild(f"{weights} is missing: the model was made before its weights were kept")
-    ranker = new_ranker(schema, transform_graph, model, train)
+    ranker = new_ranker(schema, transform_graph, model, train, hierarchy)
     ranker(batch)
     rows = warm_start.rows_of(ranker, schema, tft.TFTransformOutput(transform_graph), hierarchy)
     report = warm_start.take_over(ranker, rows, weights)

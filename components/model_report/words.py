@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Sequence
 
 DASH = "–"
 
@@ -47,3 +48,8 @@ def words(name: str) -> str:
     """The name of a quantity as it is said."""
     known = {"auc": "AUC", "ndcg": "NDCG", "mrr": "MRR", "hsc": "HSC"}
     return " ".join(known.get(part, part) for part in re.split("[_/ ]", name))
+
+
+def listed(names: Sequence[str]) -> str:
+    """a, b and c."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -6,23 +6,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from models.hierarchy import CategoryHierarchy
-from models.metrics.statistics import bootstrap, gate_silhouette
+from models.metrics.statistics import LEAST, bootstrap, gate_silhouette
+from models.metrics.titles import TITLES
 from pipeline.ablation.figures import MemberFigures, figures
 from pipeline.ablation.members import MemberScores, category_paths
 from pipeline.ablation.slices import slices
 
-METRICS = {
-    "session_auc": "session AUC",
-    "ndcg_at_10": "NDCG@10",
-    "mrr": "MRR",
-    "auc": "AUC",
-    "log_loss": "log loss",
-    "calibration": "calibration",
-}
 COMPARED = ("session_auc", "ndcg_at_10")
 _BASELINES = ("dnn", "moe")
-# Fewer would make an interval of chance.
-_LEAST_REQUESTS = 10
 
 
 class MembersDiffer(RuntimeError):
@@ -84,7 +75,7 @@ def compare(
     }
     tops = category_paths(hierarchy)[:, 0]
     for label, members in judged.items():
-        metrics = {name: _spread([member.overall[name] for member in members.values()]) for name in METRICS}
+        metrics = {name: _spread([member.overall[name] for member in members.values()]) for name in TITLES}
         result["variants"][label] = {
             "metrics": metrics,
             **_training(list(trainings[label].values())),
@@ -130,7 +121,7 @@ def differences(values: dict[str, np.ndarray], baseline: str) -> dict[str, dict 
     """
     others = [label for label in values if label != baseline]
     counts = ~np.isnan(values[baseline][0])
-    if not others or counts.sum() < _LEAST_REQUESTS:
+    if not others or counts.sum() < LEAST:
         return dict.fromkeys(others)
     paired = np.stack([values[label][:, counts] - values[baseline][:, counts] for label in others])
     return {

@@ -23,6 +23,7 @@ import tensorflow_transform as tft
 
 from models.config import EARLIER, ModelConfig, TrainConfig
 from models.features import id_name
+from models.gate_vectors import gate_vectors
 from models.hierarchy import CategoryHierarchy, read_hierarchy
 from models.ranker import Ranker
 from models.requests import read_requests
@@ -236,5 +237,4 @@ def _where(batch: dict, mask: tf.Tensor) -> dict:
 def _gates(ranker: Ranker, log: TransformedLog) -> np.ndarray | None:
     if not ranker.config.category_gated:
         return None
-    paths = category_paths(read_hierarchy(log.hierarchy))
-    return ranker.route([tf.constant(ids) for ids in paths.T]).weights.numpy()
+    return gate_vectors(ranker, category_paths(read_hierarchy(log.hierarchy)))

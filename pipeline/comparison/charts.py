@@ -63,23 +63,24 @@ def _changes(gained: Sequence[CategoryFigures], lost: Sequence[CategoryFigures])
 
 def _experts(attribute: str, title: str, first: Run, second: Run) -> dict:
     """A figure of each expert, the greatest first, for experts of two trainings have no numbers in common."""
+    looks = c.looks(_coloured(first, second))
     rows = [
-        {"place": place, "series": run.label, "value": value}
+        {"place": place, "run": run.label, "series": looks[run.label].key, "value": value}
         for run in (first, second)
         if run.content.experts
         for place, value in enumerate(sorted(getattr(run.content.experts, attribute), reverse=True), start=1)
     ]
-    series = _coloured(first, second)
+    colour, *_ = c.by_look(list(looks.values()), "series")
     chart = (
         alt.Chart(c.data(rows))
         .mark_bar()
         .encode(
             x=alt.X("place:O", title="experts, the greatest first", axis=alt.Axis(labelAngle=0, labelOverlap=True)),
-            xOffset=alt.XOffset("series:N", scale=alt.Scale(domain=series[::-1])),
+            xOffset=alt.XOffset("series:N", scale=alt.Scale(domain=[looks[run.label].key for run in (first, second)])),
             y=alt.Y("value:Q", title=None, axis=alt.Axis(format="%", tickCount=5)),
-            color=alt.Color("series:N", scale=alt.Scale(domain=series, range=c.COLOURS[:2]), legend=None),
+            color=colour,
             tooltip=[
-                alt.Tooltip("series:N", title="run"),
+                alt.Tooltip("run:N"),
                 alt.Tooltip("place:O"),
                 alt.Tooltip("value:Q", title=title, format=".1%"),
             ],

@@ -1,9 +1,10 @@
 """From two runs to all that is to be said of them."""
 
 from components.model_report.words import number
+from models.metrics.statistics import LEAST
 from pipeline.comparison import facts, figures
 from pipeline.comparison.content import Comparison
-from pipeline.comparison.pairing import LEAST, Kind, Paired, pair
+from pipeline.comparison.pairing import Kind, Paired, pair
 from pipeline.comparison.runs import Run
 
 ONE_TRAINING = (
@@ -52,7 +53,7 @@ def _basis(first: Run, second: Run, paired: Paired) -> str:
             f"{number(shared)}, drawn by a hash, {judged}: figures here are theirs, and differences are "
             "paired by request."
         )
-    of = f"{number(whole[0])} of {first.label} and the {number(whole[1])} of {second.label}"
+    of = " and the ".join(_kept(run) for run in (first, second))
     altered = (
         f" {number(paired.altered)} requests have the same id in both, yet other items or labels: another label, other "
         "sampled negatives, or another `data.max_items`."
@@ -70,6 +71,14 @@ def _basis(first: Run, second: Run, paired: Paired) -> str:
         "requests; a difference is one of models and of requests at once, its interval is not paired, and neither run "
         f"can be called better.{altered}"
     )
+
+
+def _kept(run: Run) -> str:
+    """Which requests of a run are there to be compared."""
+    kept, whole = len(run.requests.requests), run.requests.whole
+    if kept == whole:
+        return f"{number(whole)} of {run.label}"
+    return f"{number(kept)} that the report of {run.label} keeps of its {number(whole)}"
 
 
 def _marks(first: Run, second: Run) -> list[str]:

@@ -4,13 +4,12 @@ import numpy as np
 
 from components.model_report.categories import AUC_BOUNDS
 from components.model_report.content import Category, Estimate
-from components.model_report.estimates import means, unpaired
+from components.model_report.estimates import means, paired_differences, unpaired
 from components.model_report.metrics import headline_metrics
+from models.metrics.statistics import LEAST
 from pipeline.comparison.content import CategoryFigures, Figure, SliceFigures
-from pipeline.comparison.pairing import LEAST, Paired
+from pipeline.comparison.pairing import Paired
 from pipeline.comparison.runs import Run
-
-_DIFFERENCE_BOUNDS = (-1.0, 1.0)
 
 
 def paired_metrics(paired: Paired) -> dict[str, Figure]:
@@ -55,18 +54,8 @@ def paired_slices(paired: Paired) -> list[SliceFigures]:
 def _paired(paired: Paired, metric: str, request: np.ndarray, groups: np.ndarray, size: int) -> list[Figure]:
     """Of each group of requests."""
     first, second = (of.ranking.by_request[metric][request] for of in (paired.first, paired.second))
-    differences = means(second - first, groups, size, _DIFFERENCE_BOUNDS)
-    counts = np.bincount(groups[~np.isnan(second - first)], minlength=size)
-    return [
-        Figure(one, other, difference if count >= LEAST else Estimate(value=difference.value))
-        for one, other, difference, count in zip(
-            means(first, groups, size, AUC_BOUNDS),
-            means(second, groups, size, AUC_BOUNDS),
-            differences,
-            counts,
-            strict=True,
-        )
-    ]
+    own, other = (means(values, groups, size, AUC_BOUNDS) for values in (first, second))
+    return [Figure(*of) for of in zip(own, other, paired_differences(second, first, groups, size), strict=True)]
 
 
 def apart_metrics(first: Run, second: Run) -> dict[str, Figure]:

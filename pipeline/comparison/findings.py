@@ -1,5 +1,6 @@
 """What is found first: whether one of two runs is better, and where it gained and lost."""
 
+from models.metrics.statistics import LEAST
 from pipeline.comparison.content import CategoryFigures, Comparison
 from pipeline.comparison.pairing import Kind
 
@@ -8,6 +9,8 @@ def verdict(comparison: Comparison) -> tuple[str, str]:
     """(good, bad or even: how it looks from the second run; the same in words)."""
     if comparison.kind is Kind.OTHER:
         return "even", "Other test requests: no verdict"
+    if comparison.judged < LEAST:
+        return "even", f"Fewer than {LEAST} requests to judge by: no verdict"
     if comparison.better is None:
         return "even", "No difference that can be told"
     return ("good" if comparison.better == comparison.labels[1] else "bad"), f"{comparison.better} is better"

@@ -7,8 +7,7 @@ import numpy as np
 from pandas.util import hash_array
 
 from components.model_report.requests import JudgedRequests, part
-
-LEAST = 10  # requests, or an interval is one of chance
+from models.metrics.statistics import LEAST
 
 
 class Kind(enum.Enum):

@@ -12,6 +12,9 @@ from components.model_report.files import CONTENT_FILE, REQUESTS_FILE
 from components.model_report.requests import JudgedRequests, read_parquet
 
 SUMMARY_FILE = "summary.json"
+_AGAIN = "run it again with this version: what did not change is reused, its report is made anew"
+# The cache would give what is broken once more.
+_ANEW = "run it again with another `report.seed`, which makes its report anew and reuses the rest"
 
 
 class ComparisonError(ValueError):
@@ -74,11 +77,6 @@ def _read(folder: pathlib.Path, label: str) -> Run:
     except (ValueError, OSError) as error:
         raise ComparisonError(f"{artifact}: cannot be read: {error}; {_ANEW}") from error
     return Run(label, folder, summary, content, requests)
-
-
-_AGAIN = "run it again with this version: what did not change is reused, its report is made anew"
-# The cache would give what is broken once more.
-_ANEW = "run it again with another `report.seed`, which makes its report anew and reuses the rest"
 
 
 def _summary(folder: pathlib.Path) -> dict:

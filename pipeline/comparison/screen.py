@@ -32,7 +32,7 @@ def screen(comparison: Comparison) -> RenderableType:
         *marks,
         *_categories(comparison, "Categories that gained most; bold: the interval leaves 0 out", gained),
         *_categories(comparison, "Categories that lost most", lost),
-        *_rows(comparison, "Configuration, where it differs", comparison.configuration),
+        *_rows(comparison, "Configuration, where it differs", comparison.configuration, figures=False),
         *_rows(comparison, "Data", comparison.data),
         *_rows(comparison, "Training", comparison.training),
         *_rows(comparison, "Gates", comparison.experts),
@@ -84,8 +84,8 @@ def _difference(found: Estimate | None) -> tuple[str, str]:
     return signed(found.value), interval
 
 
-def _rows(comparison: Comparison, title: str, found: list[Row]) -> list[Table]:
-    table = _table(title, ("", *comparison.labels), figures=title != "Configuration, where it differs")
+def _rows(comparison: Comparison, title: str, found: list[Row], figures: bool = True) -> list[Table]:
+    table = _table(title, ("", *comparison.labels), figures)
     for row in found:
         texts = (row.name, row.first, row.second)
         table.add_row(*(Text(_short(one_line(text))) for text in texts))

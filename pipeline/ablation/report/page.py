@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from components.model_report.html import TEMPLATES, document, plain
 from components.model_report.page_charts import height
-from pipeline.ablation.compare import COMPARED, METRICS, told_from_0
+from models.metrics.titles import TITLES
+from pipeline.ablation.compare import COMPARED, told_from_0
 from pipeline.ablation.report.charts import COSTS, MOST_SLICES, charts, look_of_groups, look_of_variants
 from pipeline.ablation.report.verdict import verdict
 
@@ -52,7 +53,7 @@ def render(result: dict, maps: Mapping[str, Sequence[Mapping]]) -> str:
         sections=[(anchor, title) for anchor, title in _SECTIONS.items() if anchor not in left_out],
         result=result,
         verdict=verdict(result),
-        metrics=METRICS,
+        metrics=TITLES,
         compared=COMPARED,
         costs=COSTS,
         best=_best(result),

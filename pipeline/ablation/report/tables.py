@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 
 from components.model_report.svg import svg
 from components.names import cell, markdown
-from pipeline.ablation.compare import COMPARED, METRICS, told_from_0
+from models.metrics.titles import TITLES
+from pipeline.ablation.compare import COMPARED, told_from_0
 from pipeline.ablation.report.verdict import verdict
 
 REPORT_FILE = "report.md"
@@ -76,12 +77,12 @@ def _head(result: dict) -> str:
 def _overall(result: dict) -> str:
     start = result["baselines"][0]
     oracle = result["oracle_session_auc"]
-    columns = ["variant", *METRICS.values()]
+    columns = ["variant", *TITLES.values()]
     columns += [f"share of the way from {start} to the true click probability"] if oracle is not None else []
     columns += ["parameters", "training seconds", "items trained a second"]
     rows = []
     for label, variant in result["variants"].items():
-        row = [label, *(_spread(variant["metrics"][name]) for name in METRICS)]
+        row = [label, *(_spread(variant["metrics"][name]) for name in TITLES)]
         row += [_number(variant["share_of_oracle"], ".1%")] if oracle is not None else []
         row += [f"{variant['parameters']:,}", _number(variant["training_seconds"], ",.1f")]
         rows.append([*row, _number(variant["items_per_second"], ",.0f")])
@@ -101,7 +102,7 @@ def _all_differences(result: dict) -> list[str]:
 def _differences(result: dict, baseline: str) -> str:
     columns = ["variant"]
     for metric in COMPARED:
-        columns += [f"{METRICS[metric]} - {baseline}", "p", "over requests alone", "p"]
+        columns += [f"{TITLES[metric]} - {baseline}", "p", "over requests alone", "p"]
     rows = []
     for label, variant in result["variants"].items():
         if baseline not in variant["differences"]:
@@ -156,7 +157,7 @@ def _gates(result: dict) -> list[str]:
 def _overall_rows(result: dict) -> Iterable[dict]:
     for label, variant in result["variants"].items():
         row = {"variant": label}
-        for name in METRICS:
+        for name in TITLES:
             row |= {key: variant["metrics"][name][part] for key, part in _mean_and_deviation(name)}
         for baseline in result["baselines"]:
             for metric in COMPARED:

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Iterable
 
-from components.model_report.words import number, signed
+from components.model_report.words import listed, number, signed
 from pipeline.ablation.compare import told_from_0
 
 
@@ -52,11 +52,11 @@ def _leads(behind: dict[str, dict | None]) -> Iterable[str]:
     ]
     few = [label for label, found in behind.items() if found is None]
     if told:
-        yield f"Its lead over {_listed(told)} can be told from 0."
+        yield f"Its lead over {listed(told)} can be told from 0."
     if open_:
-        yield f"{'That' if told else 'Its lead'} over {_listed(open_)} cannot{'' if told else ' be told from 0'}."
+        yield f"{'That' if told else 'Its lead'} over {listed(open_)} cannot{'' if told else ' be told from 0'}."
     if few:
-        yield f"Too few requests count for an interval of its lead over {_listed(few)}."
+        yield f"Too few requests count for an interval of its lead over {listed(few)}."
 
 
 def _against(variants: dict[str, dict], baseline: str) -> dict[str, list[str]]:
@@ -74,7 +74,3 @@ def _against(variants: dict[str, dict], baseline: str) -> dict[str, list[str]]:
 
 def _difference(variant: dict, other: str) -> dict | None:
     return variant["differences"][other]["session_auc"]
-
-
-def _listed(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -8,7 +8,7 @@ import pytest
 import scipy.stats
 
 from components.model_report.categories import category_figures
-from components.model_report.estimates import means, quotients
+from components.model_report.estimates import means, paired_differences, quotients
 from components.model_report.metrics import headline_metrics
 from components.model_report.nodes import UNKNOWN, list_nodes
 from components.model_report.popularity import ItemCounts
@@ -119,7 +119,10 @@ def test_figures_of_a_category_are_those_of_its_requests_alone(figures):
         assert triple(category.session_auc) == pytest.approx(
             np.clip(plain_mean(aucs[judged].tolist()), 0, 1).tolist(), abs=1e-6
         )
-        assert triple(category.change) == pytest.approx(plain_mean((aucs - before)[judged].tolist()), abs=1e-6)
+        value, *ends = plain_mean((aucs - before)[judged].tolist())
+        assert triple(category.change) == pytest.approx(
+            (value, *(ends if judged.sum() >= 10 else (None, None))), abs=1e-6
+        )
         requests = [request for request, is_in in zip(requests_of(one, one.scores), inside, strict=True) if is_in]
         clicks = sum(grade for request in requests for grade, _ in request)
         assert category.items == sum(map(len, requests))
@@ -148,6 +151,12 @@ def test_one_request_has_no_interval_and_none_no_figure():
     assert triple(two) == pytest.approx((0.3, 0.0, 1.0))
     assert triple(none) == (None, None, None)
     assert triple(alike) == (1.0, None, None)
+    few, equal, many = paired_differences(
+        np.r_[0.1, 0.1, np.full(10, 0.1), np.linspace(0.1, 0.9, 10)], np.zeros(22), np.repeat([0, 1, 2], [2, 10, 10]), 3
+    )
+    assert triple(few) == (0.1, None, None)
+    assert triple(equal) == (pytest.approx(0.1), None, None)  # though their sum / 10 is not quite 0.1
+    assert triple(many) == pytest.approx(plain_mean(np.linspace(0.1, 0.9, 10).tolist()))
     assert triple(quotients(np.ones(2), np.zeros(2), np.zeros(2, int), 1)[0]) == (None, None, None)
 
 

@@ -1,5 +1,7 @@
 """What only the ranker itself can tell: experts, gates, the importance of features."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -64,6 +66,30 @@ def test_what_the_ranker_does_not_use_has_no_importance_and_what_it_uses_has(sma
     assert importance_of(ranker, small_log, sample, seed=1) != found
 
 
+def test_importance_is_shown_for_the_categories_with_most_requests(small_log, moe, sample, monkeypatch):
+    features, lengths, grades, _ = sample
+    # Of many top categories four have requests, of which 9, 20, 30 and the rest, and the last has no judged one.
+    judged = np.flatnonzero([len(set(of.tolist())) > 1 for of in np.split(grades, np.cumsum(lengths)[:-1])])
+    top = np.full(len(lengths), 40_000)
+    top[judged] = np.repeat([30_000, 7, 20_000, 5], [9, 20, 30, len(judged) - 59])
+    names = [f"top {place}" for place in range(50_000)]
+    monkeypatch.setattr("components.model_report.importance._columns", lambda schema: {"price": ["price"]})
+
+    def found():
+        return importance(moe.ranker, small_log.schema, features, lengths, grades, top, names, 500, 0)
+
+    every = found()
+    assert every.top_categories == ["top 5", "top 7", "top 20000", "top 30000"]
+    assert every.judged_by_category == [len(judged) - 59, 20, 30, 9]
+    assert [estimate.low is None for estimate in every.by_category[0]] == [False, False, False, True]
+    assert "By category" not in every.explanation
+    monkeypatch.setattr("components.model_report.importance._MOST_CATEGORIES", 2)
+    busiest = found()
+    assert busiest.top_categories == ["top 5", "top 20000"]
+    assert busiest.by_category == [[every.by_category[0][place] for place in (0, 2)]]
+    assert "By category: the 2 of 4 with most requests." in busiest.explanation
+
+
 def test_without_a_click_there_is_no_importance(small_log, moe, sample):
     features, lengths, grades, top = sample
     assert importance_of(moe.ranker, small_log, (features, lengths, np.zeros_like(grades), top)) is None
@@ -100,7 +126,7 @@ def test_experts_of_every_kind_of_gate(small_log, sample, model, top_k, idle):
     ranker = Ranker(small_log.schema, small_log.inputs, config)
     found = expert_figures(ranker, features, lengths)
     nodes, _ = list_nodes(small_log.hierarchy, np.zeros((0, 2), np.int64))
-    vectors = gates.gate_vectors(ranker, nodes)
+    vectors = gates.node_vectors(ranker, nodes)
     assert (vectors is not None) == (model["variant"] == "moe")
     if idle is None:
         assert found is None
@@ -117,12 +143,13 @@ def test_experts_of_every_kind_of_gate(small_log, sample, model, top_k, idle):
     ("model", "seen"),
     [({"variant": "hsc_moe"}, "all"), ({"variant": "moe"}, "leaves"), ({"back_off": False}, "leaves")],
 )
-def test_gates_of_nodes_are_those_that_serve(small_log, sample, model, seen):
+def test_gates_of_nodes_are_those_that_serve(small_log, sample, model, seen, monkeypatch):
+    monkeypatch.setattr("models.gate_vectors._AT_ONCE", 3)  # fewer than there are
     ranker = Ranker(small_log.schema, small_log.inputs, ModelConfig(**{"experts": 4, "top_k": 2} | model))
     ranker({name: values[:1] for name, values in sample[0].items()})
     tree = small_log.hierarchy
     nodes, _ = list_nodes(tree, np.array([[1, 0], [0, 0]]))
-    vectors = gates.gate_vectors(ranker, nodes)
+    vectors = gates.node_vectors(ranker, nodes)
     known = np.isfinite(vectors[:, 0])
     for node, vector, is_known in zip(nodes, vectors, known, strict=True):
         unknown, leaf = not node.path[node.level - 1], node.level == 2
@@ -180,6 +207,14 @@ def test_the_map_of_gates_is_the_same_each_time_and_puts_like_gates_together():
     apart = np.linalg.norm(places[on_it][:, np.newaxis] - places[on_it], axis=-1) + 1e9 * np.eye(len(tops))
     assert (tops[apart.argmin(axis=1)] == tops).mean() > 0.95
     assert gates.silhouette(vectors, nodes) > 0.9
+
+
+def test_the_silhouette_takes_the_busiest_leaves_of_all_top_categories(monkeypatch):
+    vectors, nodes = tree_of({"one": [[1, 0], [0, 1], [1, 0]], "other": [[0, 1], [0, 1]]})
+    assert gates.silhouette(vectors, nodes) < 0.5
+    nodes = [dataclasses.replace(node, requests=0 if place == 2 else 1) for place, node in enumerate(nodes)]
+    monkeypatch.setattr("models.metrics.statistics._MOST_LEAVES", 4)
+    assert gates.silhouette(vectors, nodes) == 1
 
 
 def test_curves_are_thinned_and_what_a_resumed_training_wrote_again_counts_once(tmp_path):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from models.metrics.statistics import bootstrap, gate_silhouette
+from models.metrics.statistics import bootstrap, gate_silhouette, resampled_means
 
 
 def values(seeds, requests, mean=0.0, seed_noise=0.02, request_noise=0.2, noise=0.2, seed=0):
@@ -74,6 +74,15 @@ def test_one_seed_has_an_interval_over_requests_only():
     assert found.judged == found.requests
 
 
+@pytest.mark.parametrize(("most", "expected"), [(10**9, 2000), (50_000, 500), (100, 200)])
+def test_of_many_requests_fewer_resamples_are_drawn(monkeypatch, most, expected):
+    monkeypatch.setattr("models.metrics.statistics._MOST_DRAWN", most)
+    table = values(3, 100, mean=0.1)
+    assert resampled_means(table).shape == (3, expected)
+    [found] = bootstrap(table[None])
+    assert found.requests.low < table.mean() < found.requests.high
+
+
 def test_one_request_is_refused():
     with pytest.raises(ValueError, match=r"at least 2 requests. Received: \(1, 3, 1\)"):
         bootstrap(np.zeros((1, 3, 1)))
@@ -104,3 +113,10 @@ def test_the_silhouette_of_gates_that_follow_the_top_category():
     assert gate_silhouette(gates, np.array([1, 2, 1, 2, 0])) < 0
     assert gate_silhouette(gates, np.ones(5, int)) is None
     assert gate_silhouette(gates, np.arange(5)) is None
+
+
+def test_the_silhouette_is_that_of_the_leaves_with_most_traffic(monkeypatch):
+    rng = np.random.default_rng(0)
+    gates, top = rng.random((9, 3)), np.array([0, 1, 2, 1, 2, 2, 1, 2, 1])
+    monkeypatch.setattr("models.metrics.statistics._MOST_LEAVES", 5)
+    assert gate_silhouette(gates, top) == gate_silhouette(gates[:6], top[:6])

@@ -13,6 +13,7 @@ from components.model_report.requests import part
 from pipeline.comparison.compare import compare
 from pipeline.comparison.facts import configuration
 from pipeline.comparison.findings import changes, verdict
+from pipeline.comparison.page import render
 from pipeline.comparison.pairing import Kind, pair
 from pipeline.comparison.runs import read_runs
 from tests.components.model_report.made_up import made_up
@@ -109,6 +110,19 @@ def test_a_run_that_does_the_same_differs_in_nothing(tmp_path):
     assert {figure.sign for figure in found.metrics.values()} == {0}
 
 
+@pytest.mark.parametrize("count", [9, 20])
+def test_of_fewer_than_ten_judged_requests_neither_is_better(tmp_path, count):
+    first, second = made_up_requests(CONTENT, count=count), made_up_requests(CONTENT, lift=0.4, seed=1, count=count)
+    found = compared(tmp_path, first, second)
+    known = count >= 10
+    assert (found.kind, found.better) == (Kind.SAME, "b" if known else None)
+    assert verdict(found)[1] == ("b is better" if known else "Fewer than 10 requests to judge by: no verdict")
+    assert all((figure.difference.low is not None) == known for figure in found.metrics.values())
+    page = render(found, *read_runs(str(tmp_path / "a"), str(tmp_path / "b")))
+    assert ("too few requests for an interval of the difference" in page) == (not known)
+    assert "holds 0" not in page
+
+
 @pytest.mark.parametrize("swapped", [False, True])
 def test_of_requests_in_part_the_same_those_are_compared(tmp_path, swapped):
     first, second = made_up_requests(CONTENT, lift=0.02), made_up_requests(CONTENT, seed=1, first=500)
@@ -143,6 +157,9 @@ def test_two_reports_that_keep_a_part_keep_the_same(tmp_path):
     assert (found.kind, found.requests, found.better) == (Kind.SAME, 300, "b")
     assert "the same 2,000 test requests. Of so many the reports keep 300" in found.basis
     assert pair(kept[0], whole[1]).kind is Kind.SHARED
+    found = compared(tmp_path / "altered", altered(kept[0], slice(0, 1)), kept[1])
+    assert "of the 300 that the report of a keeps of its 2,000 and the 300 that the report of b keeps" in found.basis
+    assert "of its 2,000, 299 are in both" in found.basis
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def pages(tmp_path_factory):
         "demo": page_of(
             folder / "same", [made_up(seed=2), demo], _requests(demo, 0.01), ["monday", "tuesday"], *settings
         ),
-        "hostile": page_of(folder / "odd", [hostile, hostile], _requests(hostile, -0.01), ["a", HOSTILE_RUN]),
+        "hostile": page_of(folder / "odd", [hostile, hostile], _requests(hostile, -0.01), ["constructor", HOSTILE_RUN]),
         "apart": page_of(
             folder / "apart", [made_up(seed=2), bare], _requests(demo, 0.1, first=3000), ["monday", "tuesday"]
         ),
