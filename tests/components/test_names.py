@@ -35,7 +35,7 @@ def test_names_are_shown_and_not_acted_on(name, shown):
         "metrics_by_top_category": {name: metrics},
         "metrics_by": {},
         "report": None,
-        "config": {"report": {"note": name}},
+        "config": {"report": {"note": None}},
         "negatives": {"mark": f"sampled from the same {name}", "items_sampled": {"train": 1200}, "requests_short": 7},
     }
     Console(file=out, width=200).print(table(summary))
