@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from components.names import cell, markdown, one_line, printable
-from pipeline.ablation import report
+from pipeline.ablation.report import tables
 from pipeline.live import LiveDisplay
 from pipeline.summary import table
 
@@ -80,8 +80,8 @@ def test_a_spreadsheet_takes_no_name_for_a_formula(name, tmp_path):
             "top category": [{"name": name, "requests": 1, "session_auc": {"dnn": 0.5}, "differences": {"dnn": None}}]
         },
     }
-    rows = list(report._slice_rows(result))
-    report._write_csv(tmp_path / "slices.csv", rows)
+    rows = list(tables._slice_rows(result))
+    tables._write_csv(tmp_path / "slices.csv", rows)
     with (tmp_path / "slices.csv").open(encoding="utf-8") as file:
         [row] = csv.DictReader(file)
     assert row["slice"] == f"'{name}" == cell(name)
