@@ -154,7 +154,14 @@ def tensorboard(runs: pathlib.Path, home: pathlib.Path):
     command = [sys.executable, "-m", "pipeline", "tensorboard", f"--runs={runs}", "--port=0"]
     environment = os.environ | {"HOME": str(home), "TMPDIR": str(home.parent)}
     process = subprocess.Popen(
-        command, cwd=PROJECT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        cwd=PROJECT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        # As a terminal starts it: what a shell starts in the background ignores SIGINT, and so would this.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         said = ""
