@@ -61,3 +61,12 @@ def browser():
 
     with chromium() as running:
         yield running
+
+
+@pytest.fixture
+def opened(browser, pages):
+    """`tests.browser.opener` on the folder that a module's fixture ``pages`` names."""
+    from tests.browser import opener
+
+    with opener(browser, pages) as open_page:
+        yield open_page

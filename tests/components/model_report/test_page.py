@@ -6,7 +6,7 @@ import pytest
 
 from components.model_report.page import render
 from components.names import one_line, printable
-from tests.browser import PHONE, number, opener, screenshot
+from tests.browser import PHONE, number, screenshot
 from tests.components.model_report.made_up import HOSTILE, made_up
 
 # The script measures from the start of the navigation to the first screen with all its charts and the table. One second
@@ -39,12 +39,6 @@ def _empty():
     nothing = {"experts": None, "importance": None, "marks": [], "categories": [], "training": {}, "seconds": {}}
     nothing |= {"calibration": [], "slices": [], "positions": [], "curves": [], "artifacts": []}
     return content.model_copy(update={"headline": headline, **nothing})
-
-
-@pytest.fixture
-def opened(browser, pages):
-    with opener(browser, pages) as open_page:
-        yield open_page
 
 
 def column(page, place):
@@ -187,6 +181,9 @@ def test_a_printer_gets_everything_in_light_colours(opened, browser, pages):
     page = opened("demo", drawn="all", color_scheme="dark")
     page.emulate_media(media="print")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    look = "(cell) => { const of = getComputedStyle(cell); return [of.display, of.position, of.borderTopLeftRadius]; }"
+    for cell in ("thead th", "tbody th"):
+        assert page.locator(f"#category-table {cell}").first.evaluate(look) == ["table-cell", "static", "0px"]
     screenshot(page, "print")
     page.emulate_media(media="screen")
     page.get_by_role("button", name="Expand all").click()

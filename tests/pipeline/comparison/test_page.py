@@ -6,7 +6,7 @@ from components.names import one_line, printable
 from pipeline.comparison.compare import compare
 from pipeline.comparison.page import render
 from pipeline.comparison.runs import read_runs
-from tests.browser import PHONE, chromium, opener, screenshot
+from tests.browser import PHONE, chromium, screenshot
 from tests.components.model_report.made_up import HOSTILE, made_up
 from tests.pipeline.comparison.made_up_runs import made_up_requests, write_run
 
@@ -51,12 +51,6 @@ def pages(tmp_path_factory):
 
 def _requests(content, lift, first=0):
     return made_up_requests(content), made_up_requests(content, lift=lift, seed=1, first=first)
-
-
-@pytest.fixture
-def opened(browser, pages):
-    with opener(browser, pages) as open_page:
-        yield open_page
 
 
 def test_the_page_says_which_is_better_and_what_that_stands_on(opened):

@@ -5,7 +5,7 @@ from playwright.sync_api import expect
 
 from components.names import one_line
 from pipeline.ablation.report.page import render
-from tests.browser import PHONE, number, opener, screenshot
+from tests.browser import PHONE, number, screenshot
 from tests.components.model_report.made_up import HOSTILE
 from tests.pipeline.ablation.made_up import made_up, maps, scores
 
@@ -35,12 +35,6 @@ def _hostile():
         for place, point in enumerate(maps()["good"])
     ]
     return result, dict.fromkeys(HOSTILE[:2], points)
-
-
-@pytest.fixture
-def opened(browser, pages):
-    with opener(browser, pages) as open_page:
-        yield open_page
 
 
 def variants(page):
