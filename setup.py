@@ -23,12 +23,14 @@ setuptools.setup(
     python_requires=">=3.10,<3.11",
     packages=setuptools.find_packages(
         include=[
+            "common",
             "pipeline",
             "pipeline.*",
             "components",
             "components.*",
             "models",
             "models.*",
+            "reporting",
             "schemas",
             "serving",
             "serving.*",
@@ -39,6 +41,7 @@ setuptools.setup(
         "pipeline": ["configs/*.yaml"],
         "pipeline.ablation.report": ["templates/*"],
         "pipeline.comparison": ["templates/*"],
+        "reporting": ["templates/*"],
         "schemas": ["*.pbtxt"],
     },
     install_requires=[

@@ -26,14 +26,15 @@ import tensorflow_transform as tft
 from absl import app, flags, logging
 
 from benchmarks.harness import markdown_table, write
-from models import warm_start
-from models.config import EARLIER, TrainConfig
-from models.hierarchy import hierarchy_folder, read_hierarchy
+from common.splits import EARLIER
+from models.inputs.hierarchy import hierarchy_folder, read_hierarchy
+from models.inputs.reading import read_requests
 from models.metrics import SessionAUC
-from models.ranker import Ranker
-from models.requests import read_requests
-from models.trainer import new_ranker
-from models.training import fit
+from models.ranker.model import Ranker
+from models.training import warm_start
+from models.training.config import TrainConfig
+from models.training.entry import new_ranker
+from models.training.loop import fit
 from pipeline.config import RunConfig, load_config
 from pipeline.runners.local import LocalRunner, alone_in, run_components
 from pipeline.simulate import simulate

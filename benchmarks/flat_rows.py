@@ -40,11 +40,11 @@ def write_rows(folder: pathlib.Path, files: list[str], feature_spec: dict, input
 
     Args:
       folder: where to.
-      files, feature_spec: of the requests, for `models.requests.read_requests`.
-      inputs: the `models.features.RankerInputs` of the requests.
+      files, feature_spec: of the requests, for `models.inputs.reading.read_requests`.
+      inputs: the `models.inputs.features.RankerInputs` of the requests.
       history_length: see `Shape`.
     """
-    from models.requests import read_requests
+    from models.inputs.reading import read_requests
 
     item_of_table = {table: name for name, table in inputs.item_categorical}
     sizes = dict(zip(inputs.categories, inputs.category_sizes, strict=True))

@@ -6,12 +6,13 @@ import numpy as np
 import tensorflow_transform as tft
 
 from benchmarks.made_up_log import HISTORY_LENGTH
-from models.config import ModelConfig, TrainConfig
-from models.export import ServedRanker
-from models.features import id_name
-from models.hierarchy import hierarchy_folder, read_hierarchy
-from models.requests import read_requests
-from models.trainer import new_ranker
+from models.export.signatures import ServedRanker
+from models.inputs.features import id_name
+from models.inputs.hierarchy import hierarchy_folder, read_hierarchy
+from models.inputs.reading import read_requests
+from models.ranker.config import ModelConfig
+from models.training.config import TrainConfig
+from models.training.entry import new_ranker
 from schemas.reader import Feature, LogSchema, parse_schema
 
 

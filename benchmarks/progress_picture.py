@@ -15,7 +15,7 @@ import re
 from absl import app, flags
 from rich.console import Console
 
-from models.progress import LOGGER
+from common.progress import LOGGER
 from pipeline.config import load_config
 from pipeline.display import quiet
 from pipeline.live import LiveDisplay

@@ -17,7 +17,8 @@ import sys
 from absl import app, flags, logging
 
 from benchmarks.harness import markdown_table, take_turns, write
-from models.config import ModelConfig, TrainConfig
+from models.ranker.config import ModelConfig
+from models.training.config import TrainConfig
 
 _ROOT = pathlib.Path(__file__).resolve().parent.parent
 _SCHEMA = _ROOT / "schemas" / "demo.pbtxt"

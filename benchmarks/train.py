@@ -76,7 +76,7 @@ def programs_of(log: TransformedLog, rows: pathlib.Path, length: int, deepctr: s
     size = _write_rows(log, rows)
     shared = {"batch_items": _BATCH_ITEMS.value, "seconds": _SECONDS.value, **machine_settings()}
     of_rows = shared | {"rows": str(rows)}
-    # The ranker's training sets one thread an operation (`models.threads`); the others run with TensorFlow's default,
+    # The ranker's training sets one thread an operation (`common.threads`); the others run with TensorFlow's default,
     # and once more with ours, so that the choice does not pass for a merit of the model.
     for suffix, threads in (("", {}), (", one thread an operation", {"threads_an_operation": 1})):
         name = f"plain Keras mixture of experts{suffix}"
@@ -129,8 +129,8 @@ def _write_rows(log: TransformedLog, rows: pathlib.Path) -> int:
     """Writes the training split as flat rows; returns the size of an item's input in the ranker."""
     import tensorflow_transform as tft
 
-    from models.features import ranker_inputs
-    from models.hierarchy import hierarchy_folder, read_hierarchy
+    from models.inputs.features import ranker_inputs
+    from models.inputs.hierarchy import hierarchy_folder, read_hierarchy
 
     transform_output = tft.TFTransformOutput(log.transform_graph)
     inputs = ranker_inputs(log.schema, transform_output, read_hierarchy(hierarchy_folder(log.transform_graph)))

@@ -2,7 +2,8 @@
 
 import yaml
 
-from models.config import ModelConfig, TrainConfig
+from models.ranker.config import ModelConfig
+from models.training.config import TrainConfig
 
 
 def sections(text: str, model: dict | None = None, train: dict | None = None) -> dict[str, dict]:

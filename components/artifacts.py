@@ -7,7 +7,7 @@ from tfx.types.artifact import Artifact
 
 
 class CategoryHierarchy(Artifact):
-    """A tree of categories with a vocabulary a level; its files are described in models/hierarchy.py."""
+    """A tree of categories with a vocabulary a level; its files are described in models/inputs/hierarchy.py."""
 
     TYPE_NAME = "components.CategoryHierarchy"
 

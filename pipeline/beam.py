@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from schemas.section import Section
+from common.section import Section
 
 Value = str | int | float | bool | list[str]
 

@@ -13,17 +13,18 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import Field, TypeAdapter, ValidationError, field_validator, model_validator
 
+from common.section import Section
 from components.category_hierarchy_gen.config import HierarchyConfig
 from components.click_log_example_gen.config import DataConfig
 from components.click_log_example_gen.plan import check as check_data
 from components.evaluator.config import EvaluationConfig
 from components.model_report.config import ReportConfig
-from models.config import ModelConfig, TrainConfig
-from models.labels import check_features, trained_labels
-from models.search_space import TuneConfig, searched
+from models.ranker.config import ModelConfig
+from models.ranker.labels import check_features, trained_labels
+from models.training.config import TrainConfig
+from models.tuning.search_space import TuneConfig, searched
 from pipeline.beam import BeamConfig
 from schemas.reader import LogSchema, SchemaError, read_schema
-from schemas.section import Section
 
 # The name under which rankers are pushed and served.
 MODEL = "ranker"

@@ -12,14 +12,14 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import Console
 
-from components.names import one_line, printable
-from models.progress import minutes
+from common.escaping import one_line, printable
+from common.progress import minutes
 
 if typing.TYPE_CHECKING:
     # Imported for real, it would bring TFX in before `quiet` can send its noise elsewhere.
     from pipeline.lineage import NodeRun
 
-PROGRESS_LOGGER = "aislerank.progress"
+
 _WIDTH_OF_FILES = 120
 
 
@@ -50,7 +50,7 @@ class Step:
 class Display(logging.Handler):
     """Shows steps and their progress as plain lines; a terminal has a `pipeline.live.LiveDisplay` of it.
 
-    It takes the records of the logger of progress, see `models.progress`.
+    It takes the records of the logger of progress, see `common.progress`.
 
     Args:
       console: where to.

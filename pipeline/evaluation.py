@@ -6,7 +6,7 @@ import tensorflow_model_analysis as tfma
 
 from components.evaluator.config import EvaluationConfig
 from components.evaluator.metrics import CHECKS
-from models.labels import trained_labels
+from models.ranker.labels import trained_labels
 from pipeline.config import RunConfig
 from schemas.reader import LogSchema
 

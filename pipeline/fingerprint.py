@@ -6,7 +6,7 @@ import hashlib
 import importlib.util
 import pathlib
 
-_PACKAGES = ("pipeline", "components", "models", "schemas")
+_PACKAGES = ("common", "pipeline", "components", "models", "reporting", "schemas")
 
 
 def source_fingerprint(module: str) -> str:

@@ -14,7 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from models.progress import minutes
+from common.progress import minutes
 from pipeline.display import Display, Step, measure
 
 _SECONDS_BETWEEN_DRAWINGS = 0.5

@@ -2,12 +2,11 @@
 
 import contextlib
 import fcntl
-import logging
 import os
 import pathlib
 from collections.abc import Iterator
 
-_progress = logging.getLogger("aislerank.progress")
+from common.progress import progress
 
 
 class Busy(RuntimeError):
@@ -40,7 +39,7 @@ def alone(path: pathlib.Path, place: str | os.PathLike, *, shared: bool = False,
                     f"{place}: the process {holder} is at work there already. Wait for its end, or end it and start "
                     "again: what it has finished is reused"
                 ) from None
-            _progress.warning("the process %s is at %s already; waiting for its end", holder, place)
+            progress.warning("the process %s is at %s already; waiting for its end", holder, place)
             fcntl.flock(file, kind)
         file.truncate(0)
         file.write(str(os.getpid()))

@@ -11,6 +11,7 @@ from tfx.proto.pusher_pb2 import PushDestination
 from tfx.proto.trainer_pb2 import EvalArgs, TrainArgs
 from tfx.types import BaseChannel
 
+from common.splits import EARLIER
 from components.anomaly_gate.component import AnomalyGate
 from components.category_hierarchy_gen.component import CategoryHierarchyGen
 from components.click_log_example_gen.component import ClickLogExampleGen
@@ -19,19 +20,18 @@ from components.pusher.component import Pusher
 from components.stock import StatisticsGen, Tuner
 from components.trainer.component import Trainer
 from components.transform.component import Transform
-from models.config import EARLIER
-from models.labels import trained_labels
+from models.ranker.labels import trained_labels
 from pipeline.beam import beam_arguments
 from pipeline.config import MODEL, RunConfig
 from pipeline.evaluation import bounds, evaluation_config, judged_categories
 from pipeline.fingerprint import source_fingerprint
 from pipeline.orchestration import LOCAL, Orchestration
-from pipeline.reporting import model_report
+from pipeline.report import model_report
 from pipeline.scoring.requests import without_outcomes
 from schemas.reader import LogSchema
 
-RUN_FN = "models.trainer.run_fn"
-TUNER_FN = "models.tuner.tuner_fn"
+RUN_FN = "models.training.entry.run_fn"
+TUNER_FN = "models.tuning.tuner.tuner_fn"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -167,7 +167,7 @@ def _training(
         hierarchy=hierarchy.outputs["hierarchy"],
         schema_text=schema_text,
         analysed_splits=_training_splits(config),
-        code=source_fingerprint("models.preprocessing") + source_fingerprint("components.transform.executor"),
+        code=source_fingerprint("models.inputs.preprocessing") + source_fingerprint("components.transform.executor"),
     )
     # What training and tuning take alike; neither sees the test split.
     learning = {
@@ -186,7 +186,7 @@ def _training(
         return [transform]
     tuners = []
     if config.tune.enabled:
-        tune = {"tune": config.tune.model_dump(exclude={"enabled"}), "code": source_fingerprint("models.tuner")}
+        tune = {"tune": config.tune.model_dump(exclude={"enabled"}), "code": source_fingerprint("models.tuning.tuner")}
         tuners = [Tuner(tuner_fn=TUNER_FN, custom_config=settings | tune, **learning)]
     if config.stop_after == "tune":
         return [transform, *tuners]

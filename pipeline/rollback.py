@@ -13,10 +13,10 @@ import pathlib
 import ml_metadata
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
+from common.files import WITHDRAWN
 from serving.versions import versions_in
 
 # The folder, and the property of a marked model: the version; components/evaluator/executor.py reads it.
-WITHDRAWN = "withdrawn"
 _BLESSED = "blessed"
 _RETRIES_OF_A_LOCKED_DATABASE = 30
 

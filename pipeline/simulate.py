@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
 
-from models.progress import Meter
+from common.progress import Meter
 from pipeline.simulation import shop, traffic
 from pipeline.simulation.days import next_day, without_the_unopened
 

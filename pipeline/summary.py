@@ -9,22 +9,22 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from common.escaping import one_line, printable
+from common.files import TRAINING_FILE
+from common.warnings import read_warnings
 from components.click_log_example_gen.quarantine import read_summary
 from components.evaluator.executor import REASONS_FILE
 from components.evaluator.metrics import read_metrics
-from components.model_report.files import REPORT_FILE
-from components.names import one_line, printable
-from models import warm_start
-from models.faults import read_warnings
-from models.hierarchy import read_hierarchy
-from models.metrics.titles import TITLES
-from models.search_space import show
-from models.trainer import RESULT_FILE
+from models.inputs.hierarchy import read_hierarchy
+from models.training import warm_start
+from models.tuning.search_space import show
 from pipeline.config import MODEL, RunConfig, unused_keys
 from pipeline.evaluation import METRICS
 from pipeline.lineage import NodeRun
 from pipeline.simulation.oracle import oracle_session_auc
 from pipeline.tuning import read_trials, trials_table
+from reporting.files import REPORT_FILE
+from reporting.titles import TITLES
 from schemas.reader import LogSchema
 from serving.versions import versions_in
 
@@ -107,7 +107,7 @@ def _write(path: pathlib.Path, content: bytes) -> None:
 
 
 def _model(runs: dict[str, NodeRun], schema: LogSchema) -> dict:
-    training = json.loads((pathlib.Path(runs["Trainer"].outputs["model_run"]) / RESULT_FILE).read_text())
+    training = json.loads((pathlib.Path(runs["Trainer"].outputs["model_run"]) / TRAINING_FILE).read_text())
     slices = _metrics_by_slice(runs["Evaluator"].outputs["evaluation"])
     pushed = runs["Pusher"].properties["pushed_model"]
     top_category = schema.categories[0].name

@@ -9,8 +9,8 @@ import pathlib
 import socket
 import sys
 
-# What training writes to the artifact, beside TensorBoard's folders: models/trainer.py, which imports TensorFlow.
-RESULT_FILE = "training.json"
+from common.files import TRAINING_FILE
+
 _IMAGES = 1000  # of a tag that it keeps, one a validation; it would keep ten, chosen at random
 
 
@@ -50,7 +50,7 @@ def list_trainings(run: pathlib.Path) -> list[Training]:
         if folder.name.isdigit() and events:
             result = {}
             with contextlib.suppress(OSError, ValueError):  # there at the end, and whole a moment later
-                result = json.loads((folder / RESULT_FILE).read_text(encoding="utf-8"))
+                result = json.loads((folder / TRAINING_FILE).read_text(encoding="utf-8"))
             of_it = {name: result.get(name) for name in ("steps", "best_step", "session_auc")}
             found.append(Training(int(folder.name), datetime.datetime.fromtimestamp(min(events)), **of_it))
     return sorted(found, key=lambda training: training.number)

@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.syntax import Syntax
 from rich.table import Table
 
-from models.search_space import decode, show
+from models.tuning.search_space import decode, show
 
 _FILE = "hyperparameters.yaml"
 _SHOWN = 10

@@ -18,14 +18,14 @@ hypothesis.settings.load_profile("default")
 # Files are shared out whole and in this order, so that at the end no worker is alone with a long one.
 LONG = (
     "pipeline/test_end_to_end.py",
-    "models/test_strategies.py",
+    "models/training/test_workers.py",
     "pipeline/test_killed.py",
     "pipeline/test_blessing.py",
     "pipeline/test_rollback.py",
     "pipeline/ablation/test_end_to_end.py",
     "pipeline/test_days.py",
     "pipeline/test_airflow.py",
-    "models/test_tuner.py",
+    "models/tuning/test_tuner.py",
     "pipeline/test_untrusted.py",
 )
 

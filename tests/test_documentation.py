@@ -41,7 +41,18 @@ from tests.documentation import (
     snippets,
 )
 
-FOLDERS = ("benchmarks", "components", "deploy", "models", "pipeline", "schemas", "serving", "tests")
+FOLDERS = (
+    "benchmarks",
+    "common",
+    "components",
+    "deploy",
+    "models",
+    "pipeline",
+    "reporting",
+    "schemas",
+    "serving",
+    "tests",
+)
 DEMO = PROJECT / "pipeline/configs/demo.yaml"
 # Programs of others, which may not be here: the files of ours that they are given must be.
 OTHERS = re.compile("airflow|bash|cd|docker|expand|gsutil|git|go|grep|java|kubectl|ln|pip|pip-audit|rm|sed|uv")

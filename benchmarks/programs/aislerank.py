@@ -1,4 +1,4 @@
-"""The project's own training, as the Trainer component runs it: `models.training.fit` on transformed requests."""
+"""The project's own training, as the Trainer component runs it: `models.training.loop.fit` on transformed requests."""
 
 import tempfile
 from collections.abc import Callable
@@ -7,10 +7,11 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from benchmarks.workers import answer
-from models.config import ModelConfig, TrainConfig
-from models.threads import use_cores
-from models.trainer import new_ranker
-from models.training import fit
+from common.threads import use_cores
+from models.ranker.config import ModelConfig
+from models.training.config import TrainConfig
+from models.training.entry import new_ranker
+from models.training.loop import fit
 from schemas.reader import parse_schema
 
 

@@ -6,7 +6,8 @@ import types
 
 import tensorflow as tf
 
-from models.trainer import RESULT_FILE, run_fn
+from common.files import TRAINING_FILE
+from models.training.entry import run_fn
 
 
 def main() -> None:
@@ -20,7 +21,7 @@ def main() -> None:
         tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], devices)
     fn_args = types.SimpleNamespace(**settings["fn_args"])
     run_fn(fn_args)
-    with open(f"{fn_args.model_run_dir}/{RESULT_FILE}", encoding="utf-8") as file:
+    with open(f"{fn_args.model_run_dir}/{TRAINING_FILE}", encoding="utf-8") as file:
         result = json.load(file)
     figures = ("steps", "items_per_second", "seconds")
     print(json.dumps({name: result[name] for name in figures} | _last_means(fn_args.model_run_dir)))

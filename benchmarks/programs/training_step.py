@@ -8,11 +8,12 @@ import tensorflow as tf
 from benchmarks.made_up_log import HISTORY_LENGTH
 from benchmarks.programs.stopwatch import train
 from benchmarks.workers import answer
-from models.config import ModelConfig, TrainConfig
-from models.features import RankerInputs, id_name, missing_name
-from models.optimizers import make_optimizer
-from models.ranker import Ranker
-from models.threads import use_cores
+from common.threads import use_cores
+from models.inputs.features import RankerInputs, id_name, missing_name
+from models.ranker.config import ModelConfig
+from models.ranker.model import Ranker
+from models.training.config import TrainConfig
+from models.training.optimizers import make_optimizer
 from schemas.reader import LogSchema, parse_schema
 
 _BATCHES = 16  # in turns

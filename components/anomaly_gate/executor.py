@@ -1,7 +1,6 @@
 """Lists the anomalies of all splits with the figures behind them, and stops the run or warns."""
 
 import json
-import logging
 import os
 import re
 from typing import Any
@@ -17,11 +16,12 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 from tfx.utils import io_utils
 
+from common.progress import progress
+from common.warnings import keep_warnings
 from components.anomaly_gate.comparisons import SPLIT, compare
 from components.anomaly_gate.positives import faults
 from components.click_log_example_gen.quarantine import read_summary
 from components.timing import timed
-from models.faults import keep_warnings
 
 REPORT_FILE = "anomalies.json"
 COMPARISONS_FILE = "comparisons.json"
@@ -32,8 +32,6 @@ _CLEARER = {
     "SCHEMA_NEW_COLUMN": "the requests have it, the schema does not",
     "SCHEMA_MISSING_COLUMN": "the schema has it, the requests do not",
 }
-
-_progress = logging.getLogger("aislerank.progress")
 
 
 class AnomalyError(RuntimeError):
@@ -59,7 +57,7 @@ class Executor(base_executor.BaseExecutor):
           output_dict: ``report``: one AnomalyReport. Its ``anomalies.json`` is a list, one entry an anomaly:
             ``split``, ``feature``, ``type`` (of TFMD's AnomalyInfo.Type), ``short_description``,
             ``description``, and ``figures``, a dictionary of the feature's statistics in the split. Its
-            ``comparisons.json`` has the distances that `comparisons.compare` measured; `models.faults.WARNINGS_FILE`
+            ``comparisons.json`` has the distances that `comparisons.compare` measured; `common.warnings.WARNINGS_FILE`
             the anomalies that did not stop the run.
           exec_properties: ``on_anomaly``: "stop" or "warn"; ``labels``: JSON, as `positives.faults` takes them.
 
@@ -97,12 +95,12 @@ class Executor(base_executor.BaseExecutor):
         if hopeless := self._hopeless(input_dict.get("quarantine"), json.loads(exec_properties.get("labels") or "[]")):
             raise AnomalyError("\n".join([*hopeless, *([_message(found, stopped=True)] if found else [])]))
         if not found:
-            _progress.info(f"no anomaly in {', '.join(splits)}")
+            progress.info(f"no anomaly in {', '.join(splits)}")
         elif exec_properties["on_anomaly"] == "stop":
             raise AnomalyError(_message(found, stopped=True))
         else:
             with keep_warnings(folder):
-                _progress.warning(_message(found, stopped=False))
+                progress.warning(_message(found, stopped=False))
 
     def _hopeless(self, quarantine: list[types.Artifact] | None, labels: list[str]) -> list[str]:
         if not (quarantine and labels):

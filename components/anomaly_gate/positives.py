@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from models.config import EARLIER
+from common.splits import EARLIER
 
 _LABEL = "look at how `{label}` is read: `data.columns`, `data.grades`"
 _SPLIT = "or divide the log otherwise: `data.split`"

@@ -32,7 +32,7 @@ class BulkScorer(base_beam_component.BaseBeamComponent):
 
     Args:
       examples: requests as ClickLogExampleGen writes them; labels are not looked at and need not be there.
-      model: the folder of a SavedModel with the signature `serving_default` of models/export.py.
+      model: the folder of a SavedModel with the signature `serving_default` of models/export/signatures.py.
       model_version: its number, which is written beside each score.
       schema: text of the schema of the examples.
       code: fingerprint of the source, so that a change to it is not answered from the cache.

@@ -17,7 +17,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx.dsl.io import fileio
 from tfx_bsl.coders import example_coder
 
-from models.progress import Meter, speed
+from common.progress import Meter, speed
 
 SIGNATURE = "serving_default"
 SCORES = pa.schema(

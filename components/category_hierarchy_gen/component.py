@@ -31,7 +31,7 @@ class CategoryHierarchyGenSpec(component_spec.ComponentSpec):
 class CategoryHierarchyGen(base_beam_component.BaseBeamComponent):
     """Counts the requests of each category path and builds the tree: a vocabulary a level, and each child's parent.
 
-    The output ``hierarchy`` (files: models/hierarchy.py) gives Transform the ids of the categories, and the
+    The output ``hierarchy`` (files: models/inputs/hierarchy.py) gives Transform the ids of the categories, and the
     model the sizes of its gates. Names that are empty, hold a line break, stand under two parents, have lost
     their parent or are their own ancestors are in its ``report.json``.
 

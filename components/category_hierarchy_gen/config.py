@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from schemas.section import Section
+from common.section import Section
 
 
 class HierarchyConfig(Section):

@@ -1,7 +1,6 @@
 """Counts category paths with Beam, file by file and then in one Combine, and writes the hierarchy."""
 
 import json
-import logging
 import os
 from collections import Counter
 from collections.abc import Iterable
@@ -15,16 +14,15 @@ from tfx.components.util import examples_utils
 from tfx.dsl.components.base import base_beam_executor
 from tfx.types import artifact_utils
 
+from common.progress import progress
+from common.warnings import keep_warnings
 from components.timing import timed
-from models.faults import keep_warnings
-from models.hierarchy import CategoryHierarchy, build_hierarchy, write_hierarchy
+from models.inputs.hierarchy import CategoryHierarchy, build_hierarchy, write_hierarchy
 from schemas.reader import parse_schema
 
 # Requests a record batch: counting costs Python a little for each distinct path of a batch, so few large ones.
 _BATCH_SIZE = 4096
 _COUNTS_FILE = "path_counts.json"
-
-_progress = logging.getLogger("aislerank.progress")
 
 
 @timed
@@ -41,13 +39,13 @@ class Executor(base_beam_executor.BaseBeamExecutor):
 
         Args:
           input_dict: ``examples``: one or more Examples artifacts of tf.Example, each holding the splits.
-          output_dict: ``hierarchy``: one CategoryHierarchy; its files are described in models/hierarchy.py,
+          output_dict: ``hierarchy``: one CategoryHierarchy; its files are described in models/inputs/hierarchy.py,
             ``path_counts.json`` beside them has the requests of every path that the tree was built from, and
-            `models.faults.WARNINGS_FILE` says so if a single category is known.
+            `common.warnings.WARNINGS_FILE` says so if a single category is known.
           exec_properties: ``schema`` (text), ``splits`` (JSON list of names), ``min_count``, ``conflicts``.
 
         Raises:
-          models.hierarchy.HierarchyError: if no category is known.
+          models.inputs.hierarchy.HierarchyError: if no category is known.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         examples = input_dict["examples"]
@@ -71,10 +69,10 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         hierarchy = build_hierarchy(
             _read_counts(counts_path), features, exec_properties["min_count"], exec_properties["conflicts"]
         )
-        _progress.info(summary(write_hierarchy(hierarchy, folder)))
+        progress.info(summary(write_hierarchy(hierarchy, folder)))
         with keep_warnings(folder):
             if len(hierarchy.levels[-1].keys) == 1:
-                _progress.warning(_one_category(hierarchy))
+                progress.warning(_one_category(hierarchy))
 
 
 def summary(hierarchy: CategoryHierarchy) -> str:

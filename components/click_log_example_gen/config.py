@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from schemas.section import Section
+from common.section import Section
 
 Format = Literal["csv", "tsv", "json_lines", "parquet"]
 Header = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]

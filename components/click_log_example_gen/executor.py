@@ -2,7 +2,6 @@
 
 import errno
 import json
-import logging
 import math
 import os
 import time
@@ -17,6 +16,7 @@ from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils
 from tfx.utils import proto_utils
 
+from common.progress import progress
 from components.click_log_example_gen import stages
 from components.click_log_example_gen.config import DataConfig
 from components.click_log_example_gen.joins import Lookup, prepare_table
@@ -30,8 +30,6 @@ from schemas.reader import parse_schema
 
 _NO_ROOM = [os.strerror(code) for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)]
 PARTITION_BYTES = 64 << 20  # of text; takes about a quarter of a gigabyte of a worker's memory
-
-_log = logging.getLogger("aislerank.progress")
 
 
 @timed
@@ -119,7 +117,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             report = _read_report(job)
             if not report.get("scattered"):
                 break
-            _log.info("the log looked grouped by request at first, but is not: it is read again and shuffled")
+            progress.info("the log looked grouped by request at first, but is not: it is read again and shuffled")
             _clear(job)
 
         summary = _summary(job, report, tables, time.monotonic() - start)
@@ -137,7 +135,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         fileio.rmtree(staging)
         examples_utils.set_payload_format(examples, example_gen_pb2.FORMAT_TF_EXAMPLE)
         examples_utils.set_file_format(examples, "tfrecords_gzip")
-        _log.info(
+        progress.info(
             "%d rows read, %d in requests, %d quarantined%s, in %.1f s",
             summary["rows_read"],
             summary["rows_in_requests"],
@@ -150,7 +148,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
 def _prepare(plan: Plan, i: int, sources: list[Source], staging: str, quarantine: str) -> tuple[Lookup, dict]:
     """Reads a table; its bad rows are kept as those of the log are, and counted apart."""
     table = plan.data.tables[i]
-    _log.info("reading the table %s", table.files)
+    progress.info("reading the table %s", table.files)
     lookup, rows, faults = prepare_table(table, sources, plan, os.path.join(staging, f"table-{i}.arrow"))
     reasons = []
     for source, bad in zip(sources, faults, strict=True):

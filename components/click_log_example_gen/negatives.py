@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from common.splits import EARLIER
 from components.click_log_example_gen.columns import TEXT, codes_of, lists_of, one_array
 from components.click_log_example_gen.convert import UNIT
 from components.click_log_example_gen.draw import Owned, Shelves, Units, draw, uniform
@@ -20,7 +21,6 @@ from components.click_log_example_gen.quarantine import fault_table
 from components.click_log_example_gen.requests import ROW_FILES, ROW_ITEMS, ROW_LINES, ROWS, SHELVES
 from components.click_log_example_gen.rows import FILE
 from components.click_log_example_gen.splits import hash_of
-from models.config import EARLIER
 
 _SHELF, _COUNT, _TIME = "@shelf", "@count", "@time"
 _RANKS = {"train": 0, EARLIER: 0, "valid": 1}  # of the splits; any other is judged by, last

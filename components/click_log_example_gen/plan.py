@@ -4,8 +4,8 @@ import dataclasses
 import functools
 from collections.abc import Mapping
 
+from common.splits import EARLIER
 from components.click_log_example_gen.config import DataConfig, Table
-from models.config import EARLIER
 from schemas.reader import Feature, LogSchema
 
 FLOAT32_MAX = 3.4028234663852886e38

@@ -3,8 +3,8 @@
 import dataclasses
 import threading
 
+from common.progress import Meter, speed
 from components.click_log_example_gen.sources import Source
-from models.progress import Meter, speed
 
 _MEGABYTE = 1e6
 _lock = threading.Lock()

@@ -1,7 +1,6 @@
 """Which files of a log are taken: {SPAN}, {VERSION} and {YYYY}, {MM}, {DD} in `data.files` filled in."""
 
 import dataclasses
-import logging
 from typing import Any
 
 import numpy as np
@@ -9,11 +8,10 @@ from tfx.components.example_gen import driver, input_processor, utils
 from tfx.proto import example_gen_pb2, range_config_pb2
 from tfx.utils import proto_utils
 
+from common.progress import progress
 from components.click_log_example_gen.config import DataConfig
 
 NEWEST = -1  # in place of a span's number
-
-_progress = logging.getLogger("aislerank.progress")
 
 
 class NoSuchSpan(ValueError):
@@ -81,7 +79,7 @@ def resolve_window(folder: str, pattern: str, span: int = NEWEST, window: int = 
         except NoSuchSpan:
             continue
     if len(found) < window:
-        _progress.warning("of the window of %d spans up to %d there are %d", window, found[0].span, len(found))
+        progress.warning("of the window of %d spans up to %d there are %d", window, found[0].span, len(found))
     return found
 
 

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from common.splits import EARLIER
 from components.click_log_example_gen.columns import one_array
 from components.click_log_example_gen.plan import SPLIT, Plan
-from models.config import EARLIER
 
 _KEYS = {
     "partition": "aislerank-shards",

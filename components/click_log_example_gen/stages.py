@@ -5,7 +5,6 @@ import dataclasses
 import functools
 import itertools
 import json
-import logging
 import os
 import uuid
 from collections.abc import Iterable, Iterator
@@ -19,6 +18,7 @@ import tensorflow as tf
 from apache_beam.pvalue import TaggedOutput
 from tfx.dsl.io import fileio
 
+from common.progress import progress
 from components.click_log_example_gen.capping import cut_rows, last_events, too_many_items
 from components.click_log_example_gen.columns import codes_of, filled, lists_of, mask_of, one_array
 from components.click_log_example_gen.encode import encode_examples
@@ -40,8 +40,6 @@ _SLICE = 4096  # requests that are encoded at once
 _FAULTS = 65536  # rows at fault that are written at once
 _BUILT = 64  # parts in which the names of all requests are compared
 _COMPRESSION = 1  # of the TFRecords' gzip: level 6 takes three times as long for a file 7 % smaller
-
-_log = logging.getLogger("aislerank.progress")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -174,7 +172,7 @@ class ReadImpressions(_Stage):
 
     def process(self, source: Source) -> Iterator[Any]:
         """Reads one file."""
-        _log.info("reading %s", source.name)
+        progress.info("reading %s", source.name)
         meter = meter_of(self._job)
         direct, begun, last = self._job.direct, False, None
         with self._spill() as spill:
@@ -227,7 +225,7 @@ class BuildRequests(_Stage):
         tables.sort(key=lambda table: (table[FILE][0].as_py(), table[LINE][0].as_py()))
         rows = pa.concat_tables(tables).combine_chunks()
         del tables
-        _log.info("grouping part %d of %d: %d rows", part + 1, self._job.partitions, len(rows))
+        progress.info("grouping part %d of %d: %d rows", part + 1, self._job.partitions, len(rows))
         with self._spill() as spill:
             yield from self._requests(rows, spill)
 
@@ -237,7 +235,7 @@ class ReadRequests(_Stage):
 
     def process(self, source: Source) -> Iterator[Any]:
         """Reads one file; each of its rows is a request."""
-        _log.info("reading %s", source.name)
+        progress.info("reading %s", source.name)
         meter = meter_of(self._job)
         with self._spill() as spill:
             for read, rows, faults in read_rows(meter.watched(source), self._job.plan):
@@ -324,7 +322,7 @@ class WriteRequests(_Stage):
             mine = split == i
             if mine.any():
                 shard = f"data_tfrecord-{part:05d}-of-{self._job.partitions:05d}.gz"
-                _log.info("writing %s of split %s: %d requests", shard, name, mine.sum())
+                progress.info("writing %s of split %s: %d requests", shard, name, mine.sum())
                 self._write(
                     requests.select(features).filter(pa.array(mine)), os.path.join(self._job.examples[name], shard)
                 )
@@ -376,7 +374,7 @@ class WriteQuarantine(_Stage):
         """Writes the quarantine of one file."""
         index, pieces = element
         source = self._job.sources[index]
-        _log.info("writing the quarantine of %s", source.name)
+        progress.info("writing the quarantine of %s", source.name)
         # The same few words over and over: as dictionaries, millions of them fit.
         faults = pa.concat_tables(_with_dictionaries(table) for table in read_pieces(pieces)).unify_dictionaries()
         path = os.path.join(self._job.quarantine, f"rows-{index:05d}.jsonl.gz")

@@ -1,7 +1,6 @@
 """Measures the model, compares it with the last blessed one, and writes the one blessing there is."""
 
 import json
-import logging
 import math
 import os
 from typing import Any
@@ -12,20 +11,19 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils, path_utils
 
+from common.files import WITHDRAWN
+from common.progress import progress
+from common.warnings import keep_warnings
 from components.evaluator.config import EvaluationConfig
 from components.evaluator.judgement import reasons_against
 from components.evaluator.metrics import read_metrics
 from components.evaluator.signatures import broken_calls, read_signatures, reads_the_same_log
 from components.timing import timed
-from models.faults import keep_warnings
 
 BOUNDS = "bounds"
 REASONS_FILE = "reasons.json"
 SESSION_AUC = "session_auc"
 # Of a model: the version as which it was pushed, and from which `pipeline rollback` went back.
-WITHDRAWN = "withdrawn"
-
-_progress = logging.getLogger("aislerank.progress")
 
 
 @timed
@@ -77,14 +75,14 @@ class Executor(executor.Executor):
         _write(blessing, model, baselines, reasons)
         if not comparable:
             with keep_warnings(blessing.uri):
-                _progress.warning(
+                progress.warning(
                     "the last blessed model asks for features that this log does not have: the new one is judged alone"
                 )
         session_auc = metrics[""][""]["session_auc"]
         if math.isfinite(session_auc):  # which it is not without a click; JSON has no NaN
             blessing.set_float_custom_property(SESSION_AUC, session_auc)
         for reason in reasons:
-            _progress.warning("not blessed: %s", reason)
+            progress.warning("not blessed: %s", reason)
 
 
 def _saved_model(model: types.Artifact) -> str:

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from components.model_report.content import Category
-from components.model_report.estimates import means, number, paired_differences, quotients
 from components.model_report.nodes import Node
 from components.model_report.split import ScoredSplit
+from reporting.content import Category
+from reporting.estimates import means, number, paired_differences, quotients
 
 AUC_BOUNDS = (0.0, 1.0)
 
@@ -22,7 +22,7 @@ def category_figures(
     Args:
       split: the scored test split.
       nodes, of_requests: of `list_nodes`.
-      by_request: the model's metrics of each request, of `models.metrics.of_requests`.
+      by_request: the model's metrics of each request, of `reporting.request_metrics`.
       of_baseline: the same of the last blessed model, or None.
     """
     request, level = np.nonzero(of_requests >= 0)

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from schemas.section import Section
+from common.section import Section
 
 
 class ReportConfig(Section):

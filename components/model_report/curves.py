@@ -6,8 +6,8 @@ import numpy as np
 import tensorflow as tf
 from tensorboard.backend.event_processing import event_accumulator
 
-from components.model_report.content import Curve
-from components.model_report.estimates import number
+from reporting.content import Curve
+from reporting.estimates import number
 
 _POINTS = 500
 

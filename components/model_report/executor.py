@@ -3,7 +3,6 @@
 import dataclasses
 import datetime
 import json
-import logging
 import os
 from typing import Any
 
@@ -17,15 +16,15 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
+from common.progress import progress
+from common.warnings import attempt, keep_warnings
 from components.evaluator.executor import REASONS_FILE
 from components.evaluator.signatures import read_signatures, reads_the_same_log
 from components.model_report import gates, page
 from components.model_report.categories import category_figures
 from components.model_report.config import ReportConfig
-from components.model_report.content import Category, Experts, Headline, Importance, ReportContent
 from components.model_report.curves import training_curves
 from components.model_report.experts import expert_figures
-from components.model_report.files import CONTENT_FILE, REPORT_FILE, REQUESTS_FILE
 from components.model_report.importance import importance
 from components.model_report.lineage import artifact_lines, seconds_by_component
 from components.model_report.log_figures import log_figures
@@ -41,18 +40,18 @@ from components.model_report.slices import calibration_curve, divisions, positio
 from components.model_report.split import ScoredSplit
 from components.model_report.trained_ranker import read_training, rebuild, trained_config
 from components.timing import timed
-from models.config import ModelConfig, TrainConfig
-from models.faults import attempt, keep_warnings
-from models.hierarchy import CategoryHierarchy, read_hierarchy
-from models.labels import trained_labels
-from models.ranker import Ranker
+from models.inputs.hierarchy import CategoryHierarchy, read_hierarchy
+from models.ranker.config import ModelConfig
+from models.ranker.labels import trained_labels
+from models.ranker.model import Ranker
+from models.training.config import TrainConfig
+from reporting.content import Category, Experts, Headline, Importance, ReportContent
+from reporting.files import CONTENT_FILE, REPORT_FILE, REQUESTS_FILE
 from schemas.reader import LogSchema, parse_schema
 
 _SPLIT = "test"
 _NO_REPORT = "<!doctype html><title>No report</title><p>It could not be made; the run's summary and its log say why.\n"
 _NO_PAGE = f"<!doctype html><title>No page</title><p>The page could not be drawn. Its figures are in {CONTENT_FILE}.\n"
-
-_progress = logging.getLogger("aislerank.progress")
 
 
 @timed
@@ -137,11 +136,11 @@ def _content(inputs: dict[str, list[types.Artifact]], given: dict[str, Any]) -> 
     split = score_split(
         subject.files, schema, labels[0], subject.transform_output, subject.model, baseline and _saved_model(baseline)
     )
-    _progress.info("counting the training split's items")
+    progress.info("counting the training split's items")
     training_files = _files(inputs["examples"], json.loads(given["training_splits"]))
     counts = count_items(training_files, schema.item_id.name, labels[0].name)
     shown, popularity = counts.of(split.items)
-    _progress.info("metrics and their intervals")
+    progress.info("metrics and their intervals")
     ranked = rankings(split, popularity, labels[0].gains)
     of_model, before = ranked["model"], ranked.get("baseline")
     of_both = of_model.by_request, before and before.by_request
@@ -209,7 +208,7 @@ def _look_inside(
         subject.train_config,
         one,
     )
-    _progress.info("experts and gates")
+    progress.info("experts and gates")
     vectors = gates.node_vectors(ranker, nodes)
     experts = _experts(ranker, features, lengths, vectors, nodes)
     top = split.categories[places, 0]
@@ -242,7 +241,7 @@ def _experts(
 
 
 def _with_gates(categories: list[Category], vectors: np.ndarray, nodes: list[Node], seed: int) -> list[Category]:
-    _progress.info("the map of the gates")
+    progress.info("the map of the gates")
     places = gates.gate_map(vectors, nodes, seed)
     return [
         category.model_copy(

@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from components.model_report.estimates import number
 from components.model_report.sample import batches
-from models.ranker import Ranker
+from models.ranker.model import Ranker
+from reporting.estimates import number
 
 
 @dataclasses.dataclass(frozen=True)

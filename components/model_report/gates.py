@@ -7,10 +7,10 @@ import sklearn.manifold
 import threadpoolctl
 
 from components.model_report.nodes import Node
-from components.model_report.words import listed
-from models.gate_vectors import gate_vectors
-from models.metrics.statistics import gate_silhouette
-from models.ranker import Ranker
+from models.ranker.gate_vectors import gate_vectors
+from models.ranker.model import Ranker
+from reporting.statistics import gate_silhouette
+from reporting.words import listed
 
 _MAPPED = 1500  # nodes on the map, those of most traffic; t-SNE takes ten seconds for them
 _NAMED = 3

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from components.model_report.content import Importance
-from components.model_report.estimates import mean, paired_differences
+from common.progress import Meter
 from components.model_report.sample import batches
-from models.features import id_name, missing_name
-from models.metrics.of_requests import of_requests
-from models.progress import Meter
-from models.ranker import Ranker
+from models.inputs.features import id_name, missing_name
+from models.ranker.model import Ranker
+from reporting.content import Importance
+from reporting.estimates import mean, paired_differences
+from reporting.request_metrics import of_requests
 from schemas.reader import LogSchema
 
 PATH = "category path"

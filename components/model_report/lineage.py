@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from tfx import types
 
-from components.model_report.content import ArtifactLine
 from components.timing import seconds_of
+from reporting.content import ArtifactLine
 
 # Which component makes an input, in the order of the run.
 MADE_BY = {

@@ -7,8 +7,8 @@ from tfx.dsl.io import fileio
 
 from components.anomaly_gate.executor import COMPARISONS_FILE, REPORT_FILE
 from components.click_log_example_gen.quarantine import read_rows, read_summary
-from components.model_report.content import Data, QuarantineReason
-from models.hierarchy import CategoryHierarchy
+from models.inputs.hierarchy import CategoryHierarchy
+from reporting.content import Data, QuarantineReason
 
 _EXAMPLES = 3
 _ROWS_LOOKED_AT = 100_000  # of the quarantine, for examples: it may be as large as the log

@@ -1,6 +1,6 @@
 """What everyone who quotes a figure of a report must know, a line each."""
 
-from models.config import ModelConfig
+from models.ranker.config import ModelConfig
 
 
 def marks(simulated: bool, note: str | None, data: dict, model: ModelConfig, labels: list[str]) -> list[str]:

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from components.model_report.content import Estimate, Metric
-from components.model_report.estimates import estimate
 from components.model_report.ranking import Ranking
-from models.metrics.statistics import LEAST, Z, percentiles, resampled_means
+from reporting.content import Metric
+from reporting.estimates import Estimate, estimate
+from reporting.statistics import LEAST, Z, percentiles, resampled_means
 
 _MINUS = "baseline", "popularity"
 

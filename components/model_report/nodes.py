@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from models.hierarchy import SEPARATOR, CategoryHierarchy
+from models.inputs.hierarchy import SEPARATOR, CategoryHierarchy
 
 UNKNOWN = "(unknown)"
 

@@ -1,10 +1,14 @@
 """ModelReport's page: what a report says as one file of HTML."""
 
+import pathlib
 from collections.abc import Sequence
 
 from components.model_report import page_charts
-from components.model_report.content import Category, Estimate, Metric, ReportContent
-from components.model_report.html import TEMPLATES, document
+from reporting.content import Category, Metric, ReportContent
+from reporting.estimates import Estimate
+from reporting.html import TEMPLATES, document
+
+_OWN = pathlib.Path(__file__).parent / "templates"
 
 METRICS = {
     "session_auc": ("Session AUC", 1, "of all pairs of a clicked and another item of a request, in the right order"),
@@ -27,11 +31,11 @@ def render(content: ReportContent) -> str:
     if auc and auc.model.value is None:
         auc = None
     return document(
-        TEMPLATES / "report.html.j2",
+        _OWN / "report.html.j2",
         title=content.name,
         charts=charts,
         data=_table(content),
-        scripts=[TEMPLATES / name for name in ("legend.js", "categories.js", "gates.js")],
+        scripts=[TEMPLATES / "legend.js", TEMPLATES / "categories.js", _OWN / "gates.js"],
         content=content,
         sections=_SECTIONS,
         auc=auc,

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from components.model_report import charts as c
-from components.model_report.content import Curve, Estimate, ReportContent
-from components.model_report.words import DASH, number, signed, words
+from reporting import charts as c
+from reporting.content import Curve, ReportContent
+from reporting.estimates import Estimate
+from reporting.words import DASH, number, signed, words
 
 _EXPERT = re.compile(r"/expert_(\d+)$")
 _MOST_STEPS = 200

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from models.requests import read_requests
+from models.inputs.reading import read_requests
 
 _BATCH = 2048
 _WAITING = 4_000_000  # rows that are counted together

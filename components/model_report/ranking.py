@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from components.model_report.split import ScoredSplit
-from models.metrics.of_requests import auc_placements, of_requests
+from reporting.request_metrics import auc_placements, of_requests
 
 _EPSILON = 1e-7  # as in models/metrics/items.py
 

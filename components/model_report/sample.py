@@ -8,7 +8,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from components.bulk_scorer.scorer import ITEMS_A_CALL, REQUESTS_A_CALL, calls
-from models.requests import read_records
+from models.inputs.reading import read_records
 from schemas.reader import LogSchema
 
 _MOST_ITEMS = 200_000

@@ -7,12 +7,12 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from common.progress import Meter
 from components.bulk_scorer.scorer import ITEMS_A_CALL, REQUESTS_A_CALL, SIGNATURE, calls
 from components.model_report.popularity import name_hash
 from components.model_report.split import ScoredSplit
-from models.features import CATEGORY_REQUESTS, id_name
-from models.progress import Meter
-from models.requests import read_records
+from models.inputs.features import CATEGORY_REQUESTS, id_name
+from models.inputs.reading import read_records
 from schemas.reader import Feature, LogSchema
 
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from components.model_report.categories import AUC_BOUNDS
-from components.model_report.content import CalibrationBin, PositionRow, Slice, Slices
-from components.model_report.estimates import means, paired_differences, rates
 from components.model_report.split import ScoredSplit
+from reporting.content import CalibrationBin, PositionRow, Slice, Slices
+from reporting.estimates import means, paired_differences, rates
 
 _BINS = 20
 _POSITIONS = 50

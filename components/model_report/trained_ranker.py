@@ -6,12 +6,14 @@ import os
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from models import warm_start
-from models.config import ModelConfig, TrainConfig
-from models.hierarchy import CategoryHierarchy
-from models.ranker import Ranker
-from models.search_space import with_values
-from models.trainer import RESULT_FILE, new_ranker
+from common.files import TRAINING_FILE
+from models.inputs.hierarchy import CategoryHierarchy
+from models.ranker.config import ModelConfig
+from models.ranker.model import Ranker
+from models.training import warm_start
+from models.training.config import TrainConfig
+from models.training.entry import new_ranker
+from models.tuning.search_space import with_values
 from schemas.reader import LogSchema
 
 
@@ -20,8 +22,8 @@ class CannotRebuild(RuntimeError):
 
 
 def read_training(model_run: str) -> dict:
-    """What the training did, see `models.trainer.write_result`; {} if that is not known."""
-    path = os.path.join(model_run, RESULT_FILE)
+    """What the training did, see `models.training.entry.write_result`; {} if that is not known."""
+    path = os.path.join(model_run, TRAINING_FILE)
     if not tf.io.gfile.exists(path):
         return {}
     with tf.io.gfile.GFile(path) as file:

@@ -11,7 +11,7 @@ from tfx.utils import json_utils
 from components.artifacts import CategoryHierarchy
 from components.transform.executor import Executor
 
-PREPROCESSING_FN = "models.preprocessing.preprocessing_fn"
+PREPROCESSING_FN = "models.inputs.preprocessing.preprocessing_fn"
 
 
 class TransformSpec(component_spec.ComponentSpec):

@@ -13,7 +13,7 @@ from tfx.types import artifact_utils, standard_artifacts, standard_component_spe
 from tfx.utils import io_utils, json_utils, proto_utils
 
 from components.timing import timed
-from models.hierarchy import hierarchy_folder
+from models.inputs.hierarchy import hierarchy_folder
 
 
 @timed

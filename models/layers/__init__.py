@@ -1,0 +1,1 @@
+"""Keras layers. A layer knows its arguments and no configuration."""

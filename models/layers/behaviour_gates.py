@@ -4,11 +4,11 @@ from typing import Literal
 
 import tensorflow as tf
 
+from models.distributed.replicas import draw
 from models.layers.category_gates import CategoryGates
 from models.layers.gates import top_k_gate
 from models.layers.request_encoder import known_embedding
 from models.layers.routing import Routing
-from models.replicas import draw
 
 
 class BehaviourGates(tf.keras.layers.Layer):

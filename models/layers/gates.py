@@ -4,7 +4,7 @@ from typing import Literal, NamedTuple
 
 import tensorflow as tf
 
-from models.replicas import draw
+from models.distributed.replicas import draw
 
 
 class GateLogits(NamedTuple):

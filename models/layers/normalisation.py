@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from models.replicas import replicas, total
+from models.distributed.replicas import replicas, total
 
 _EPSILON = 1e-3
 

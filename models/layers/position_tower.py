@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from models.replicas import replicas, total
+from models.distributed.replicas import replicas, total
 
 
 class PositionTower(tf.keras.layers.Layer):

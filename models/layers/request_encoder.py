@@ -5,7 +5,7 @@ from typing import NamedTuple
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
-from models.features import RankerInputs
+from models.inputs.features import RankerInputs
 from models.layers.normalisation import BatchNormalisation
 from models.layers.segments import segment_sum, segments_of
 from models.layers.target_attention import TargetAttention

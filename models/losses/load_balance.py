@@ -4,8 +4,8 @@ import math
 
 import tensorflow as tf
 
+from models.distributed.replicas import replicas, total
 from models.layers.gates import GateLogits, top_k_gate
-from models.replicas import replicas, total
 
 
 def load_balance(weights: tf.Tensor, gate_logits: GateLogits | None, k: int) -> tf.Tensor:

@@ -1,11 +1,11 @@
-"""Adapter to TF-Ranking's losses: the one module that trains with it; models/export.py parses by it."""
+"""Adapter to TF-Ranking's losses: the one module that trains with it; models/export/signatures.py parses by it."""
 
 from collections.abc import Sequence
 
 import tensorflow as tf
 import tensorflow_ranking as tfr
 
-from models.replicas import Share, total
+from models.distributed.replicas import Share, total
 
 _LIST_LOSSES = {
     "pairwise_logistic": tfr.keras.losses.PairwiseLogisticLoss,

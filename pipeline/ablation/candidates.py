@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from models.requests import read_requests
+from models.inputs.reading import read_requests
 
 _BATCH = 1024
 

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from models.hierarchy import CategoryHierarchy
-from models.metrics.statistics import LEAST, bootstrap, gate_silhouette
-from models.metrics.titles import TITLES
+from models.inputs.hierarchy import CategoryHierarchy
 from pipeline.ablation.figures import MemberFigures, figures
 from pipeline.ablation.members import MemberScores, category_paths
 from pipeline.ablation.slices import slices
+from reporting.statistics import LEAST, bootstrap, gate_silhouette
+from reporting.titles import TITLES
 
 COMPARED = ("session_auc", "ndcg_at_10")
 _BASELINES = ("dnn", "moe")

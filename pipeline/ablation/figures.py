@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from models.metrics import ItemAUC, ItemCalibration, ItemLogLoss
-from models.metrics.of_requests import of_requests
 from pipeline.ablation.members import MemberScores
+from reporting.request_metrics import of_requests
 
 
 @dataclasses.dataclass(frozen=True)

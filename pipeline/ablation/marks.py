@@ -1,7 +1,7 @@
 """What everyone who quotes a figure of an ablation must know, a line each."""
 
 from components.model_report import marks as of_a_run
-from models.labels import trained_labels
+from models.ranker.labels import trained_labels
 from pipeline.ablation.plan import Plan
 
 

@@ -5,7 +5,7 @@ A finished member is a folder; what was finished is never trained again. One tha
 
 ===================  ====================================================================
 ``config.json``      the sections `model` and `train` it was trained with
-``training.json``    what the training did, see `models.training.TrainingResult`
+``training.json``    what the training did, see `models.training.loop.TrainingResult`
 ``scores.npz``       a `MemberScores`
 ``train``, ``valid`` TensorBoard's logs
 ===================  ====================================================================
@@ -21,14 +21,17 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from models.config import EARLIER, ModelConfig, TrainConfig
-from models.features import id_name
-from models.gate_vectors import gate_vectors
-from models.hierarchy import CategoryHierarchy, read_hierarchy
-from models.ranker import Ranker
-from models.requests import read_requests
-from models.trainer import RESULT_FILE, new_ranker, write_result
-from models.training import fit
+from common.files import TRAINING_FILE
+from common.splits import EARLIER
+from models.inputs.features import id_name
+from models.inputs.hierarchy import CategoryHierarchy, read_hierarchy
+from models.inputs.reading import read_requests
+from models.ranker.config import ModelConfig
+from models.ranker.gate_vectors import gate_vectors
+from models.ranker.model import Ranker
+from models.training.config import TrainConfig
+from models.training.entry import new_ranker, write_result
+from models.training.loop import fit
 from schemas.reader import LogSchema
 
 _CONFIG_FILE = "config.json"
@@ -163,7 +166,7 @@ class Member:
             log_dir=str(self._unfinished),
             prepare=self._log.seen,
         )
-        write_result(result, ranker, {}, str(self._unfinished / RESULT_FILE))
+        write_result(result, ranker, {}, str(self._unfinished / TRAINING_FILE))
         config = {"model": self._model.model_dump(), "train": self._train.model_dump()}
         (self._unfinished / _CONFIG_FILE).write_text(json.dumps(config, indent=2), encoding="utf-8")
         scores = score(ranker, self._log, spec)
@@ -174,7 +177,7 @@ class Member:
 
     def training(self) -> dict:
         """What its training did."""
-        return json.loads((self._folder / RESULT_FILE).read_text(encoding="utf-8"))
+        return json.loads((self._folder / TRAINING_FILE).read_text(encoding="utf-8"))
 
     def scores(self) -> MemberScores:
         """What it says of the test split."""

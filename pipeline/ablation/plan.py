@@ -10,8 +10,9 @@ import dataclasses
 import re
 from collections.abc import Iterable
 
-from models.config import ModelConfig, TrainConfig
-from models.labels import trained_labels
+from models.ranker.config import ModelConfig
+from models.ranker.labels import trained_labels
+from models.training.config import TrainConfig
 from pipeline.config import ConfigError, RunConfig, load_config, unused_keys
 from schemas.reader import LogSchema
 

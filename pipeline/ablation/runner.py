@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from components.names import one_line
-from models.faults import LabelLeak, TrainingFault
-from models.hierarchy import read_hierarchy
-from models.labels import trained_labels
+from common.escaping import one_line
+from models.inputs.hierarchy import read_hierarchy
+from models.ranker.labels import trained_labels
+from models.training.errors import LabelLeak, TrainingFault
 from pipeline.ablation.candidates import own_candidates
 from pipeline.ablation.compare import MembersDiffer, compare
 from pipeline.ablation.marks import marks

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from components.names import one_line
-from models.hierarchy import CategoryHierarchy
+from common.escaping import one_line
+from models.inputs.hierarchy import CategoryHierarchy
 from pipeline.ablation.members import MemberScores
 
 UNKNOWN = "(unknown)"

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from components.model_report import charts as c
 from components.model_report import page_charts
-from components.model_report.content import Curve
 from pipeline.comparison.content import CategoryFigures
 from pipeline.comparison.runs import Run
+from reporting import charts as c
+from reporting.content import Curve
 
 
 def charts(

@@ -1,11 +1,11 @@
 """From two runs to all that is to be said of them."""
 
-from components.model_report.words import number
-from models.metrics.statistics import LEAST
 from pipeline.comparison import facts, figures
 from pipeline.comparison.content import Comparison
 from pipeline.comparison.pairing import Kind, Paired, pair
 from pipeline.comparison.runs import Run
+from reporting.statistics import LEAST
+from reporting.words import number
 
 ONE_TRAINING = (
     "Each run is one training. An interval over requests alone says nothing of the noise of training: two seeds of the "

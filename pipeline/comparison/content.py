@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from components.model_report.content import Estimate
 from pipeline.comparison.pairing import Kind
+from reporting.estimates import Estimate
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Figure:
 
 @dataclasses.dataclass(frozen=True)
 class CategoryFigures:
-    """A node of the second run's category tree, see `components.model_report.content.Category`; ``path`` holds the
+    """A node of the second run's category tree, see `reporting.content.Category`; ``path`` holds the
     names from the top on."""
 
     path: tuple[str, ...]

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 
 import yaml
 
-from components.model_report.words import DASH, figure, number, seconds, words
 from pipeline.comparison.content import Row
 from pipeline.comparison.runs import Run
+from reporting.words import DASH, figure, number, seconds, words
 
 _CODE = 10  # characters of a fingerprint
 

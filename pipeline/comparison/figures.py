@@ -3,13 +3,13 @@
 import numpy as np
 
 from components.model_report.categories import AUC_BOUNDS
-from components.model_report.content import Category, Estimate
-from components.model_report.estimates import means, paired_differences, unpaired
 from components.model_report.metrics import headline_metrics
-from models.metrics.statistics import LEAST
 from pipeline.comparison.content import CategoryFigures, Figure, SliceFigures
 from pipeline.comparison.pairing import Paired
 from pipeline.comparison.runs import Run
+from reporting.content import Category
+from reporting.estimates import Estimate, means, paired_differences, unpaired
+from reporting.statistics import LEAST
 
 
 def paired_metrics(paired: Paired) -> dict[str, Figure]:

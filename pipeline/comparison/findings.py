@@ -1,8 +1,8 @@
 """What is found first: whether one of two runs is better, and where it gained and lost."""
 
-from models.metrics.statistics import LEAST
 from pipeline.comparison.content import CategoryFigures, Comparison
 from pipeline.comparison.pairing import Kind
+from reporting.statistics import LEAST
 
 
 def verdict(comparison: Comparison) -> tuple[str, str]:

@@ -6,15 +6,15 @@ import pathlib
 from collections.abc import Sequence
 
 from components.model_report import page_charts
-from components.model_report.html import TEMPLATES, document
 from components.model_report.page import METRICS, rounded
-from models.metrics.statistics import LEAST
 from pipeline.comparison import charts
 from pipeline.comparison.compare import ONE_TRAINING
 from pipeline.comparison.content import Comparison, Figure
 from pipeline.comparison.findings import changes, verdict, with_interval
 from pipeline.comparison.pairing import Kind
 from pipeline.comparison.runs import Run
+from reporting.html import TEMPLATES, document
+from reporting.statistics import LEAST
 
 _TEMPLATE = pathlib.Path(__file__).parent / "templates" / "comparison.html.j2"
 _SHOWN = 8

@@ -7,7 +7,7 @@ import numpy as np
 from pandas.util import hash_array
 
 from components.model_report.requests import JudgedRequests, part
-from models.metrics.statistics import LEAST
+from reporting.statistics import LEAST
 
 
 class Kind(enum.Enum):

@@ -7,11 +7,11 @@ import pathlib
 
 import pydantic
 
-from components.model_report.content import ReportContent
-from components.model_report.files import CONTENT_FILE, REQUESTS_FILE
+from common.files import SUMMARY_FILE
 from components.model_report.requests import JudgedRequests, read_parquet
+from reporting.content import ReportContent
+from reporting.files import CONTENT_FILE, REQUESTS_FILE
 
-SUMMARY_FILE = "summary.json"
 _AGAIN = "run it again with this version: what did not change is reused, its report is made anew"
 # The cache would give what is broken once more.
 _ANEW = "run it again with another `report.seed`, which makes its report anew and reuses the rest"

@@ -6,14 +6,14 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from components.model_report.content import Estimate
+from common.escaping import one_line
 from components.model_report.page import METRICS
-from components.model_report.words import DASH, number, signed
-from components.names import one_line
 from pipeline.comparison.compare import ONE_TRAINING
 from pipeline.comparison.content import CategoryFigures, Comparison, Row
 from pipeline.comparison.findings import changes, verdict
 from pipeline.comparison.pairing import Kind
+from reporting.estimates import Estimate
+from reporting.words import DASH, number, signed
 
 _SHOWN = 5
 _LONGEST = 60  # of a setting

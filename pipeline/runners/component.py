@@ -11,7 +11,7 @@ from tfx.orchestration.portable import runtime_parameter_utils
 from tfx.orchestration.portable.mlmd import execution_lib
 from tfx.proto.orchestration import pipeline_pb2
 
-from models.threads import use_cores
+from common.threads import use_cores
 from pipeline.config import RunConfig
 from pipeline.lineage import find_execution, read_finished_run
 from pipeline.locks import alone, run_lock

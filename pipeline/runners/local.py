@@ -21,7 +21,7 @@ from tfx.orchestration.pipeline import Pipeline
 from tfx.orchestration.portable import runtime_parameter_utils
 from tfx.proto.orchestration import pipeline_pb2
 
-from models.threads import use_cores
+from common.threads import use_cores
 from pipeline.config import RunConfig, SimulateConfig, load_config
 from pipeline.fingerprint import source_fingerprint
 from pipeline.lineage import NodeRun

@@ -1,6 +1,5 @@
 """Runs one node of a compiled pipeline on this machine: what the runners share."""
 
-import logging
 import os
 import time
 
@@ -14,12 +13,11 @@ from tfx.orchestration.portable import launcher, outputs_utils
 from tfx.proto.orchestration import pipeline_pb2
 from tfx.utils import name_utils
 
+from common.progress import progress
 from pipeline.lineage import NodeRun, read_node_run
 
 _LOOKED_BACK = 20  # executions of a node, for one that was not answered from the cache
 _RETRIES_OF_A_LOCKED_DATABASE = 30
-
-_progress = logging.getLogger("aislerank.progress")
 
 
 class ComponentFailed(RuntimeError):
@@ -113,7 +111,7 @@ def discard_outputs(pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.Pipeline
     folders = [artifact.uri for artifacts in outputs for artifact in artifacts]
     for uri in (*folders, os.path.dirname(places.get_executor_output_uri(execution))):
         if fileio.exists(uri):
-            _progress.warning("an earlier attempt did not finish: removing %s", uri)
+            progress.warning("an earlier attempt did not finish: removing %s", uri)
             fileio.rmtree(uri)
 
 

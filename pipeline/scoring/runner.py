@@ -8,10 +8,10 @@ import time
 from tfx.orchestration import metadata
 from tfx.orchestration.pipeline import Pipeline
 
+from common.threads import use_cores
 from components.bulk_scorer.component import BulkScorer
 from components.click_log_example_gen.component import ClickLogExampleGen
 from components.click_log_example_gen.quarantine import read_summary
-from models.threads import use_cores
 from pipeline.beam import beam_arguments
 from pipeline.fingerprint import source_fingerprint
 from pipeline.lineage import NodeRun

@@ -4,9 +4,9 @@ import os
 
 import tensorflow as tf
 
-from models.labels import trained_labels
+from models.inputs.reading import read_requests
 from models.metrics import SessionAUC
-from models.requests import read_requests
+from models.ranker.labels import trained_labels
 from pipeline.config import RunConfig
 from schemas.reader import LogSchema
 

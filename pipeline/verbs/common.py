@@ -29,8 +29,9 @@ def screen(name: str):
     """What a verb that runs components shows: gives (console, display, the run's folder), and ends the process with a
     message where one of them fails or SIGINT or SIGTERM comes. The display is to be stopped before anything else is
     written to the console."""
-    from components.names import printable
-    from pipeline.display import PROGRESS_LOGGER, display_on, quiet
+    from common.escaping import printable
+    from common.progress import LOGGER
+    from pipeline.display import display_on, quiet
     from pipeline.interrupts import end_by_signal
 
     folder = pathlib.Path(RUNS.value) / name
@@ -39,7 +40,7 @@ def screen(name: str):
     with quiet(str(log)) as (out, err):
         display = display_on(out)
         end_by_signal(display, err.file.fileno())
-        progress = logging.getLogger(PROGRESS_LOGGER)
+        progress = logging.getLogger(LOGGER)
         progress.setLevel(display.records_from)
         progress.addHandler(display)
         for handler in logging.getLogger().handlers:  # the file does not want what a display alone does

@@ -9,7 +9,7 @@ from pipeline.verbs.common import OUT, Refused
 
 def compare(first: str, second: str) -> None:
     """Shows how the second run differs from the first, and writes a page."""
-    from components.names import printable
+    from common.escaping import printable
     from pipeline.display import quiet
 
     name = os.path.basename(os.path.realpath(first))

@@ -126,7 +126,11 @@ def test_the_steps_of_a_job_run_in_it(image, tmp_path):
     executors = job["pipelineSpec"]["deploymentSpec"]["executors"].values()
     classes = {executor["container"]["args"][1] for executor in executors if "container" in executor}
     assert {"components.trainer.executor.Executor", "components.stock.TunerExecutor"} <= classes
-    functions = ["models.trainer.run_fn", "models.tuner.tuner_fn", "models.preprocessing.preprocessing_fn"]
+    functions = [
+        "models.training.entry.run_fn",
+        "models.tuning.tuner.tuner_fn",
+        "models.inputs.preprocessing.preprocessing_fn",
+    ]
     types = set(re.findall(r"title: (components\.\w+)", json.dumps(job)))
     ours = ("CategoryHierarchy", "AnomalyReport", "Quarantine", "ModelReport")
     assert types == {f"components.{name}" for name in ours}

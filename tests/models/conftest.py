@@ -11,13 +11,19 @@ import tensorflow_transform as tft
 import tensorflow_transform.beam as tft_beam
 from tfx_bsl.public import tfxio
 
-from models.config import ModelConfig
-from models.export import ServedRanker
-from models.features import RankerInputs, ranker_inputs
-from models.hierarchy import CategoryHierarchy, build_hierarchy, hierarchy_folder, read_hierarchy, write_hierarchy
-from models.preprocessing import preprocessing_fn
-from models.ranker import Ranker
-from models.requests import read_requests
+from models.export.signatures import ServedRanker
+from models.inputs.features import RankerInputs, ranker_inputs
+from models.inputs.hierarchy import (
+    CategoryHierarchy,
+    build_hierarchy,
+    hierarchy_folder,
+    read_hierarchy,
+    write_hierarchy,
+)
+from models.inputs.preprocessing import preprocessing_fn
+from models.inputs.reading import read_requests
+from models.ranker.config import ModelConfig
+from models.ranker.model import Ranker
 from schemas.reader import LogSchema, read_schema
 
 SCHEMA_PATH = pathlib.Path(__file__).resolve().parents[2] / "schemas" / "demo.pbtxt"

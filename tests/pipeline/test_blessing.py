@@ -11,11 +11,12 @@ from tfx.dsl.components.common.importer import Importer
 from tfx.orchestration.pipeline import Pipeline
 from tfx.types import standard_artifacts
 
-from models.config import ModelConfig, TrainConfig
-from models.export import ServedRanker
-from models.faults import read_warnings
-from models.ranker import Ranker
-from models.training import fit
+from common.warnings import read_warnings
+from models.export.signatures import ServedRanker
+from models.ranker.config import ModelConfig
+from models.ranker.model import Ranker
+from models.training.config import TrainConfig
+from models.training.loop import fit
 from pipeline.config import load_config
 from pipeline.orchestration import LOCAL, Orchestration
 from pipeline.pipeline import Places, judge

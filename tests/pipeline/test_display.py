@@ -7,7 +7,7 @@ import types
 import pytest
 from rich.console import Console
 
-from models.progress import LOGGER
+from common.progress import LOGGER
 from pipeline import display as module
 from pipeline.display import Display, display_on
 from pipeline.interrupts import how_to_go_on

@@ -18,17 +18,19 @@ import tensorflow as tf
 from google.protobuf import text_format
 from tensorboard.plugins import projector
 
+from common.files import TRAINING_FILE
 from components.model_report.curves import training_curves
-from models import warm_start
-from models.config import ModelConfig, TrainConfig
-from models.features import ranker_inputs
-from models.hierarchy import build_hierarchy
-from models.inside import Inside
-from models.projector import write_projector
-from models.ranker import Ranker
-from models.requests import read_requests
-from models.trainer import KEPT, RESULT_FILE, write_kept, write_result
-from models.training import fit
+from models.inputs.features import ranker_inputs
+from models.inputs.hierarchy import build_hierarchy
+from models.inputs.reading import read_requests
+from models.ranker.config import ModelConfig
+from models.ranker.model import Ranker
+from models.training import warm_start
+from models.training.config import TrainConfig
+from models.training.entry import KEPT, write_kept, write_result
+from models.training.loop import fit
+from models.training.tensorboard.pictures import Inside
+from models.training.tensorboard.projector import write_projector
 from tests.pipeline.commands import PROJECT, call
 
 TRAIN = TrainConfig(epochs=2, validations_per_epoch=1, batch_requests=16, max_session_auc=1)
@@ -60,7 +62,7 @@ def runs(small_log, trained, tmp_path_factory) -> pathlib.Path:
     )
     rows = warm_start.rows_of(trained, log.schema, log.transform_output, log.hierarchy)
     write_kept(result, trained, rows, log.schema, log.hierarchy, str(trainings / "9" / KEPT))
-    write_result(result, trained, {}, str(trainings / "9" / RESULT_FILE))
+    write_result(result, trained, {}, str(trainings / "9" / TRAINING_FILE))
     (trainings / "10" / "train").mkdir(parents=True)
     [events] = (trainings / "9" / "train").iterdir()
     (trainings / "10" / "train" / events.name).write_bytes(events.read_bytes())
@@ -128,7 +130,7 @@ def test_hostile_names_stay_a_row_each_under_every_variant(small_log, tmp_path, 
     leaves += [["other > rest", "2", "other", "2"], ["an orphan", "2", "(unknown)", "1"]]
     assert found["leaf categories"][1] == [COLUMNS, *leaves]
     assert [name for name, _ in found["items"][1][1:4]] == [r"\xff\t\n", "  ", r"\u202e"]
-    monkeypatch.setattr("models.projector._CATEGORIES", 2)
+    monkeypatch.setattr("models.training.tensorboard.projector._CATEGORIES", 2)
     write_projector(ranker, rows, log.schema, hierarchy, str(tmp_path / "busiest"))
     busiest = points(tmp_path / "busiest")
     assert busiest["leaf categories"][1] == [COLUMNS, *leaves[:2]]

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import altair as alt
 
-from components.model_report import charts as c
 from pipeline.ablation.compare import told_from_0
+from reporting import charts as c
 
 MOST_SLICES = 40
 _MOST_IN_LEGEND = 24

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from common.escaping import one_line
 from components.model_report.gates import lay_out
-from components.names import one_line
-from models.hierarchy import CategoryHierarchy
+from models.inputs.hierarchy import CategoryHierarchy
 from pipeline.ablation.members import category_paths
 
 _MOST_LEAVES = 1000  # those of most traffic; t-SNE takes seconds a variant for them
@@ -14,7 +14,7 @@ _STRONGEST = 3
 
 
 def gate_maps(gates: Mapping[str, np.ndarray | None], hierarchy: CategoryHierarchy) -> dict[str, list[dict]]:
-    """The points of each variant's map, as `components.model_report.charts.gate_map` takes them.
+    """The points of each variant's map, as `reporting.charts.gate_map` takes them.
 
     Args:
       gates: [C, N] of each variant's first seed, in the order of `category_paths`; None if it has no gate that sees

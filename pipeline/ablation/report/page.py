@@ -4,12 +4,12 @@ import json
 import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 
-from components.model_report.html import TEMPLATES, document, plain
 from components.model_report.page_charts import height
-from models.metrics.titles import TITLES
 from pipeline.ablation.compare import COMPARED, told_from_0
 from pipeline.ablation.report.charts import COSTS, MOST_SLICES, charts, look_of_groups, look_of_variants
 from pipeline.ablation.report.verdict import verdict
+from reporting.html import TEMPLATES, document, plain
+from reporting.titles import TITLES
 
 REPORT_FILE = "report.html"
 _OWN = pathlib.Path(__file__).parent / "templates"

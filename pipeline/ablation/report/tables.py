@@ -5,17 +5,17 @@ import pathlib
 import re
 from collections.abc import Iterable, Mapping
 
-from components.model_report.svg import svg
-from components.names import cell, markdown
-from models.metrics.titles import TITLES
+from common.escaping import cell, markdown
 from pipeline.ablation.compare import COMPARED, told_from_0
 from pipeline.ablation.report.verdict import verdict
+from reporting.svg import svg
+from reporting.titles import TITLES
 
 REPORT_FILE = "report.md"
 _NOTHING = "-"
 _INTERVALS = (
     "Intervals are of 95 %. **Judge by the one over requests and seeds**, paired by both, with Student's t for the few "
-    "seeds (`models/metrics/statistics.py`). The one over requests alone, a bootstrap, takes these very trainings "
+    "seeds (`reporting/statistics.py`). The one over requests alone, a bootstrap, takes these very trainings "
     "as given and is too narrow for a claim on the variants. Bold: 0 is outside of the interval to judge by. "
     "Nothing is corrected for the number of comparisons."
 )

@@ -6,7 +6,7 @@ import rich.table
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from components.names import one_line, printable
+from common.escaping import one_line, printable
 from pipeline.ablation.compare import told_from_0
 from pipeline.ablation.report.verdict import verdict
 

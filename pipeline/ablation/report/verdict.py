@@ -3,8 +3,8 @@
 import dataclasses
 from collections.abc import Iterable
 
-from components.model_report.words import listed, number, signed
 from pipeline.ablation.compare import told_from_0
+from reporting.words import listed, number, signed
 
 
 @dataclasses.dataclass(frozen=True)

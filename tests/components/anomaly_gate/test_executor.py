@@ -14,10 +14,10 @@ from tfx.components.statistics_gen.executor import Executor as StatisticsGen
 from tfx.types import artifact_utils, standard_artifacts
 
 import schemas
+from common.warnings import read_warnings
 from components.anomaly_gate.component import AnomalyGate
 from components.anomaly_gate.executor import AnomalyError, Executor
 from components.artifacts import AnomalyReport, Quarantine
-from models.faults import read_warnings
 
 SCHEMA = (pathlib.Path(schemas.__file__).parent / "demo.pbtxt").read_text(encoding="utf-8")
 

@@ -9,12 +9,12 @@ from tfx import types
 from tfx.types import artifact_utils, standard_artifacts
 
 import schemas
+from common.warnings import read_warnings
 from components.artifacts import CategoryHierarchy
 from components.category_hierarchy_gen.component import CategoryHierarchyGen
 from components.category_hierarchy_gen.config import HierarchyConfig
 from components.category_hierarchy_gen.executor import Executor
-from models.faults import read_warnings
-from models.hierarchy import HierarchyError, build_hierarchy, read_hierarchy
+from models.inputs.hierarchy import HierarchyError, build_hierarchy, read_hierarchy
 
 FEATURES = ["top_category", "sub_category"]
 SCHEMA = pathlib.Path(schemas.__file__).parent / "demo.pbtxt"

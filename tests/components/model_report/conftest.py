@@ -6,13 +6,15 @@ import pathlib
 import pytest
 import tensorflow as tf
 
-from models import warm_start
-from models.config import ModelConfig, TrainConfig
-from models.export import ServedRanker
-from models.ranker import Ranker
-from models.requests import read_requests
-from models.trainer import RESULT_FILE, write_result
-from models.training import fit
+from common.files import TRAINING_FILE
+from models.export.signatures import ServedRanker
+from models.inputs.reading import read_requests
+from models.ranker.config import ModelConfig
+from models.ranker.model import Ranker
+from models.training import warm_start
+from models.training.config import TrainConfig
+from models.training.entry import write_result
+from models.training.loop import fit
 from tests.models.conftest import SmallLog
 
 
@@ -37,7 +39,7 @@ def train(log: SmallLog, folder: pathlib.Path, epochs: int, **model) -> Trained:
     if epochs:
         files = log.train_files, log.valid_files
         result = fit(ranker, *files, log.feature_spec, train_config, str(folder / "state"), str(run))
-        write_result(result, ranker, {}, str(run / RESULT_FILE))
+        write_result(result, ranker, {}, str(run / TRAINING_FILE))
     else:
         for batch in read_requests(log.valid_files, log.feature_spec, 8).take(1):
             ranker(batch)

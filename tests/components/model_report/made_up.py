@@ -2,13 +2,12 @@
 
 import numpy as np
 
-from components.model_report.content import (
+from reporting.content import (
     ArtifactLine,
     CalibrationBin,
     Category,
     Curve,
     Data,
-    Estimate,
     Experts,
     Headline,
     Importance,
@@ -19,6 +18,7 @@ from components.model_report.content import (
     Slice,
     Slices,
 )
+from reporting.estimates import Estimate
 
 SHELVES = [
     "shoes",

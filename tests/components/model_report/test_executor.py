@@ -10,14 +10,14 @@ import yaml
 from tfx.components.evaluator import constants
 from tfx.types import artifact_utils, standard_artifacts
 
+from common.warnings import read_warnings
 from components import artifacts
 from components.click_log_example_gen import quarantine
-from components.model_report.content import ReportContent
 from components.model_report.executor import Executor
 from components.model_report.popularity import count_items, name_hash
 from components.model_report.requests import read_parquet
-from models.faults import read_warnings
-from models.hierarchy import hierarchy_folder
+from models.inputs.hierarchy import hierarchy_folder
+from reporting.content import ReportContent
 from tests.components.model_report.conftest import Trained, train
 from tests.models.conftest import SCHEMA_PATH, to_example
 from tests.models.metrics.reference import above, pair_share

@@ -8,7 +8,6 @@ import pytest
 import scipy.stats
 
 from components.model_report.categories import category_figures
-from components.model_report.estimates import means, paired_differences, quotients
 from components.model_report.metrics import headline_metrics
 from components.model_report.nodes import UNKNOWN, list_nodes
 from components.model_report.popularity import ItemCounts
@@ -16,7 +15,8 @@ from components.model_report.ranking import rankings
 from components.model_report.sample import draw
 from components.model_report.slices import calibration_curve, divisions, position_rows, slices
 from components.model_report.split import ScoredSplit
-from models.hierarchy import build_hierarchy
+from models.inputs.hierarchy import build_hierarchy
+from reporting.estimates import means, paired_differences, quotients
 from tests.models.metrics.reference import above, pair_share
 
 GAINS = (0.0, 1.0)

@@ -12,10 +12,10 @@ from components.model_report.experts import expert_figures
 from components.model_report.importance import PATH, importance
 from components.model_report.marks import marks
 from components.model_report.nodes import Node, list_nodes
-from models.config import ModelConfig
+from models.inputs.reading import read_requests
 from models.losses.adversarial import adversarial_disagreement
-from models.ranker import Ranker
-from models.requests import read_requests
+from models.ranker.config import ModelConfig
+from models.ranker.model import Ranker
 
 TOPS = ["phones", "shirts"]
 
@@ -144,7 +144,7 @@ def test_experts_of_every_kind_of_gate(small_log, sample, model, top_k, idle):
     [({"variant": "hsc_moe"}, "all"), ({"variant": "moe"}, "leaves"), ({"back_off": False}, "leaves")],
 )
 def test_gates_of_nodes_are_those_that_serve(small_log, sample, model, seen, monkeypatch):
-    monkeypatch.setattr("models.gate_vectors._AT_ONCE", 3)  # fewer than there are
+    monkeypatch.setattr("models.ranker.gate_vectors._AT_ONCE", 3)  # fewer than there are
     ranker = Ranker(small_log.schema, small_log.inputs, ModelConfig(**{"experts": 4, "top_k": 2} | model))
     ranker({name: values[:1] for name, values in sample[0].items()})
     tree = small_log.hierarchy
@@ -213,7 +213,7 @@ def test_the_silhouette_takes_the_busiest_leaves_of_all_top_categories(monkeypat
     vectors, nodes = tree_of({"one": [[1, 0], [0, 1], [1, 0]], "other": [[0, 1], [0, 1]]})
     assert gates.silhouette(vectors, nodes) < 0.5
     nodes = [dataclasses.replace(node, requests=0 if place == 2 else 1) for place, node in enumerate(nodes)]
-    monkeypatch.setattr("models.metrics.statistics._MOST_LEAVES", 4)
+    monkeypatch.setattr("reporting.statistics._MOST_LEAVES", 4)
     assert gates.silhouette(vectors, nodes) == 1
 
 

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
+from common.escaping import one_line, printable
 from components.model_report.page import render
-from components.names import one_line, printable
 from tests.browser import PHONE, number, screenshot
 from tests.components.model_report.made_up import HOSTILE, made_up
 

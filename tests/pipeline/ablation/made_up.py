@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from models.hierarchy import build_hierarchy
+from models.inputs.hierarchy import build_hierarchy
 from pipeline.ablation.compare import compare
 from pipeline.ablation.members import MemberScores, category_paths
 from pipeline.ablation.report.gate_maps import gate_maps

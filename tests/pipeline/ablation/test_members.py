@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.hierarchy import build_hierarchy
+from models.inputs.hierarchy import build_hierarchy
 from pipeline.ablation.candidates import own_candidates
 from pipeline.ablation.members import MemberScores, TransformedLog, held_out_leaves
 from schemas.reader import read_schema

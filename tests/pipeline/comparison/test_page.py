@@ -2,7 +2,7 @@
 
 import pytest
 
-from components.names import one_line, printable
+from common.escaping import one_line, printable
 from pipeline.comparison.compare import compare
 from pipeline.comparison.page import render
 from pipeline.comparison.runs import read_runs

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from components.model_report.files import CONTENT_FILE, REQUESTS_FILE
+from reporting.files import CONTENT_FILE, REQUESTS_FILE
 from tests.components.model_report.made_up import HOSTILE, made_up
 from tests.pipeline.commands import call
 from tests.pipeline.comparison.made_up_runs import ARTIFACT, change, made_up_requests, write_run

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from components.names import one_line
+from common.escaping import one_line
 from pipeline.ablation.report.page import render
 from tests.browser import PHONE, number, screenshot
 from tests.components.model_report.made_up import HOSTILE

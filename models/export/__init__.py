@@ -1,0 +1,1 @@
+"""The SavedModel: signatures, folded gates, warm-up requests, limits of a request."""

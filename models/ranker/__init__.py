@@ -1,0 +1,1 @@
+"""The ranker: its configuration, its variants, the Keras model and its auxiliary losses."""

@@ -1,0 +1,187 @@
+"""Configuration of the ranker: the section `model` of a run's YAML file."""
+
+import typing
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from common.section import Section
+
+Variant = Literal[
+    "dnn",
+    "dnn_wide",
+    "dcn",
+    "din",
+    "moe",
+    "adv_moe",
+    "hsc_moe",
+    "adv_hsc_moe",
+    "mmoe",
+    "aw_moe",
+    "adv_hsc_aw_moe",
+]
+
+_ONE_TOWER = ("dnn", "dnn_wide", "dcn", "din")
+
+# By which variants a key of `model` is read, whatever the values of other keys; one not named here is always read.
+_VARIANTS = typing.get_args(Variant)
+_MIXTURES = [variant for variant in _VARIANTS if variant not in _ONE_TOWER]
+_CATEGORY_GATED = [variant for variant in _MIXTURES if variant != "mmoe"]  # in part at least
+_BEHAVIOUR_GATED = [variant for variant in _MIXTURES if variant.endswith("aw_moe")]
+_READERS = {
+    ("experts",): [*_MIXTURES, "dnn_wide"],
+    ("buckets",): ["mmoe"],
+    ("history",): [variant for variant in _VARIANTS if variant not in ("din", *_BEHAVIOUR_GATED)],
+    ("top_k", "dispatch", "load_balance_weight", "back_off", "gate_speed", "gate_spread"): _CATEGORY_GATED,
+    ("noisy_gate",): [variant for variant in _CATEGORY_GATED if variant not in _BEHAVIOUR_GATED],
+    ("disagreeing", "adv_weight", "adv_pick", "adv_space"): [v for v in _MIXTURES if v.startswith("adv_")],
+    ("gates", "hsc_weight", "hsc_over", "hsc_space", "hsc_stop_parent_gradient"): [v for v in _MIXTURES if "hsc_" in v],
+    ("behaviour_gate", "contrastive_weight", "contrastive_temperature", "behaviour_mask"): _BEHAVIOUR_GATED,
+}
+_READ_BY = {key: variants for keys, variants in _READERS.items() for key in keys}
+
+
+class ModelConfig(Section):
+    """The ranker. [A], [C], [D] behind a default name its source: the papers, their code, our choice."""
+
+    variant: Variant = Field("adv_hsc_moe", description="which ranker; docs/method.md's table of variants")
+    tasks: list[str] = Field(
+        [],
+        description="labels that are trained, a gate each, and judged by the first; the schema's first label",
+    )
+    score_weights: list[float] = Field([], description="of the tasks' probabilities in an item's score; equal")
+    experts: int = Field(10, ge=1, description="N, the number of experts [C]")
+    top_k: int = Field(4, ge=1, description="K, how many experts score a request [C]")
+    disagreeing: int = Field(1, ge=1, description="D, how many idle experts the active ones disagree with [C]")
+    hidden: list[int] = Field([128, 64], min_length=1, description="units of an expert's hidden layers [C]")
+    dispatch: Literal["sparse", "dense"] = Field(
+        "sparse", description="only the chosen experts are computed, or all of them: shapes do not depend on values"
+    )
+    bfloat16: bool = Field(False, description="training computes the experts' hidden layers in bfloat16 [D]")
+    embedding_size: int = Field(16, ge=1, description="width of every embedding, the gate's included [D]")
+    cross_layers: int | None = Field(None, ge=0, description="DCN's, before the towers; 2 for dcn, else 0")
+    history: Literal["mean", "attention"] = Field(
+        "mean", description="how a history is pooled; din and the aw variants always attend (DIN's target attention)"
+    )
+    position_tower: bool = Field(False, description="a logit for the position shown, in training only [D]")
+    gates: Literal["own", "shared"] = Field("own", description="constraint gates with weights of their own [D], or C's")
+    noisy_gate: bool = Field(True, description="noise on the gate's logits in training [C]")
+    batch_norm: bool = Field(True, description="the experts' input is batch-normalised [C], once for all experts [D]")
+    gate_speed: float = Field(
+        30.0, gt=0, description="how many times as fast, under Adam, the gate's embeddings learn [D]"
+    )
+    gate_spread: float = Field(0.1, gt=0, description="spread of the gate's embeddings at the start [D]")
+    back_off: bool = Field(
+        True, description="an unknown category is routed by its parent's constraint gate, or the mean gate [D]"
+    )
+    hsc_weight: float = Field(0.1, ge=0, description="lambda_hsc [D]")
+    hsc_over: Literal["topk", "all"] = Field("topk", description="experts the constraint is summed over [D]")
+    hsc_space: Literal["probability", "logit"] = Field("probability", description="space of the constraint [D]")
+    hsc_stop_parent_gradient: bool = Field(False, description="the parent's gate is not pulled to the child's [D]")
+    adv_weight: float = Field(1e-2, ge=0, description="lambda_adv [D]")
+    adv_pick: Literal["random", "lowest"] = Field("random", description="how the disagreeing experts are drawn [A]")
+    adv_space: Literal["probability", "logit"] = Field("probability", description="space of the disagreement [D]")
+    load_balance_weight: float = Field(0.1, ge=0, description="lambda_lb [C]")
+    buckets: int = Field(4, ge=1, description="M, mmoe's buckets of top categories of about equal traffic [A: 4, 10]")
+    behaviour_gate: Literal["topk", "softmax", "linear"] = Field(
+        "topk", description="how the aw variants' gate weighs the experts [D]"
+    )
+    contrastive_weight: float = Field(1e-3, ge=0, description="lambda_cl, of the aw variants [D]")
+    contrastive_temperature: float = Field(0.1, gt=0, description="tau [D]")
+    behaviour_mask: float = Field(0.3, gt=0, lt=1, description="share of behaviours masked for the contrast [D]")
+    loss: Literal["cross_entropy", "pairwise_logistic", "softmax", "approx_ndcg"] = Field(
+        "cross_entropy", description="cross-entropy [C], or one of TF-Ranking's losses over the list"
+    )
+
+    @model_validator(mode="after")
+    def _possible(self):
+        if len(set(self.tasks)) < len(self.tasks):
+            raise ValueError(f"`tasks` must name each label once. Received: tasks={self.tasks}")
+        if self.score_weights and len(self.score_weights) != max(1, len(self.tasks)):
+            raise ValueError(
+                f"`score_weights` must hold one number for each of the {max(1, len(self.tasks))} tasks. "
+                f"Received: score_weights={self.score_weights}"
+            )
+        if self.score_weights and (min(self.score_weights) < 0 or not sum(self.score_weights)):
+            raise ValueError(
+                f"`score_weights` must not be negative, nor all 0. Received: score_weights={self.score_weights}"
+            )
+        if len(self.tasks) > 1 and self.loss != "cross_entropy":
+            raise ValueError(
+                "several `tasks` need `loss: cross_entropy`: the others leave a request's scores open to a shift, and "
+                f"probabilities of tasks could not be weighed. Received: loss={self.loss}"
+            )
+        if not self.chooses_experts:
+            return self
+        if self.top_k > self.experts:
+            raise ValueError(f"`top_k` must be in [1, experts={self.experts}]. Received: top_k={self.top_k}")
+        if self.adversarial and self.top_k + self.disagreeing > self.experts:
+            raise ValueError(
+                f"`disagreeing` must be in [1, experts - top_k = {self.experts - self.top_k}]. "
+                f"Received: disagreeing={self.disagreeing}"
+            )
+        return self
+
+    def reads(self, key: str) -> bool:
+        """Whether the variant reads a key of this section, whatever the values of the others."""
+        return self.variant in _READ_BY.get(key, _VARIANTS)
+
+    @property
+    def unread(self) -> list[str]:
+        """The keys that were given a value, and that the variant does not read."""
+        return [key for key in type(self).model_fields if key in self.model_fields_set and not self.reads(key)]
+
+    @property
+    def mixture(self) -> bool:
+        """Whether the variant has experts and a gate."""
+        return self.variant not in _ONE_TOWER
+
+    @property
+    def category_gated(self) -> bool:
+        """Whether the gate sees the category alone and chooses the top k experts."""
+        return self.mixture and self.variant != "mmoe" and not self.behaviour_gated
+
+    @property
+    def behaviour_gated(self) -> bool:
+        """Whether the gate sees the user's behaviours."""
+        return "aw_moe" in self.variant
+
+    @property
+    def sparse(self) -> bool:
+        """Whether a request is scored by K experts and the others are not computed."""
+        return self.category_gated or (self.behaviour_gated and self.behaviour_gate == "topk")
+
+    @property
+    def chooses_experts(self) -> bool:
+        """Whether the variant tells K active experts from the others, to score with or for Adv and HSC."""
+        return self.sparse or self.adversarial or self.constrained
+
+    @property
+    def adversarial(self) -> bool:
+        """Whether the variant trains its experts to disagree."""
+        return self.variant.startswith("adv_") and self.adv_weight > 0
+
+    @property
+    def constrained(self) -> bool:
+        """Whether the variant's gate has the hierarchical soft constraint."""
+        return "hsc" in self.variant and self.hsc_weight > 0
+
+    @property
+    def balanced(self) -> bool:
+        """Whether the experts are kept about equally busy: an expert that is never chosen learns nothing."""
+        return self.sparse and self.load_balance_weight > 0
+
+    @property
+    def contrastive(self) -> bool:
+        """Whether the gate is trained to withstand the loss of behaviours."""
+        return self.behaviour_gated and self.contrastive_weight > 0
+
+    @property
+    def cross_layer_count(self) -> int:
+        """How many cross layers there are."""
+        return (2 if self.variant == "dcn" else 0) if self.cross_layers is None else self.cross_layers
+
+    @property
+    def target_attention(self) -> bool:
+        """Whether histories are pooled by target attention."""
+        return self.variant == "din" or self.behaviour_gated or self.history == "attention"
