@@ -28,7 +28,7 @@ from pipeline.fingerprint import source_fingerprint
 from pipeline.orchestration import LOCAL, Orchestration
 from pipeline.report import model_report
 from pipeline.scoring.requests import without_outcomes
-from schemas.reader import LogSchema
+from schemas.log_schema import LogSchema
 
 RUN_FN = "models.training.entry.run_fn"
 TUNER_FN = "models.tuning.tuner.tuner_fn"

@@ -11,7 +11,7 @@ from tfx.types import component_spec, standard_artifacts
 from components.artifacts import CategoryHierarchy
 from components.category_hierarchy_gen.config import HierarchyConfig
 from components.category_hierarchy_gen.executor import Executor
-from schemas.reader import parse_schema
+from schemas.parsing import parse_schema
 
 
 class CategoryHierarchyGenSpec(component_spec.ComponentSpec):
@@ -43,7 +43,7 @@ class CategoryHierarchyGen(base_beam_component.BaseBeamComponent):
       code: fingerprint of the source, so that a change to it is not answered from the cache.
 
     Raises:
-      schemas.reader.SchemaError: if the schema cannot be read.
+      schemas.checking.SchemaError: if the schema cannot be read.
     """
 
     SPEC_CLASS = CategoryHierarchyGenSpec

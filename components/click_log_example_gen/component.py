@@ -16,7 +16,7 @@ from components.click_log_example_gen.config import DataConfig
 from components.click_log_example_gen.executor import Executor
 from components.click_log_example_gen.plan import check
 from components.click_log_example_gen.spans import NEWEST, WindowDriver
-from schemas.reader import parse_schema
+from schemas.parsing import parse_schema
 
 
 class ClickLogExampleGenSpec(component_spec.ComponentSpec):
@@ -51,13 +51,13 @@ class ClickLogExampleGen(base_beam_component.BaseBeamComponent):
 
     Args:
       data: what is read and how; `data.path` must be given.
-      schema: the text of the log's schema, see schemas/reader.py; without a label, for a log that is only scored.
+      schema: the text of the log's schema, see schemas/roles.py; without a label, for a log that is only scored.
       code: fingerprint of the source, so that a change to it is not answered from the cache.
       log: stands in for `data.path` when the run starts.
       span: stands in for `data.span` when the run starts; `spans.NEWEST` for the newest.
 
     Raises:
-      schemas.reader.SchemaError: if the schema cannot be read.
+      schemas.checking.SchemaError: if the schema cannot be read.
       ValueError: if `data` does not fit the schema.
     """
 

@@ -26,7 +26,7 @@ from components.click_log_example_gen.quarantine import SUMMARY, describe_reason
 from components.click_log_example_gen.sources import Source, check_files
 from components.click_log_example_gen.spans import resolve_properties
 from components.timing import timed
-from schemas.reader import parse_schema
+from schemas.parsing import parse_schema
 
 _NO_ROOM = [os.strerror(code) for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)]
 PARTITION_BYTES = 64 << 20  # of text; takes about a quarter of a gigabyte of a worker's memory

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from common.splits import EARLIER
 from components.click_log_example_gen.config import DataConfig, Table
-from schemas.reader import Feature, LogSchema
+from schemas.log_schema import Feature, LogSchema
 
 FLOAT32_MAX = 3.4028234663852886e38
 PATH = "@path"  # the whole category path in one column

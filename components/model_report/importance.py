@@ -12,7 +12,7 @@ from models.ranker.model import Ranker
 from reporting.content import Importance
 from reporting.estimates import mean, paired_differences
 from reporting.request_metrics import of_requests
-from schemas.reader import LogSchema
+from schemas.log_schema import LogSchema
 
 PATH = "category path"
 _MOST_CATEGORIES = 40  # the page draws a column for each

@@ -10,7 +10,7 @@ from models.inputs.features import CATEGORY_REQUESTS, id_name
 from models.inputs.hierarchy import CategoryHierarchy, as_path
 from models.inputs.vocabularies import write_vocabularies
 from models.ranker.model import Ranker
-from schemas.reader import Feature, LogSchema
+from schemas.log_schema import Feature, LogSchema
 
 _DTYPES = {"int": tf.int64, "float": tf.float32, "bytes": tf.string}
 _MISSING = {"float": float("nan"), "bytes": ""}

@@ -14,7 +14,7 @@ from tensorflow_serving.apis import input_pb2, predict_pb2, prediction_log_pb2
 
 from models.inputs.features import id_name
 from models.inputs.hierarchy import SEPARATOR, CategoryHierarchy
-from schemas.reader import Feature, LogSchema
+from schemas.log_schema import Feature, LogSchema
 
 # The place and the form are TF Serving's.
 WARM_UP_FILE = os.path.join("assets.extra", "tf_serving_warmup_requests")

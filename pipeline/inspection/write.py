@@ -9,7 +9,7 @@ import yaml
 from pipeline.inspection.draft import Feature, Proposal
 
 _HEAD = """# {name}: written by `python -m pipeline init --log={log}`; read it, change it.
-# The grammar of the tags: schemas/reader.py.
+# The grammar of the tags: schemas/roles.py.
 represent_variable_length_as_ragged: true
 """
 

@@ -11,7 +11,7 @@ from components.click_log_example_gen.plan import Plan
 from pipeline.beam import BeamConfig
 from pipeline.config import MODEL, RunConfig
 from pipeline.scoring.requests import ScoringError, log_files, table_files, with_input, without_outcomes
-from schemas.reader import LogSchema
+from schemas.log_schema import LogSchema
 from serving.versions import versions_in
 
 SUMMARY = "_summary.json"

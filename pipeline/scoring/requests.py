@@ -8,7 +8,7 @@ from google.protobuf import text_format
 
 from components.click_log_example_gen.config import DataConfig, History, Split, Table
 from models.export.limits import MOST_ITEMS, MOST_PAIRS
-from schemas.reader import LogSchema
+from schemas.log_schema import LogSchema
 
 _OUTCOMES = {"label", "weight", "position"}  # what is known only of a list that was shown
 

@@ -23,7 +23,7 @@ from pipeline.runners.nodes import ComponentFailed
 from pipeline.scoring import runner
 from pipeline.scoring.job import finished, plan
 from pipeline.scoring.requests import ScoringError, without_outcomes
-from schemas.reader import parse_schema
+from schemas.parsing import parse_schema
 from tests.models.conftest import SCHEMA_PATH, make_request
 
 PROJECT = pathlib.Path(__file__).resolve().parents[2]

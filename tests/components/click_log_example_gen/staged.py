@@ -17,7 +17,7 @@ from components.click_log_example_gen.plan import Plan, check
 from components.click_log_example_gen.quarantine import merge_reports
 from components.click_log_example_gen.sources import check_files
 from components.click_log_example_gen.splits import add_counts
-from schemas.reader import parse_schema
+from schemas.parsing import parse_schema
 from tests.components.click_log_example_gen.conftest import SHOP, make_schema
 
 NAMED = {  # each row carries its own name, so that it can be found again
