@@ -88,8 +88,8 @@ def _columns(schema: LogSchema) -> dict[str, list[str]]:
     """The transformed features of each feature that a ranker may read; those of one name are shuffled together."""
     columns = {PATH: [id_name(level) for level in schema.categories]}
     for feature in (*schema.numeric, *schema.categorical, *schema.histories):
-        numeric = "numeric" in feature.roles
-        columns[feature.name] = [feature.name, missing_name(feature)] if numeric else [id_name(feature)]
+        number = feature.model_input == "number"
+        columns[feature.name] = [feature.name, missing_name(feature)] if number else [id_name(feature)]
     return columns
 
 

@@ -138,7 +138,7 @@ class ServedRanker:
         return rank.get_concrete_function(**dict(map(_spec, self._schema.model_inputs)))
 
     def _rank_ids(self):
-        named = [feature for feature in self._schema.model_inputs if "numeric" not in feature.roles]
+        named = [feature for feature in self._schema.model_inputs if feature.model_input == "id"]
 
         @tf.function(autograph=False)
         def rank_ids(**request):

@@ -47,7 +47,7 @@ def _calls(schema: LogSchema, hierarchy: CategoryHierarchy) -> Iterator[tuple[st
         yield "serving_default", {"examples": np.array([example, example], object)}
         yield "elwc", {"inputs": np.array([_elwc(request, schema)], object)}
         for feature in schema.model_inputs:
-            if "numeric" not in feature.roles:
+            if feature.model_input == "id":
                 shape = request.pop(feature.name).shape
                 request[id_name(feature)] = np.full(shape, int(known and feature.name not in unknown), np.int64)
         yield "rank_ids", request

@@ -57,7 +57,7 @@ def preprocessing_fn(inputs: dict, custom_config: dict) -> dict:
                 values, vocabularies[owner.name], num_oov_buckets=owner.hash_buckets
             ),
         )
-    for feature in (*schema.labels, *schema.with_role("weight"), *schema.with_role("position")):
+    for feature in schema.outcomes:
         outputs[feature.name] = inputs[feature.name]
     return outputs
 

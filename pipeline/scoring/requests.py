@@ -10,8 +10,6 @@ from components.click_log_example_gen.config import DataConfig, History, Split, 
 from models.export.limits import MOST_ITEMS, MOST_PAIRS
 from schemas.log_schema import LogSchema
 
-_OUTCOMES = {"label", "weight", "position"}  # what is known only of a list that was shown
-
 
 class ScoringError(ValueError):
     """What cannot be scored; the message says why and how to go on."""
@@ -35,11 +33,7 @@ def without_outcomes(data: DataConfig, schema: LogSchema) -> tuple[DataConfig, s
     """
     path = data.category_path
     used = {table.match for table in data.tables} | set(path.candidates or () if path else ())
-    dropped = {
-        feature.name
-        for feature in schema.features
-        if feature.roles & _OUTCOMES or ("hidden" in feature.roles and feature.name not in used)
-    }
+    dropped = {feature.name for feature in schema.outcomes} | {feature.name for feature in schema.hidden} - used
 
     def kept(values: dict) -> dict:
         return {name: value for name, value in values.items() if name not in dropped}
