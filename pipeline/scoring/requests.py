@@ -9,14 +9,15 @@ from google.protobuf import text_format
 from components.click_log_example_gen.config import DataConfig, History, Split, Table
 from models.export.limits import MOST_ITEMS, MOST_PAIRS
 from schemas.log_schema import LogSchema
+from schemas.parsing import parse_schema
 
 
 class ScoringError(ValueError):
     """What cannot be scored; the message says why and how to go on."""
 
 
-def without_outcomes(data: DataConfig, schema: LogSchema) -> tuple[DataConfig, str]:
-    """The section `data` and the schema (its text) for requests that are only to be scored.
+def without_outcomes(data: DataConfig, schema: LogSchema) -> tuple[DataConfig, LogSchema]:
+    """The section `data` and the schema for requests that are only to be scored.
 
     Rows are read and checked as for training, with these differences:
 
@@ -56,7 +57,8 @@ def without_outcomes(data: DataConfig, schema: LogSchema) -> tuple[DataConfig, s
     proto.CopyFrom(schema.proto)
     del proto.feature[:]
     proto.feature.extend(feature for feature in schema.proto.feature if feature.name not in dropped)
-    return data.model_copy(update=update), text_format.MessageToString(proto, as_utf8=True)
+    text = text_format.MessageToString(proto, as_utf8=True)
+    return data.model_copy(update=update), parse_schema(text, labelled=False)
 
 
 def with_input(data: DataConfig, folder: pathlib.Path) -> DataConfig:
