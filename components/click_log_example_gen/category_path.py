@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components.click_log_example_gen.columns import TEXT, codes_of, one_array
+from components.click_log_example_gen.arrow import TEXT, codes_of, one_array
 from components.click_log_example_gen.convert import UNIT, split_lists
 from components.click_log_example_gen.plan import PATH, Plan
 

@@ -8,8 +8,8 @@ import pyarrow as pa
 from apache_beam.pvalue import TaggedOutput
 
 from common.progress import progress
+from components.click_log_example_gen.arrow import codes_of, one_array
 from components.click_log_example_gen.capping import cut_rows, last_events, too_many_items
-from components.click_log_example_gen.columns import codes_of, one_array
 from components.click_log_example_gen.formats import LINE
 from components.click_log_example_gen.job import EVENTS, REQUESTS, Stage, compact, parts
 from components.click_log_example_gen.progress import meter_of

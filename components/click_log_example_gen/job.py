@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from apache_beam.pvalue import TaggedOutput
 
-from components.click_log_example_gen.columns import mask_of, one_array
+from components.click_log_example_gen.arrow import mask_of, one_array
 from components.click_log_example_gen.joins import Lookup
 from components.click_log_example_gen.plan import Plan
 from components.click_log_example_gen.rows import FILE

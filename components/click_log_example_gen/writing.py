@@ -15,7 +15,7 @@ import tensorflow as tf
 from tfx.dsl.io import fileio
 
 from common.progress import progress
-from components.click_log_example_gen.columns import filled, lists_of, one_array
+from components.click_log_example_gen.arrow import filled, lists_of, one_array
 from components.click_log_example_gen.encode import encode_examples
 from components.click_log_example_gen.formats import LINE
 from components.click_log_example_gen.histories import build_histories
