@@ -38,7 +38,7 @@ from models.training.loop import fit
 from pipeline.config import RunConfig, load_config
 from pipeline.runners.local import LocalRunner, alone_in, run_components
 from pipeline.simulate import simulate
-from schemas.reader import LogSchema
+from schemas.log_schema import LogSchema
 
 _ROWS = flags.DEFINE_integer("rows", 100_000, "Impressions a day, about.")
 _WINDOW = flags.DEFINE_integer("window", 7, "Days in the window.")

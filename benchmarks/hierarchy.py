@@ -65,12 +65,13 @@ def _category_hierarchy_gen(examples: str, out: pathlib.Path) -> dict[tuple[str,
     from components.artifacts import CategoryHierarchy
     from components.category_hierarchy_gen.component import CategoryHierarchyGen, HierarchyConfig
     from components.category_hierarchy_gen.executor import Executor
+    from schemas.parsing import read_schema
 
     requests, hierarchy = standard_artifacts.Examples(), CategoryHierarchy()
     requests.uri, hierarchy.uri = examples, str(out)
     requests.split_names = artifact_utils.encode_split_names(["train"])
     component = CategoryHierarchyGen(
-        types.Channel(type=standard_artifacts.Examples), "schemas/demo.pbtxt", HierarchyConfig()
+        types.Channel(type=standard_artifacts.Examples), read_schema("schemas/demo.pbtxt"), HierarchyConfig()
     )
     Executor().Do({"examples": [requests]}, {"hierarchy": [hierarchy]}, dict(component.exec_properties))
     return {tuple(path): count for count, *path in json.loads((out / "path_counts.json").read_text("utf-8"))}

@@ -9,6 +9,7 @@ from components.click_log_example_gen.component import ClickLogExampleGen
 from components.click_log_example_gen.config import DataConfig
 from components.click_log_example_gen.executor import Executor
 from pipeline.simulate import simulate
+from schemas.parsing import read_schema
 
 SCHEMA = pathlib.Path("schemas/demo.pbtxt")
 FILES = "impressions-*.csv"
@@ -29,7 +30,6 @@ def ingest(log: str, out: pathlib.Path) -> None:
     for name, artifact in outputs.items():
         artifact.uri = str(out / name)
         (out / name).mkdir(parents=True)
-    schema = SCHEMA.read_text(encoding="utf-8")
-    properties = dict(ClickLogExampleGen(DataConfig(path=log, files=FILES), schema).exec_properties)
+    component = ClickLogExampleGen(DataConfig(path=log, files=FILES), read_schema(SCHEMA))
     context = Executor.Context(beam_pipeline_args=[], tmp_dir=str(out / "tmp"), unique_id="1")
-    Executor(context).Do({}, {name: [artifact] for name, artifact in outputs.items()}, properties)
+    Executor(context).Do({}, {name: [artifact] for name, artifact in outputs.items()}, dict(component.exec_properties))

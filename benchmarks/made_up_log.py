@@ -12,7 +12,8 @@ import sys
 import numpy as np
 import pandas as pd
 
-from schemas.reader import LogSchema, read_schema
+from schemas.log_schema import LogSchema
+from schemas.parsing import read_schema
 
 _ROOT = pathlib.Path(__file__).resolve().parent.parent
 _CONFIG = _ROOT / "pipeline" / "configs" / "amazon.yaml"

@@ -13,7 +13,8 @@ from models.inputs.reading import read_requests
 from models.ranker.config import ModelConfig
 from models.training.config import TrainConfig
 from models.training.entry import new_ranker
-from schemas.reader import Feature, LogSchema, parse_schema
+from schemas.log_schema import Feature, LogSchema
+from schemas.parsing import parse_schema
 
 
 def export(settings: dict, folder: str | pathlib.Path) -> LogSchema:

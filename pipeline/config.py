@@ -24,7 +24,9 @@ from models.ranker.labels import check_features, trained_labels
 from models.training.config import TrainConfig
 from models.tuning.search_space import TuneConfig, searched
 from pipeline.beam import BeamConfig
-from schemas.reader import LogSchema, SchemaError, read_schema
+from schemas.checking import SchemaError
+from schemas.log_schema import LogSchema
+from schemas.parsing import read_schema
 
 # The name under which rankers are pushed and served.
 MODEL = "ranker"

@@ -8,7 +8,7 @@ from components.evaluator.config import EvaluationConfig
 from components.evaluator.metrics import CHECKS
 from models.ranker.labels import trained_labels
 from pipeline.config import RunConfig
-from schemas.reader import LogSchema
+from schemas.log_schema import LogSchema
 
 # The name in summary.json and in the table: the class in models.metrics.
 METRICS = {

@@ -1,7 +1,6 @@
 """The graph of the pipeline. It knows no orchestrator; the runners in pipeline/runners do."""
 
 import dataclasses
-import pathlib
 
 # Not tfx.v1: its extensions import Google Cloud's clients, a quarter of a run's imports.
 from tfx.components import ExampleValidator
@@ -28,7 +27,7 @@ from pipeline.fingerprint import source_fingerprint
 from pipeline.orchestration import LOCAL, Orchestration
 from pipeline.report import model_report
 from pipeline.scoring.requests import without_outcomes
-from schemas.reader import LogSchema
+from schemas.log_schema import LogSchema
 
 RUN_FN = "models.training.entry.run_fn"
 TUNER_FN = "models.tuning.tuner.tuner_fn"
@@ -86,10 +85,9 @@ def create_pipeline(
 
 def _ingestion(config: RunConfig, log_schema: LogSchema, orchestration: Orchestration) -> list:
     """From the log to validated requests and their category hierarchy."""
-    schema_text = pathlib.Path(config.log_schema).read_text(encoding="utf-8")
     example_gen = ClickLogExampleGen(
         config.data,
-        schema_text,
+        log_schema,
         code=source_fingerprint("components.click_log_example_gen.executor"),
         log=orchestration.log,
         span=orchestration.span,
@@ -111,7 +109,7 @@ def _ingestion(config: RunConfig, log_schema: LogSchema, orchestration: Orchestr
     )
     hierarchy = CategoryHierarchyGen(
         examples=example_gen.outputs["examples"],
-        schema_path=config.log_schema,
+        schema=log_schema,
         hierarchy=config.hierarchy,
         splits=tuple(_training_splits(config)),
         code=source_fingerprint("components.category_hierarchy_gen.executor"),
@@ -130,11 +128,11 @@ def _other_statistics(
             compared["previous_statistics"] = previous.outputs["statistics"]
             components.append(previous)
     if config.validation.serving_log:
-        data, text = without_outcomes(config.data, schema)
+        data, schema = without_outcomes(config.data, schema)
         data = data.model_copy(update={"path": config.validation.serving_log})
         serving = ClickLogExampleGen(
             data,
-            text,
+            schema,
             code=source_fingerprint("components.click_log_example_gen.executor"),
             span=orchestration.span,
         ).with_id("ServingLogExampleGen")
@@ -160,12 +158,11 @@ def _training(
     example_gen, schema_gen, hierarchy = (
         ingestion[name] for name in ("ClickLogExampleGen", "ImportSchemaGen", "CategoryHierarchyGen")
     )
-    schema_text = pathlib.Path(config.log_schema).read_text(encoding="utf-8")
     transform = Transform(
         examples=example_gen.outputs["examples"],
         schema=schema_gen.outputs["schema"],
         hierarchy=hierarchy.outputs["hierarchy"],
-        schema_text=schema_text,
+        log_schema=schema,
         analysed_splits=_training_splits(config),
         code=source_fingerprint("models.inputs.preprocessing") + source_fingerprint("components.transform.executor"),
     )
@@ -177,7 +174,7 @@ def _training(
         "eval_args": EvalArgs(splits=["valid"]),
     }
     settings = {
-        "schema": schema_text,
+        "schema": schema.text,
         "model": config.model.model_dump(),
         "train": config.train.model_dump(),
         "checkpoints": places.checkpoints,
@@ -201,10 +198,10 @@ def _training(
     )
     judging = judge(config, schema, places, orchestration, example_gen.outputs["examples"], trainer.outputs["model"])
     before = [transform, *tuners, *earlier, trainer, *judging]
-    return [*before, *_report(config, schema_text, orchestration, ingestion | {node.id: node for node in before})]
+    return [*before, *_report(config, schema, orchestration, ingestion | {node.id: node for node in before})]
 
 
-def _report(config: RunConfig, schema_text: str, orchestration: Orchestration, nodes: dict) -> list:
+def _report(config: RunConfig, schema: LogSchema, orchestration: Orchestration, nodes: dict) -> list:
     """What says how good the model is, where and why; ``nodes`` are all before it, by id."""
     if not config.report.enabled:
         return []
@@ -222,7 +219,7 @@ def _report(config: RunConfig, schema_text: str, orchestration: Orchestration, n
         "evaluation": evaluator.outputs["evaluation"],
         "blessing": evaluator.outputs["blessing"],
     }
-    report = model_report(config, schema_text, _training_splits(config), orchestration, inputs)
+    report = model_report(config, schema, _training_splits(config), orchestration, inputs)
     # A good model need not wait for what is said of it.
     report.add_upstream_node(nodes["Pusher"])
     return [report]

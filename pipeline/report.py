@@ -9,6 +9,7 @@ from components.model_report.component import ModelReport
 from pipeline.config import RunConfig
 from pipeline.fingerprint import source_fingerprint
 from pipeline.orchestration import Orchestration
+from schemas.log_schema import LogSchema
 
 _SOURCES = {
     "ClickLogExampleGen": "components.click_log_example_gen.executor",
@@ -22,7 +23,7 @@ _SOURCES = {
 
 def model_report(
     config: RunConfig,
-    schema_text: str,
+    schema: LogSchema,
     training_splits: list[str],
     orchestration: Orchestration,
     inputs: Mapping[str, BaseChannel],
@@ -31,7 +32,7 @@ def model_report(
 
     Args:
       config: of the run.
-      schema_text: of the log.
+      schema: of the log.
       training_splits: what the model is trained on.
       orchestration: what the orchestrator does its own way.
       inputs: by the names that `ModelReport` has for them.
@@ -39,7 +40,7 @@ def model_report(
     return ModelReport(
         **inputs,
         name=config.name,
-        schema=schema_text,
+        schema=schema,
         config=_configuration(config, orchestration),
         training_splits=training_splits,
         # A configuration that names a log has no simulated one, see `load_config`.

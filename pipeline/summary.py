@@ -25,7 +25,7 @@ from pipeline.simulation.oracle import oracle_session_auc
 from pipeline.tuning import read_trials, trials_table
 from reporting.files import REPORT_FILE
 from reporting.titles import TITLES
-from schemas.reader import LogSchema
+from schemas.log_schema import LogSchema
 from serving.versions import versions_in
 
 

@@ -27,7 +27,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from pipeline.ablation.plan import read_plan
 from pipeline.config import RunConfig, YamlLoader, load_config
-from schemas.reader import parse_schema
+from schemas.parsing import parse_schema
 from tests.documentation import (
     COMMAND,
     PAGES,

@@ -12,7 +12,7 @@ from models.ranker.config import ModelConfig
 from models.training.config import TrainConfig
 from models.training.entry import new_ranker
 from models.training.loop import fit
-from schemas.reader import parse_schema
+from schemas.parsing import parse_schema
 
 
 def prepare(settings: dict) -> Callable[[], dict[str, float]]:

@@ -12,7 +12,7 @@ import orjson
 
 from benchmarks.made_up_ranker import requests
 from benchmarks.workers import answer
-from schemas.reader import parse_schema
+from schemas.parsing import parse_schema
 from serving.predict_request import predict_request
 
 _REQUESTS = 64  # in turns

@@ -14,7 +14,8 @@ from models.ranker.config import ModelConfig
 from models.ranker.model import Ranker
 from models.training.config import TrainConfig
 from models.training.optimizers import make_optimizer
-from schemas.reader import LogSchema, parse_schema
+from schemas.log_schema import LogSchema
+from schemas.parsing import parse_schema
 
 _BATCHES = 16  # in turns
 _OTHER_VOCABULARIES = 1_200

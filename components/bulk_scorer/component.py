@@ -8,6 +8,7 @@ from tfx.types import component_spec, standard_artifacts
 
 from components.artifacts import Scores
 from components.bulk_scorer.executor import Executor
+from schemas.log_schema import LogSchema
 
 
 class BulkScorerSpec(component_spec.ComponentSpec):
@@ -34,20 +35,20 @@ class BulkScorer(base_beam_component.BaseBeamComponent):
       examples: requests as ClickLogExampleGen writes them; labels are not looked at and need not be there.
       model: the folder of a SavedModel with the signature `serving_default` of models/export/signatures.py.
       model_version: its number, which is written beside each score.
-      schema: text of the schema of the examples.
+      schema: of the examples.
       code: fingerprint of the source, so that a change to it is not answered from the cache.
     """
 
     SPEC_CLASS = BulkScorerSpec
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
 
-    def __init__(self, examples: types.BaseChannel, model: str, model_version: int, schema: str, code: str = ""):
+    def __init__(self, examples: types.BaseChannel, model: str, model_version: int, schema: LogSchema, code: str = ""):
         super().__init__(
             spec=BulkScorerSpec(
                 examples=examples,
                 model=model,
                 model_version=model_version,
-                schema=schema,
+                schema=schema.text,
                 code=code,
                 scores=types.Channel(type=Scores),
             )

@@ -13,7 +13,8 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 
 from components.bulk_scorer.scorer import SIGNATURE, UNFINISHED, Shard, ShardScorer
-from schemas.reader import LogSchema, parse_schema
+from schemas.log_schema import LogSchema
+from schemas.parsing import parse_schema
 
 SUMMARY = "_summary.json"  # whoever reads a folder of Parquet leaves out names that begin with an underscore
 

@@ -1,7 +1,6 @@
 """CategoryHierarchyGen: from the requests' category paths to a tree of categories."""
 
 import json
-import os
 from typing import ClassVar
 
 from tfx import types
@@ -11,7 +10,7 @@ from tfx.types import component_spec, standard_artifacts
 from components.artifacts import CategoryHierarchy
 from components.category_hierarchy_gen.config import HierarchyConfig
 from components.category_hierarchy_gen.executor import Executor
-from schemas.reader import parse_schema
+from schemas.log_schema import LogSchema
 
 
 class CategoryHierarchyGenSpec(component_spec.ComponentSpec):
@@ -37,13 +36,10 @@ class CategoryHierarchyGen(base_beam_component.BaseBeamComponent):
 
     Args:
       examples: requests, with one category name a level.
-      schema_path: the schema of the requests, whose features of role:category are the levels.
+      schema: of the log, whose features of role:category are the levels.
       hierarchy: minimum count and the rule for a child under two parents.
       splits: the splits that are counted; only what is trained on, unless there is a reason.
       code: fingerprint of the source, so that a change to it is not answered from the cache.
-
-    Raises:
-      schemas.reader.SchemaError: if the schema cannot be read.
     """
 
     SPEC_CLASS = CategoryHierarchyGenSpec
@@ -52,18 +48,15 @@ class CategoryHierarchyGen(base_beam_component.BaseBeamComponent):
     def __init__(
         self,
         examples: types.BaseChannel,
-        schema_path: str | os.PathLike,
+        schema: LogSchema,
         hierarchy: HierarchyConfig,
         splits: tuple[str, ...] = ("train",),
         code: str = "",
     ):
-        with open(schema_path, encoding="utf-8") as file:
-            schema = file.read()
-        parse_schema(schema, source=str(schema_path))
         super().__init__(
             spec=CategoryHierarchyGenSpec(
                 examples=examples,
-                schema=schema,
+                schema=schema.text,
                 splits=json.dumps(list(splits)),
                 min_count=hierarchy.min_count,
                 conflicts=hierarchy.conflicts,

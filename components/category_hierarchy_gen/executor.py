@@ -18,7 +18,7 @@ from common.progress import progress
 from common.warnings import keep_warnings
 from components.timing import timed
 from models.inputs.hierarchy import CategoryHierarchy, build_hierarchy, write_hierarchy
-from schemas.reader import parse_schema
+from schemas.parsing import parse_schema
 
 # Requests a record batch: counting costs Python a little for each distinct path of a batch, so few large ones.
 _BATCH_SIZE = 4096

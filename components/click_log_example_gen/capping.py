@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components.click_log_example_gen.columns import codes_of
+from components.click_log_example_gen.arrow import codes_of
 from components.click_log_example_gen.formats import LINE
 from components.click_log_example_gen.plan import Plan
 from components.click_log_example_gen.quarantine import SCHEMA

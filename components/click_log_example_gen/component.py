@@ -16,7 +16,7 @@ from components.click_log_example_gen.config import DataConfig
 from components.click_log_example_gen.executor import Executor
 from components.click_log_example_gen.plan import check
 from components.click_log_example_gen.spans import NEWEST, WindowDriver
-from schemas.reader import parse_schema
+from schemas.log_schema import LogSchema
 
 
 class ClickLogExampleGenSpec(component_spec.ComponentSpec):
@@ -51,13 +51,12 @@ class ClickLogExampleGen(base_beam_component.BaseBeamComponent):
 
     Args:
       data: what is read and how; `data.path` must be given.
-      schema: the text of the log's schema, see schemas/reader.py; without a label, for a log that is only scored.
+      schema: of the log; without a label, for a log that is only scored.
       code: fingerprint of the source, so that a change to it is not answered from the cache.
       log: stands in for `data.path` when the run starts.
       span: stands in for `data.span` when the run starts; `spans.NEWEST` for the newest.
 
     Raises:
-      schemas.reader.SchemaError: if the schema cannot be read.
       ValueError: if `data` does not fit the schema.
     """
 
@@ -68,14 +67,14 @@ class ClickLogExampleGen(base_beam_component.BaseBeamComponent):
     def __init__(
         self,
         data: DataConfig,
-        schema: str,
+        schema: LogSchema,
         code: str = "",
         log: RuntimeParameter | None = None,
         span: RuntimeParameter | None = None,
     ):
         if data.path is None:
             raise ValueError("`data.path` must name the folder of the log (`--data`)")
-        check(data, parse_schema(schema, labelled=False))
+        check(data, schema)
         wanted_span = NEWEST if data.span is None else data.span
         split = example_gen_pb2.Input.Split(name="log", pattern=data.files)
         spec = ClickLogExampleGenSpec(
@@ -83,7 +82,7 @@ class ClickLogExampleGen(base_beam_component.BaseBeamComponent):
             input_config=example_gen_pb2.Input(splits=[split]),
             wanted_span=wanted_span if span is None else span,
             data=data.model_dump_json(exclude={"path", "span"}),
-            schema=schema,
+            schema=schema.text,
             tables=_fingerprint(data),
             code=code,
             examples=types.Channel(type=standard_artifacts.Examples),

@@ -10,7 +10,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components.click_log_example_gen.columns import (
+from components.click_log_example_gen.arrow import (
     TEXT,
     TYPES,
     flat_values,

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 from tfx_bsl.coders import example_coder
 
-from components.click_log_example_gen.columns import lists_of, one_array
+from components.click_log_example_gen.arrow import lists_of, one_array
 
 
 def encode_examples(requests: pa.Table) -> list[bytes]:

@@ -17,16 +17,18 @@ from tfx.types import artifact_utils
 from tfx.utils import proto_utils
 
 from common.progress import progress
-from components.click_log_example_gen import stages
 from components.click_log_example_gen.config import DataConfig
+from components.click_log_example_gen.job import Job
 from components.click_log_example_gen.joins import Lookup, prepare_table
 from components.click_log_example_gen.negatives import mark
 from components.click_log_example_gen.plan import Plan, check
 from components.click_log_example_gen.quarantine import SUMMARY, describe_reasons, failure, merge_reports
 from components.click_log_example_gen.sources import Source, check_files
 from components.click_log_example_gen.spans import resolve_properties
+from components.click_log_example_gen.stages import build
+from components.click_log_example_gen.writing import write_faults
 from components.timing import timed
-from schemas.reader import parse_schema
+from schemas.parsing import parse_schema
 
 _NO_ROOM = [os.strerror(code) for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)]
 PARTITION_BYTES = 64 << 20  # of text; takes about a quarter of a gigabyte of a worker's memory
@@ -102,7 +104,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             tables.append(report)
         partitions = max(1, math.ceil(sum(source.unpacked_bytes for source in sources) / PARTITION_BYTES))
         for direct in (True, False):
-            job = stages.Job(
+            job = Job(
                 plan=plan,
                 sources=tuple(sources),
                 lookups=tuple(lookups),
@@ -113,7 +115,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
                 direct=direct,
             )
             with self._make_beam_pipeline() as pipeline:
-                stages.build(pipeline, job)
+                build(pipeline, job)
             report = _read_report(job)
             if not report.get("scattered"):
                 break
@@ -154,7 +156,7 @@ def _prepare(plan: Plan, i: int, sources: list[Source], staging: str, quarantine
     for source, bad in zip(sources, faults, strict=True):
         if len(bad):
             path = os.path.join(quarantine, f"tables-{i:05d}-{source.index:05d}.jsonl.gz")
-            reasons.append(stages.write_faults(source, bad, path))
+            reasons.append(write_faults(source, bad, path))
     report = {
         "rows_read": rows,
         "rows_in_requests": rows - sum(map(len, faults)),
@@ -179,12 +181,12 @@ def _keep_quarantine(uri: str) -> str:
     return kept
 
 
-def _read_report(job: stages.Job) -> dict:
+def _read_report(job: Job) -> dict:
     with fileio.open(job.report_path, "r") as file:
         return json.load(file)
 
 
-def _clear(job: stages.Job) -> None:
+def _clear(job: Job) -> None:
     """Takes away what a first attempt wrote; the tables' own files, which are prepared once, stay."""
     for pattern in [*(f"{folder}/*" for folder in job.examples.values()), f"{job.quarantine}/rows-*"]:
         for path in fileio.glob(pattern):
@@ -193,7 +195,7 @@ def _clear(job: stages.Job) -> None:
         fileio.remove(path)
 
 
-def _summary(job: stages.Job, report: dict, tables: list[dict], seconds: float) -> dict:
+def _summary(job: Job, report: dict, tables: list[dict], seconds: float) -> dict:
     return {
         **{key: report.get(key, 0) for key in ("rows_read", "rows_in_requests", "rows_quarantined", "items_cut")},
         "reasons": describe_reasons(report.get("reasons", {})),
@@ -210,7 +212,7 @@ def _summary(job: stages.Job, report: dict, tables: list[dict], seconds: float) 
     }
 
 
-def _negatives(job: stages.Job, report: dict) -> dict | None:
+def _negatives(job: Job, report: dict) -> dict | None:
     if job.plan.data.negatives is None:
         return None
     sampled = report.get("items_sampled", {})

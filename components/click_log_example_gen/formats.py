@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from components.click_log_example_gen.columns import TEXT, flat_values, is_list, one_array
+from components.click_log_example_gen.arrow import TEXT, flat_values, is_list, one_array
 from components.click_log_example_gen.plan import ROW
 from components.click_log_example_gen.quarantine import Findings, fault_table
 from components.click_log_example_gen.sources import LINE_BYTES, Lines, Source, columns_of, read_lines, read_parquet

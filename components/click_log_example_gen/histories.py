@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
-from components.click_log_example_gen.columns import codes_of, filled, lists_of, one_array, ranges_of
+from components.click_log_example_gen.arrow import codes_of, filled, lists_of, one_array, ranges_of
 from components.click_log_example_gen.formats import LINE
 from components.click_log_example_gen.requests import TIME
 from components.click_log_example_gen.rows import FILE

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from tfx.dsl.io import fileio
 
-from components.click_log_example_gen.columns import TYPES, one_array, shown
+from components.click_log_example_gen.arrow import TYPES, one_array, shown
 from components.click_log_example_gen.config import Table
 from components.click_log_example_gen.convert import column_of, parse_field
 from components.click_log_example_gen.formats import LINE, read_tables

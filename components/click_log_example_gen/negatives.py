@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from common.splits import EARLIER
-from components.click_log_example_gen.columns import TEXT, codes_of, lists_of, one_array
+from components.click_log_example_gen.arrow import TEXT, codes_of, lists_of, one_array
 from components.click_log_example_gen.convert import UNIT
 from components.click_log_example_gen.draw import Owned, Shelves, Units, draw, uniform
 from components.click_log_example_gen.formats import LINE

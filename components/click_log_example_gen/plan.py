@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from common.splits import EARLIER
 from components.click_log_example_gen.config import DataConfig, Table
-from schemas.reader import Feature, LogSchema
+from schemas.log_schema import Feature, LogSchema
 
 FLOAT32_MAX = 3.4028234663852886e38
 PATH = "@path"  # the whole category path in one column
@@ -22,12 +22,11 @@ class Field:
       name: the feature, or the name under which `category_path` knows it, or `PATH`, or `SPLIT`.
       scope: "request" or "item".
       dtype: "int", "float" or "bytes".
-      kind: "value", "timestamp" or "history".
+      kind: "value", "timestamp" or "history", see `schemas.roles.Role`.
       columns: the columns of the log (or of a table) it is read from; several are joined with "|".
       values: what each text in the column stands for, None if the text is the value.
       missing: texts that mean unknown, besides the empty one.
-      must: a row without a value is malformed. Integers, weights and the names of request and item must always be
-        there: none of them has a value that could stand for "missing".
+      must: a row without a value is malformed.
       minimum, maximum: the closed range of allowed values.
     """
 
@@ -111,19 +110,18 @@ class Plan:
             name=name,
             scope=feature.scope,
             dtype=feature.dtype,
-            kind="timestamp" if "timestamp" in feature.roles else "history" if feature.is_history else "value",
+            kind=feature.kind,
             columns=columns,
             values=self.data.grades.get(name),
             missing=missing,
-            must=_must(feature),
+            must=feature.must_have_value,
             minimum=feature.minimum,
             maximum=feature.maximum,
         )
 
     def is_private(self, name: str) -> bool:
         """Whether a feature's values are a user's name or history, which stand in the quarantine and in no message."""
-        feature = next((feature for feature in self.schema.features if feature.name == name), None)
-        return feature is not None and bool(feature.roles & {"user_id", "history"})
+        return any(feature.is_private for feature in self.schema.features if feature.name == name)
 
     @property
     def by_user(self) -> bool:
@@ -147,12 +145,6 @@ class Plan:
 def has(schema: LogSchema, name: str) -> bool:
     """Whether the schema has a feature of this name."""
     return any(feature.name == name for feature in schema.features)
-
-
-def _must(feature: Feature) -> bool:
-    if "category" in feature.roles:
-        return False  # an unknown category is served by the unknown category
-    return feature.required or feature.dtype == "int" or bool({"request_id", "item_id", "weight"} & feature.roles)
 
 
 def check(data: DataConfig, schema: LogSchema) -> None:
@@ -244,7 +236,7 @@ def _check_table(key: str, table: Table, schema: LogSchema, features: set[str], 
 
 def _check_constant(name: str, value: str | int | float, feature: Feature) -> None:
     key = f"`data.constants.{name}`"
-    if feature.is_history or "request_id" in feature.roles or "item_id" in feature.roles:
+    if not feature.may_be_constant:
         raise ValueError(f"{key}: {', '.join(sorted(feature.roles))} cannot be a constant")
     types = {"int": int, "float": (int, float), "bytes": str}
     if not isinstance(value, types[feature.dtype]):
@@ -304,7 +296,7 @@ def _check_negatives(data: DataConfig, schema: LogSchema) -> None:
             "`exclude: request`"
         )
     for feature in schema.features:
-        if feature.roles & {"position", "weight"} and feature.name not in data.constants:
+        if not feature.negatives_have_it and feature.name not in data.constants:
             raise ValueError(
                 f"`data.negatives`: an item that is sampled was shown nowhere, so it has no {feature.name!r}; take it "
                 "out of the schema"

@@ -1,4 +1,4 @@
-"""From rows to requests: grouping, the checks that need a whole request, joins, the category path.
+"""From rows to requests: grouping, the checks that need a whole request, joins.
 
 Works on whole partitions of a log in Arrow and numpy. A partition holds all rows of its requests.
 """
@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components.click_log_example_gen.columns import (
+from components.click_log_example_gen.arrow import (
     TEXT,
     codes_of,
     decoded,
@@ -20,10 +20,11 @@ from components.click_log_example_gen.columns import (
     one_array,
     shown,
 )
+from components.click_log_example_gen.category_path import shelves_of, with_category_path
 from components.click_log_example_gen.convert import UNIT, split_lists
 from components.click_log_example_gen.formats import LINE
 from components.click_log_example_gen.joins import Lookup
-from components.click_log_example_gen.plan import PATH, SPLIT, Plan
+from components.click_log_example_gen.plan import SPLIT, Plan
 from components.click_log_example_gen.quarantine import SCHEMA, fault_table
 from components.click_log_example_gen.rows import FILE, ListRows, constant_column
 
@@ -292,53 +293,6 @@ class Requests:
         )
         return table.filter(pa.array(positive)).cast(events_schema(self.plan))
 
-    def add_category_path(self) -> None:
-        """Adds the levels of the category path; a level below the last known one repeats it."""
-        names = [feature.name for feature in self.plan.schema.categories]
-        if self.plan.candidates:
-            levels = self._candidates_path(len(names))
-        elif PATH in self.request.column_names:
-            sizes, flat = split_lists(self.request[PATH], self.plan.data.category_path.separator)
-            starts = np.cumsum(sizes) - sizes
-            levels = [flat.take(pa.array(starts + i, mask=sizes <= i)) for i in range(len(names))]
-        else:
-            levels = [one_array(self.request[name]) for name in names]
-            self.request = self.request.drop(names)
-        if self.plan.data.negatives:
-            depth = self.plan.negatives_level
-            levels[depth:] = [pa.nulls(len(self), TEXT)] * (len(levels) - depth)
-        for name, level in zip(names, _downwards(levels), strict=True):
-            self.request = self.request.append_column(name, level)
-
-    def _candidates_path(self, depth: int) -> list[pa.Array]:
-        """The most frequent path among each request's items, unknown ones aside; ties to the smaller name."""
-        columns = [pc.fill_null(one_array(self.item[name]), "") for name in self.plan.candidates]
-        codes, paths = codes_of(pc.binary_join_element_wise(*columns, pa.scalar(UNIT, TEXT)))
-        rank = np.empty(len(paths), np.int64)
-        by_name = pc.sort_indices(paths).to_numpy()
-        rank[by_name] = np.arange(len(paths))
-        known = np.array([bool(path.strip(UNIT)) for path in paths.to_pylist()], bool)[codes]
-        keys, counts = np.unique(self.owner[known] * max(1, len(paths)) + rank[codes[known]], return_counts=True)
-        owner, path = keys // max(1, len(paths)), keys % max(1, len(paths))
-        best = np.lexsort((path, -counts, owner))
-        best = best[np.flatnonzero(np.diff(owner[best], prepend=-1))]
-        chosen = np.full(len(self), -1)
-        chosen[owner[best]] = by_name[path[best]]
-        texts = paths.take(pa.array(chosen, mask=chosen < 0))
-        sizes, flat = split_lists(texts, UNIT)
-        starts = np.cumsum(sizes) - sizes
-        return [flat.take(pa.array(starts + i, mask=sizes <= i)) for i in range(depth)]
-
-    def _shelves(self) -> pa.Array:
-        """The shelf of each item: where it is known of the item itself, its own, and else its request's."""
-        depth = self.plan.negatives_level
-        if names := self.plan.candidates[:depth]:
-            levels = [one_array(self.item[name]) for name in names]
-        else:
-            names = [feature.name for feature in self.plan.schema.categories[:depth]]
-            levels = [one_array(self.request[name]).take(pa.array(self.owner)) for name in names]
-        return pc.binary_join_element_wise(*_downwards(levels), pa.scalar(UNIT, TEXT))
-
     def _rows_of_items(self) -> dict[str, pa.Array]:
         """The columns that sampling negatives needs besides."""
         item_offsets = np.concatenate([[0], np.cumsum(self.sizes)])
@@ -347,7 +301,7 @@ class Requests:
         request = self.owner[item]
         offsets = np.concatenate([[0], np.cumsum(np.bincount(request, minlength=len(self)))])
         return {
-            SHELVES: lists_of(item_offsets, self._shelves()),
+            SHELVES: lists_of(item_offsets, shelves_of(self.plan, self.request, self.item, self.owner)),
             ROW_FILES: lists_of(offsets, pa.array(self._file[order], pa.int32())),
             ROW_LINES: lists_of(offsets, pa.array(self._line[order], pa.int64())),
             ROW_ITEMS: lists_of(offsets, pa.array(item - item_offsets[request], pa.int64())),
@@ -385,17 +339,6 @@ class Requests:
         return last_of(sizes, flat, self.plan.data.history.length)
 
 
-def _downwards(levels: Sequence[pa.Array]) -> list[pa.Array]:
-    """Levels in which one below the last known one repeats it."""
-    filled_levels: list[pa.Array] = []
-    for level in levels:
-        level = pc.fill_null(level, "")
-        if filled_levels:
-            level = pc.if_else(pc.equal(level, ""), filled_levels[-1], level)
-        filled_levels.append(level)
-    return filled_levels
-
-
 def events_schema(plan: Plan) -> pa.Schema:
     """The columns of events: whose, when, where in the log, and the item features that histories are of."""
     places = [("@user", TEXT), (TIME, pa.int64()), (FILE, pa.int32()), (LINE, pa.int64()), ("@index", pa.int64())]
@@ -428,7 +371,7 @@ def build_requests(
     if merge:
         requests.merge_duplicates()
     requests.apply_size_rules()
-    requests.add_category_path()
+    requests.request = with_category_path(plan, requests.request, requests.item, requests.owner)
     faults = pa.concat_tables([SCHEMA.empty_table(), *requests.faults])
     return requests.table(), events, faults, requests.items_cut
 

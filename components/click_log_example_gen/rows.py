@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components.click_log_example_gen.columns import TYPES
+from components.click_log_example_gen.arrow import TYPES
 from components.click_log_example_gen.convert import column_of, parse_field, parse_lists, parse_repeated
 from components.click_log_example_gen.formats import LINE, read_tables
 from components.click_log_example_gen.plan import Field, Plan

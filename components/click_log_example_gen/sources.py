@@ -19,7 +19,7 @@ from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 from tfx.dsl.io import fileio
 
-from components.click_log_example_gen.columns import one_array, to_python
+from components.click_log_example_gen.arrow import one_array, to_python
 from components.click_log_example_gen.config import Format
 from components.click_log_example_gen.plan import ROW, Plan
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pyarrow as pa
 
 from common.splits import EARLIER
-from components.click_log_example_gen.columns import one_array
+from components.click_log_example_gen.arrow import one_array
 from components.click_log_example_gen.plan import SPLIT, Plan
 
 _KEYS = {

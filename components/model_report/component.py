@@ -11,6 +11,7 @@ from tfx.types import component_spec, standard_artifacts
 from components.artifacts import AnomalyReport, CategoryHierarchy, Quarantine
 from components.artifacts import ModelReport as Report
 from components.model_report.executor import Executor
+from schemas.log_schema import LogSchema
 
 
 class ModelReportSpec(component_spec.ComponentSpec):
@@ -54,7 +55,7 @@ class ModelReport(base_component.BaseComponent):
       baseline_model: the last blessed model, the one that Evaluator is given; may be empty.
       evaluation, blessing: of Evaluator.
       name: of the run.
-      schema: text of the schema of the log.
+      schema: of the log.
       config: the run's configuration as YAML.
       training_splits: what the model was trained on, popularity is counted on.
       simulated: whether the log is made up by this project.
@@ -78,7 +79,7 @@ class ModelReport(base_component.BaseComponent):
         evaluation: types.BaseChannel,
         blessing: types.BaseChannel,
         name: str,
-        schema: str,
+        schema: LogSchema,
         config: str,
         baseline_model: types.BaseChannel | None = None,
         training_splits: Sequence[str] = ("train",),
@@ -100,7 +101,7 @@ class ModelReport(base_component.BaseComponent):
                 evaluation=evaluation,
                 blessing=blessing,
                 name=name,
-                schema=schema,
+                schema=schema.text,
                 config=config,
                 training_splits=json.dumps(list(training_splits)),
                 simulated=int(simulated),

@@ -47,7 +47,8 @@ from models.ranker.model import Ranker
 from models.training.config import TrainConfig
 from reporting.content import Category, Experts, Headline, Importance, ReportContent
 from reporting.files import CONTENT_FILE, REPORT_FILE, REQUESTS_FILE
-from schemas.reader import LogSchema, parse_schema
+from schemas.log_schema import LogSchema
+from schemas.parsing import parse_schema
 
 _SPLIT = "test"
 _NO_REPORT = "<!doctype html><title>No report</title><p>It could not be made; the run's summary and its log say why.\n"

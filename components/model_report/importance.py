@@ -12,7 +12,7 @@ from models.ranker.model import Ranker
 from reporting.content import Importance
 from reporting.estimates import mean, paired_differences
 from reporting.request_metrics import of_requests
-from schemas.reader import LogSchema
+from schemas.log_schema import LogSchema
 
 PATH = "category path"
 _MOST_CATEGORIES = 40  # the page draws a column for each
@@ -88,8 +88,8 @@ def _columns(schema: LogSchema) -> dict[str, list[str]]:
     """The transformed features of each feature that a ranker may read; those of one name are shuffled together."""
     columns = {PATH: [id_name(level) for level in schema.categories]}
     for feature in (*schema.numeric, *schema.categorical, *schema.histories):
-        numeric = "numeric" in feature.roles
-        columns[feature.name] = [feature.name, missing_name(feature)] if numeric else [id_name(feature)]
+        number = feature.model_input == "number"
+        columns[feature.name] = [feature.name, missing_name(feature)] if number else [id_name(feature)]
     return columns
 
 

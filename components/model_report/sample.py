@@ -9,7 +9,7 @@ import tensorflow_transform as tft
 
 from components.bulk_scorer.scorer import ITEMS_A_CALL, REQUESTS_A_CALL, calls
 from models.inputs.reading import read_records
-from schemas.reader import LogSchema
+from schemas.log_schema import LogSchema
 
 _MOST_ITEMS = 200_000
 

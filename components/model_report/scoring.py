@@ -13,7 +13,7 @@ from components.model_report.popularity import name_hash
 from components.model_report.split import ScoredSplit
 from models.inputs.features import CATEGORY_REQUESTS, id_name
 from models.inputs.reading import read_records
-from schemas.reader import Feature, LogSchema
+from schemas.log_schema import Feature, LogSchema
 
 
 def score_split(

@@ -14,7 +14,7 @@ from models.training import warm_start
 from models.training.config import TrainConfig
 from models.training.entry import new_ranker
 from models.tuning.search_space import with_values
-from schemas.reader import LogSchema
+from schemas.log_schema import LogSchema
 
 
 class CannotRebuild(RuntimeError):

@@ -10,6 +10,7 @@ from tfx.utils import json_utils
 
 from components.artifacts import CategoryHierarchy
 from components.transform.executor import Executor
+from schemas.log_schema import LogSchema
 
 PREPROCESSING_FN = "models.inputs.preprocessing.preprocessing_fn"
 
@@ -33,9 +34,9 @@ class Transform(base_beam_component.BaseBeamComponent):
 
     Args:
       examples: requests; all splits are transformed.
-      schema: of the requests.
+      schema: the artifact of ImportSchemaGen.
       hierarchy: of the query's categories.
-      schema_text: the text of the schema, whose annotations tell the roles.
+      log_schema: the same schema, whose text preprocessing_fn reads.
       analysed_splits: those that vocabularies, means and variances are of.
       code: fingerprint of the source of preprocessing_fn, so that a change to it is not answered from the cache.
     """
@@ -48,7 +49,7 @@ class Transform(base_beam_component.BaseBeamComponent):
         examples: types.BaseChannel,
         schema: types.BaseChannel,
         hierarchy: types.BaseChannel,
-        schema_text: str,
+        log_schema: LogSchema,
         analysed_splits: Sequence[str] = ("train",),
         code: str = "",
     ):
@@ -60,7 +61,7 @@ class Transform(base_beam_component.BaseBeamComponent):
                 schema=schema,
                 hierarchy=hierarchy,
                 preprocessing_fn=PREPROCESSING_FN,
-                custom_config=json_utils.dumps({"schema": schema_text, "code": code}),
+                custom_config=json_utils.dumps({"schema": log_schema.text, "code": code}),
                 splits_config=SplitsConfig(analyze=analysed_splits),  # the executor adds which to transform
                 # The raw requests have statistics already; the transformed ones would double Transform's time.
                 disable_statistics=1,

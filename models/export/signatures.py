@@ -10,7 +10,7 @@ from models.inputs.features import CATEGORY_REQUESTS, id_name
 from models.inputs.hierarchy import CategoryHierarchy, as_path
 from models.inputs.vocabularies import write_vocabularies
 from models.ranker.model import Ranker
-from schemas.reader import Feature, LogSchema
+from schemas.log_schema import Feature, LogSchema
 
 _DTYPES = {"int": tf.int64, "float": tf.float32, "bytes": tf.string}
 _MISSING = {"float": float("nan"), "bytes": ""}
@@ -138,7 +138,7 @@ class ServedRanker:
         return rank.get_concrete_function(**dict(map(_spec, self._schema.model_inputs)))
 
     def _rank_ids(self):
-        named = [feature for feature in self._schema.model_inputs if "numeric" not in feature.roles]
+        named = [feature for feature in self._schema.model_inputs if feature.model_input == "id"]
 
         @tf.function(autograph=False)
         def rank_ids(**request):

@@ -14,7 +14,7 @@ from tensorflow_serving.apis import input_pb2, predict_pb2, prediction_log_pb2
 
 from models.inputs.features import id_name
 from models.inputs.hierarchy import SEPARATOR, CategoryHierarchy
-from schemas.reader import Feature, LogSchema
+from schemas.log_schema import Feature, LogSchema
 
 # The place and the form are TF Serving's.
 WARM_UP_FILE = os.path.join("assets.extra", "tf_serving_warmup_requests")
@@ -47,7 +47,7 @@ def _calls(schema: LogSchema, hierarchy: CategoryHierarchy) -> Iterator[tuple[st
         yield "serving_default", {"examples": np.array([example, example], object)}
         yield "elwc", {"inputs": np.array([_elwc(request, schema)], object)}
         for feature in schema.model_inputs:
-            if "numeric" not in feature.roles:
+            if feature.model_input == "id":
                 shape = request.pop(feature.name).shape
                 request[id_name(feature)] = np.full(shape, int(known and feature.name not in unknown), np.int64)
         yield "rank_ids", request

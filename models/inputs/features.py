@@ -5,7 +5,7 @@ import dataclasses
 import tensorflow_transform as tft
 
 from models.inputs.hierarchy import CategoryHierarchy
-from schemas.reader import Feature, LogSchema
+from schemas.log_schema import Feature, LogSchema
 
 
 def id_name(feature: Feature) -> str:

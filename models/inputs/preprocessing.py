@@ -17,7 +17,8 @@ import tensorflow_transform as tft
 
 from models.inputs.features import CATEGORY_REQUESTS, id_name, missing_name
 from models.inputs.hierarchy import lookup, read_hierarchy
-from schemas.reader import Feature, LogSchema, parse_schema
+from schemas.log_schema import Feature, LogSchema
+from schemas.parsing import parse_schema
 
 _FARTHEST = 1e6  # standard deviations from the mean
 
@@ -56,7 +57,7 @@ def preprocessing_fn(inputs: dict, custom_config: dict) -> dict:
                 values, vocabularies[owner.name], num_oov_buckets=owner.hash_buckets
             ),
         )
-    for feature in (*schema.labels, *schema.with_role("weight"), *schema.with_role("position")):
+    for feature in schema.outcomes:
         outputs[feature.name] = inputs[feature.name]
     return outputs
 

@@ -24,7 +24,7 @@ import tensorflow_transform as tft
 
 from models.inputs.features import id_name
 from models.inputs.hierarchy import SEPARATOR, CategoryHierarchy, asset_name
-from schemas.reader import LogSchema
+from schemas.log_schema import LogSchema
 
 VOCABULARIES_FILE = "vocabularies.json"
 

@@ -1,7 +1,7 @@
 """Which features of a log, besides its inputs, a ranker is trained with: its labels, histories and positions."""
 
 from models.ranker.config import ModelConfig
-from schemas.reader import Feature, LogSchema
+from schemas.log_schema import Feature, LogSchema
 
 
 def trained_labels(schema: LogSchema, config: ModelConfig) -> list[Feature]:

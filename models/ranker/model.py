@@ -19,7 +19,7 @@ from models.metrics import ItemLogLoss, SessionAUC
 from models.ranker.auxiliary_losses import auxiliary_losses, auxiliary_weights
 from models.ranker.config import ModelConfig
 from models.ranker.labels import check_features, trained_labels
-from schemas.reader import LogSchema
+from schemas.log_schema import LogSchema
 
 
 class Ranker(tfrs.Model):

@@ -26,7 +26,8 @@ from models.training.loop import TrainingResult, discard_checkpoints, fit, progr
 from models.training.tensorboard.pictures import Inside
 from models.training.tensorboard.projector import write_projector
 from models.tuning.search_space import decode, with_values
-from schemas.reader import LogSchema, parse_schema
+from schemas.log_schema import LogSchema
+from schemas.parsing import parse_schema
 
 # TensorBoard's run of the weights that were kept.
 KEPT = "kept"

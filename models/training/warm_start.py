@@ -30,7 +30,7 @@ from models.layers.behaviour_gates import BehaviourGates
 from models.layers.bucket_gates import BucketGates
 from models.layers.category_gates import CategoryGates
 from models.ranker.model import Ranker
-from schemas.reader import LogSchema
+from schemas.log_schema import LogSchema
 
 WEIGHTS_FILE = "weights.npz"
 _ROWS = "rows of "

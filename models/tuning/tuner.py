@@ -20,7 +20,7 @@ from models.training.entry import new_ranker, training_key
 from models.training.errors import LabelLeak, TrainingFault
 from models.training.loop import fit
 from models.tuning.search_space import Range, TuneConfig, decode, encode, searched, show, with_values
-from schemas.reader import parse_schema
+from schemas.parsing import parse_schema
 
 OBJECTIVE = "session_auc"
 _RESULT_FILE = "result.json"

@@ -32,7 +32,7 @@ from models.ranker.model import Ranker
 from models.training.config import TrainConfig
 from models.training.entry import new_ranker, write_result
 from models.training.loop import fit
-from schemas.reader import LogSchema
+from schemas.log_schema import LogSchema
 
 _CONFIG_FILE = "config.json"
 _SCORES_FILE = "scores.npz"

@@ -12,7 +12,7 @@ def propose_bounds(draft: Draft) -> None:
     """Takes the bounds on session AUC and calibration away where they would say nothing of the model."""
     if draft.positives_only:
         return
-    label = next(feature for feature in draft.proposal.features if "role:label" in feature.tags)
+    label = next(feature for feature in draft.proposal.features if feature.role == "label")
     if draft.separator is None:
         texts, items = draft.log.rows[label.column], draft.log.rows[draft.item_column.name]
         parts = draft.proposal.data.get("columns", {}).get("request_id", "request_id")

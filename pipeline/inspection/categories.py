@@ -34,11 +34,10 @@ def _is_level(column: Column) -> bool:
 
 def _level(draft: Draft, level: int, column: str, why: str, name: str = "") -> Feature:
     name = name or draft.new_name(f"category_{level}", "query_")
-    options = {"scope": "request", "type": "BYTES", "required": True, "why": why}
     tags = ["role:category", f"level:{level}"]
     if column:
-        return draft.take(column, name, tags=tags, **options)
-    return draft.add(name, tags=tags, **options)
+        return draft.take(column, name, *tags, required=True, why=why)
+    return draft.add(name, *tags, required=True, why=why)
 
 
 def _path_in_one_column(draft: Draft) -> bool:
@@ -119,7 +118,7 @@ def _top_of_candidates(draft: Draft, only: Column) -> Column:
     draft.unsure(f"`{only.name}` is the only level of categories: one that holds all stands over it")
     name = draft.new_name("category_all")
     draft.proposal.data.setdefault("constants", {})[name] = "all"
-    draft.add(name, scope="item", type="BYTES", tags=["role:hidden"], why=f"over all {only.name}")
+    draft.add(name, "role:hidden", scope="item", why=f"over all {only.name}")
     return Column(name, pd.Series("all", index=only.values.index))
 
 
@@ -139,9 +138,7 @@ def _candidates(draft: Draft) -> bool:
     for level, column in enumerate(chain, 1):
         if column.name in own:
             tags = ["role:categorical", "min_count:5"]
-            draft.take(
-                own[column.name].name, column.name, scope="item", type="BYTES", tags=tags, why="a category of the item"
-            )
+            draft.take(own[column.name].name, column.name, *tags, scope="item", why="a category of the item")
         of = "of the positive item" if draft.positives_only else "the most frequent of the candidates"
         _level(draft, level, "", f"{column.name} {of}")
     return True

@@ -9,6 +9,7 @@ import pandas as pd
 
 from pipeline.inspection.columns import Column
 from pipeline.inspection.sample import Sample, Unreadable
+from schemas.roles import ROLES
 
 # A log's own column of such a name may have another role, or none.
 _OF_ROLES = "user_id", "timestamp", "request_id", "item_id"
@@ -19,8 +20,8 @@ class Feature:
     """A feature of the schema that is to be written.
 
     Attributes:
-      name, scope, type: as in the schema.
-      tags: without the scope.
+      name, scope: as in the schema.
+      tags: without the scope; the role first.
       required: whether each row must have it.
       domain: the schema's field for the allowed values, or "".
       column: where it stands, for a comment.
@@ -29,12 +30,26 @@ class Feature:
 
     name: str
     scope: str
-    type: str
     tags: list[str]
     required: bool = False
     domain: str = ""
     column: str = ""
     why: str = ""
+
+    @property
+    def role(self) -> str:
+        """The name of its role, the first of two."""
+        return self.tags[0].removeprefix("role:")
+
+    @property
+    def type(self) -> str:
+        """Its type in the schema."""
+        return (ROLES[self.role].dtype or "bytes").upper()
+
+    @property
+    def is_scalar(self) -> bool:
+        """True for one value a request."""
+        return self.scope == "request" and ROLES[self.role].kind != "history"
 
 
 @dataclasses.dataclass
@@ -90,16 +105,17 @@ class Draft:
         self.table_columns: dict[str, pd.Series] = {}
         self.levels: list[pd.Series] = []
 
-    def take(self, column: str, feature: str, **kwargs) -> Feature:
+    def take(self, column: str, feature: str, *tags: str, **kwargs) -> Feature:
         """Makes a column of the log a feature."""
         self.left.pop(column, None)
         if feature != column:
             self.proposal.data.setdefault("columns", {})[feature] = column
-        return self.add(feature, column=column, **kwargs)
+        return self.add(feature, *tags, column=column, **kwargs)
 
-    def add(self, feature: str, **kwargs) -> Feature:
-        """Adds a feature; the other arguments as of `Feature`."""
-        self.proposal.features.append(Feature(feature, **kwargs))
+    def add(self, feature: str, *tags: str, scope: str = "", **kwargs) -> Feature:
+        """Adds a feature; the arguments as of `Feature`. ``scope`` may be left out if its role has one only."""
+        scopes = ROLES[tags[0].removeprefix("role:")].scopes
+        self.proposal.features.append(Feature(feature, scope or scopes[0], list(tags), **kwargs))
         return self.proposal.features[-1]
 
     def name(self, column: str) -> str:

@@ -30,14 +30,14 @@ def find_histories(draft: Draft) -> None:
         of = _of(draft, column, tokens, items)
         if of is None:
             continue  # looked at again with the other columns
-        draft.take(column.name, draft.name(column.name), scope="request", type="BYTES",
-                   tags=["role:history", f"of:{of}"], why=f"a list; its values are those of {of}")  # fmt: skip
+        why = f"a list; its values are those of {of}"
+        draft.take(column.name, draft.name(column.name), "role:history", f"of:{of}", why=why)
     has_user = any(feature.name == "user_id" for feature in draft.proposal.features)
-    has_history = any("role:history" in feature.tags for feature in draft.proposal.features)
+    has_history = any(feature.role == "history" for feature in draft.proposal.features)
     if has_user and draft.time_column is not None and not has_history:
         data["history"] = {"build": True}
-        draft.add(draft.new_name("history_item"), scope="request", type="BYTES", tags=["role:history", "of:item_id"],
-                  why="built from the log: the user's earlier positive items")  # fmt: skip
+        why = "built from the log: the user's earlier positive items"
+        draft.add(draft.new_name("history_item"), "role:history", "of:item_id", why=why)
 
 
 def _of(draft: Draft, history: Column, tokens: set[str], items: set[str]) -> str | None:
@@ -84,8 +84,8 @@ def find_others(draft: Draft) -> None:
             draft.unsure(f"`{column.name}`: a sampled item was shown nowhere and has no place: not read")
             continue
         if scope == "item" and column.is_named(words.POSITION) and column.is_whole and np.nanmin(column.numbers) >= 1:
-            draft.take(column.name, draft.name(column.name), scope="item", type="INT", tags=["role:position"],
-                       domain="int_domain { min: 1 }", required=column.missing == 0, why="its name")  # fmt: skip
+            options = {"domain": "int_domain { min: 1 }", "required": column.missing == 0, "why": "its name"}
+            draft.take(column.name, draft.name(column.name), "role:position", **options)
             continue
         name = draft.name(column.name)
         if add_feature(draft, column, name, scope) is not None and name != column.name:
@@ -114,8 +114,8 @@ def add_feature(draft: Draft, column: Column, name: str, scope: str) -> Feature 
             domain = "float_domain { min: 0 }"
             if high > 20 * max(1e-9, np.nanmedian(numbers)):
                 tags.append("scale:log")
-        return draft.add(name, scope=scope, type="FLOAT", tags=tags, domain=domain, column=column.name,
-                         why=f"numbers, {column.examples()}")  # fmt: skip
+        why = f"numbers, {column.examples()}"
+        return draft.add(name, *tags, scope=scope, domain=domain, column=column.name, why=why)
     if column.time_format is not None and column.numbers is None:
         draft.unsure(f"`{column.name}`: times, which no ranker reads: left out")
         return None
@@ -125,8 +125,8 @@ def add_feature(draft: Draft, column: Column, name: str, scope: str) -> Feature 
     if scope == "request" and column.distinct > 0.5 * len(column.present):
         draft.unsure(f"`{column.name}`: texts that seldom come twice, as a query's: left out")
         return None
-    return draft.add(name, scope=scope, type="BYTES", tags=tags, column=column.name,
-                     why=f"{column.distinct:,} names: {column.examples()}")  # fmt: skip
+    why = f"{column.distinct:,} names: {column.examples()}"
+    return draft.add(name, *tags, scope=scope, column=column.name, why=why)
 
 
 def _without(pattern: str, name: str) -> str:

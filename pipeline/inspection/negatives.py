@@ -13,7 +13,7 @@ def propose_negatives(draft: Draft) -> None:
         return
     items = draft.log.rows[draft.item_column.name]
     negatives: dict = {"per_positive": _PER_POSITIVE}
-    names = [feature.name for feature in draft.proposal.features if "role:category" in feature.tags]
+    names = [feature.name for feature in draft.proposal.features if feature.role == "category"]
     enough = [_share_with_others(items, draft.levels[:depth]) for depth in range(1, len(draft.levels) + 1)]
     level = max((depth for depth, share in enumerate(enough, 1) if share >= 0.8), default=len(enough))
     if level < len(enough):
@@ -25,7 +25,7 @@ def propose_negatives(draft: Draft) -> None:
     own = [
         feature.column
         for feature in draft.proposal.features
-        if feature.scope == "item" and feature.column in draft.columns and not {"role:item_id"} & set(feature.tags)
+        if feature.scope == "item" and feature.column in draft.columns and feature.role != "item_id"
     ]
     if own:
         listed = ", ".join(f"`{name}`" for name in own)

@@ -15,11 +15,11 @@ def find_timestamp(draft: Draft) -> None:
     ordered = [c for c in draft.left.values() if c.is_named(words.TIME) and c.is_whole and c not in times]
     column = next(iter([*sorted(times, key=lambda c: len(c.name)), *ordered]), None)
     domain, data = "int_domain { min: 0 }", draft.proposal.data
-    options = {"scope": "request", "type": "INT", "tags": ["role:timestamp"], "required": True, "domain": domain}
+    options = {"required": True, "domain": domain}
     draft.time_column = column
     if column is None:
         data.setdefault("constants", {})["timestamp"] = 0
-        draft.add("timestamp", why="no column of times", **options)
+        draft.add("timestamp", "role:timestamp", why="no column of times", **options)
         data["split"] = {"by": "request", "fractions": {"train": 0.8, "valid": 0.1, "test": 0.1}}
         draft.unsure("there is no time: requests are divided by chance, not into earlier and later ones")
         return
@@ -27,7 +27,7 @@ def find_timestamp(draft: Draft) -> None:
         data["timestamp_format"] = column.time_format
     if not column.time_format:
         draft.unsure(f"`{column.name}` holds no times that are known; its order alone is used")
-    draft.take(column.name, "timestamp", why=f"times as {column.time_format or 'numbers'}", **options)
+    draft.take(column.name, "timestamp", "role:timestamp", why=f"times as {column.time_format or 'numbers'}", **options)
 
 
 def find_split(draft: Draft) -> None:
@@ -49,7 +49,6 @@ def find_split(draft: Draft) -> None:
 
 def find_request(draft: Draft) -> None:
     """The columns that name a request; where there are positives alone, each is a request of its own."""
-    options = {"scope": "request", "type": "BYTES", "tags": ["role:request_id"], "required": True}
     rows = draft.log.rows
     if draft.separator is not None:
 
@@ -59,10 +58,10 @@ def find_request(draft: Draft) -> None:
 
         column = draft.best(words.REQUEST, names_requests)
         if column is not None:
-            draft.take(column.name, "request_id", why="its name, other in each row", **options)
+            draft.take(column.name, "request_id", "role:request_id", required=True, why="its name, other in each row")
         else:
             draft.proposal.data.setdefault("columns", {})["request_id"] = "@row"
-            draft.add("request_id", column="@row", why="each row is a request", **options)
+            draft.add("request_id", "role:request_id", required=True, column="@row", why="each row is a request")
         draft.groups = pd.Series(np.arange(len(rows)), index=rows.index)
         return
 
@@ -101,7 +100,7 @@ def find_request(draft: Draft) -> None:
     columns = draft.proposal.data.setdefault("columns", {})
     if parts != ["request_id"]:
         columns["request_id"] = parts[0] if len(parts) == 1 else parts
-    draft.add("request_id", column=" + ".join(parts), why=why, **options)
+    draft.add("request_id", "role:request_id", required=True, column=" + ".join(parts), why=why)
 
 
 def cut_between_times(draft: Draft) -> None:

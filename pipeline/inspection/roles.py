@@ -78,7 +78,7 @@ def find_item(draft: Draft) -> None:
         )
     tags = ["role:item_id", "role:categorical", "min_count:5", "hash_buckets:64"]
     draft.item_column = column
-    draft.take(column.name, "item_id", scope="item", type="BYTES", tags=tags, required=True, why="its name")
+    draft.take(column.name, "item_id", *tags, required=True, why="its name")
 
 
 def find_label(draft: Draft) -> None:
@@ -103,9 +103,7 @@ def find_label(draft: Draft) -> None:
         draft.take(
             column.name,
             draft.name(column.name),
-            scope="item",
-            type="INT",
-            tags=["role:label"],
+            "role:label",
             required=True,
             domain=f"int_domain {{ min: 0 max: {highest} }}",
             why=f"its name, and the values {', '.join(grades)}",
@@ -123,8 +121,8 @@ def _only_positives(draft: Draft) -> None:
     name = draft.new_name("purchase" if bought else "interaction")
     draft.positives_only = True
     draft.proposal.data.setdefault("constants", {})[name] = 1
-    draft.add(name, scope="item", type="INT", tags=["role:label"], required=True,
-              domain="int_domain { min: 0 max: 1 }", why="each row is taken for a positive")  # fmt: skip
+    domain = "int_domain { min: 0 max: 1 }"
+    draft.add(name, "role:label", required=True, domain=domain, why="each row is taken for a positive")
     binary = [c.name for c in draft.left.values() if c.numbers is not None and set(c.numbers) == {0.0, 1.0}]
     draft.unsure(
         "no column says what became of an item: each row is taken for a positive, and negatives are sampled"
@@ -170,8 +168,7 @@ def find_user(draft: Draft) -> None:
     """The column of the user, if there is one."""
     column = draft.best(words.USER, lambda c: c.distinct > 1 and not c.is_named(words.REQUEST))
     if column is not None:
-        draft.take(column.name, "user_id", scope="request", type="BYTES", tags=["role:user_id"], why="its name")
-        draft.proposal.features[-1].required = column.missing == 0
+        draft.take(column.name, "user_id", "role:user_id", required=column.missing == 0, why="its name")
 
 
 def listed(draft: Draft) -> str:

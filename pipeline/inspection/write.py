@@ -9,7 +9,7 @@ import yaml
 from pipeline.inspection.draft import Feature, Proposal
 
 _HEAD = """# {name}: written by `python -m pipeline init --log={log}`; read it, change it.
-# The grammar of the tags: schemas/reader.py.
+# The grammar of the tags: schemas/roles.py.
 represent_variable_length_as_ragged: true
 """
 
@@ -24,9 +24,8 @@ def write_schema(proposal: Proposal, name: str, log: str) -> str:
 
 
 def _feature(feature: Feature) -> str:
-    history = "role:history" in feature.tags
     fields = [f'name: "{feature.name}" type: {feature.type}']
-    fields += ["shape {}"] if feature.scope == "request" and not history else []
+    fields += ["shape {}"] if feature.is_scalar else []
     fields += ["value_count { min: 1 }"] if feature.scope == "item" else []
     fields += ["presence { min_fraction: 1 }"] if feature.required else []
     fields += [feature.domain] if feature.domain else []

@@ -8,7 +8,7 @@ import sys
 from pipeline.config import ConfigError, RunConfig
 from pipeline.runners.component import SUMMARY, compile_run
 from pipeline.runners.local import prepare
-from schemas.reader import LogSchema
+from schemas.log_schema import LogSchema
 
 SUFFIX = ".aislerank.json"
 PROJECT = pathlib.Path(__file__).resolve().parents[2]

@@ -18,7 +18,7 @@ from pipeline.locks import alone, run_lock
 from pipeline.runners.local import pipeline_in, prepare
 from pipeline.runners.nodes import ComponentFailed, connection_of, discard_outputs, is_resolver, launch
 from pipeline.summary import summarise, summary_file
-from schemas.reader import LogSchema
+from schemas.log_schema import LogSchema
 
 SUMMARY = "summary"  # the task after the last component, which is none itself
 _INGESTION = "ClickLogExampleGen"

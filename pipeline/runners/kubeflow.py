@@ -22,7 +22,7 @@ from components.click_log_example_gen.spans import NEWEST
 from pipeline.config import ConfigError, RunConfig
 from pipeline.orchestration import Orchestration
 from pipeline.pipeline import Places, create_pipeline
-from schemas.reader import LogSchema
+from schemas.log_schema import LogSchema
 
 IMAGE_SCHEMAS = "/aislerank/schemas"  # deploy/Dockerfile
 # Their inputs are files that the cache does not look at.

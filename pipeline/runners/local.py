@@ -30,7 +30,7 @@ from pipeline.pipeline import Places, create_pipeline
 from pipeline.runners.nodes import database, discard_killed, is_resolver, last_seconds, launch
 from pipeline.simulate import simulate
 from pipeline.summary import summarise
-from schemas.reader import LogSchema
+from schemas.log_schema import LogSchema
 
 
 class LocalRunner(LocalDagRunner):

@@ -11,7 +11,7 @@ from components.click_log_example_gen.plan import Plan
 from pipeline.beam import BeamConfig
 from pipeline.config import MODEL, RunConfig
 from pipeline.scoring.requests import ScoringError, log_files, table_files, with_input, without_outcomes
-from schemas.reader import LogSchema
+from schemas.log_schema import LogSchema
 from serving.versions import versions_in
 
 SUMMARY = "_summary.json"
@@ -25,7 +25,7 @@ class Job:
     Attributes:
       name: of the run whose model scores.
       data: how the log is read, see `without_outcomes`.
-      schema: text of the schema it is read by.
+      schema: by which it is read.
       model: the folder of the pushed SavedModel.
       output: the folder the scores will stand in.
       work: the folder for what is not finished, and for the quarantine.
@@ -36,7 +36,7 @@ class Job:
 
     name: str
     data: DataConfig
-    schema: str
+    schema: LogSchema
     model: pathlib.Path
     output: pathlib.Path
     work: pathlib.Path
@@ -77,7 +77,8 @@ def plan(
         )
     run = pathlib.Path(runs_folder).resolve() / config.name
     model = _pushed(run / "serving" / MODEL, version)
-    data, text = without_outcomes(config.data, schema)
+    built = tuple(Plan(config.data, schema).built_histories)
+    data, schema = without_outcomes(config.data, schema)
     data = with_input(data, pathlib.Path(input).resolve())
     target = pathlib.Path(output).resolve()
     if target.exists() and not target.is_dir():
@@ -85,12 +86,11 @@ def plan(
     made_of = {
         "input": data.path,
         "files": _hash(_state(path) for path in [*log_files(data, pathlib.Path(data.path)), *table_files(data)]),
-        "settings": _hash([data.model_dump_json(exclude={"path"}), text]),
+        "settings": _hash([data.model_dump_json(exclude={"path"}), schema.text]),
         "model_version": int(model.name),
     }
     work = run / "scoring" / f"{target.name}-{_hash([str(target)])[:8]}"
-    built = tuple(Plan(config.data, schema).built_histories)
-    return Job(config.name, data, text, model, target, work, built, made_of, config.beam)
+    return Job(config.name, data, schema, model, target, work, built, made_of, config.beam)
 
 
 def finished(job: Job, overwrite: bool) -> dict | None:

@@ -8,17 +8,16 @@ from google.protobuf import text_format
 
 from components.click_log_example_gen.config import DataConfig, History, Split, Table
 from models.export.limits import MOST_ITEMS, MOST_PAIRS
-from schemas.reader import LogSchema
-
-_OUTCOMES = {"label", "weight", "position"}  # what is known only of a list that was shown
+from schemas.log_schema import LogSchema
+from schemas.parsing import parse_schema
 
 
 class ScoringError(ValueError):
     """What cannot be scored; the message says why and how to go on."""
 
 
-def without_outcomes(data: DataConfig, schema: LogSchema) -> tuple[DataConfig, str]:
-    """The section `data` and the schema (its text) for requests that are only to be scored.
+def without_outcomes(data: DataConfig, schema: LogSchema) -> tuple[DataConfig, LogSchema]:
+    """The section `data` and the schema for requests that are only to be scored.
 
     Rows are read and checked as for training, with these differences:
 
@@ -35,11 +34,7 @@ def without_outcomes(data: DataConfig, schema: LogSchema) -> tuple[DataConfig, s
     """
     path = data.category_path
     used = {table.match for table in data.tables} | set(path.candidates or () if path else ())
-    dropped = {
-        feature.name
-        for feature in schema.features
-        if feature.roles & _OUTCOMES or ("hidden" in feature.roles and feature.name not in used)
-    }
+    dropped = {feature.name for feature in schema.outcomes} | {feature.name for feature in schema.hidden} - used
 
     def kept(values: dict) -> dict:
         return {name: value for name, value in values.items() if name not in dropped}
@@ -62,7 +57,8 @@ def without_outcomes(data: DataConfig, schema: LogSchema) -> tuple[DataConfig, s
     proto.CopyFrom(schema.proto)
     del proto.feature[:]
     proto.feature.extend(feature for feature in schema.proto.feature if feature.name not in dropped)
-    return data.model_copy(update=update), text_format.MessageToString(proto, as_utf8=True)
+    text = text_format.MessageToString(proto, as_utf8=True)
+    return data.model_copy(update=update), parse_schema(text, labelled=False)
 
 
 def with_input(data: DataConfig, folder: pathlib.Path) -> DataConfig:

@@ -8,7 +8,7 @@ from models.inputs.reading import read_requests
 from models.metrics import SessionAUC
 from models.ranker.labels import trained_labels
 from pipeline.config import RunConfig
-from schemas.reader import LogSchema
+from schemas.log_schema import LogSchema
 
 TRUTH = "true_click_probability"
 

@@ -4,7 +4,7 @@ import pytest
 from tensorflow_transform.tf_metadata import schema_utils
 
 from components.transform.executor import always_there
-from schemas.reader import parse_schema
+from schemas.parsing import parse_schema
 from tests.components.click_log_example_gen.conftest import SHOP
 
 

@@ -24,7 +24,8 @@ from models.inputs.preprocessing import preprocessing_fn
 from models.inputs.reading import read_requests
 from models.ranker.config import ModelConfig
 from models.ranker.model import Ranker
-from schemas.reader import LogSchema, read_schema
+from schemas.log_schema import LogSchema
+from schemas.parsing import read_schema
 
 SCHEMA_PATH = pathlib.Path(__file__).resolve().parents[2] / "schemas" / "demo.pbtxt"
 TREE = {"phones": ["phones/cases", "phones/手机"], "shirts": ["shirts/linen", "shirts/silk"]}

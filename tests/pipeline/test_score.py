@@ -23,7 +23,7 @@ from pipeline.runners.nodes import ComponentFailed
 from pipeline.scoring import runner
 from pipeline.scoring.job import finished, plan
 from pipeline.scoring.requests import ScoringError, without_outcomes
-from schemas.reader import parse_schema
+from schemas.parsing import parse_schema
 from tests.models.conftest import SCHEMA_PATH, make_request
 
 PROJECT = pathlib.Path(__file__).resolve().parents[2]
@@ -280,8 +280,7 @@ def test_histories_that_training_built_of_clicks_come_with_the_requests(shop, sc
 @pytest.mark.parametrize("name", ["demo", "rees46", "amazon", "jdsearch", "ecomm", "complete_journey"])
 def test_every_log_of_the_project_can_be_read_without_its_outcomes(name):
     config, schema = load_config(PROJECT / "pipeline" / "configs" / f"{name}.yaml", needs_log=False)
-    data, text = without_outcomes(config.data, schema)
-    reduced = parse_schema(text, labelled=False)
+    data, reduced = without_outcomes(config.data, schema)
     check(data, reduced)
     assert not reduced.labels
     assert reduced.position is None

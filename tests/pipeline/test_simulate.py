@@ -12,7 +12,7 @@ import pytest
 from pipeline import simulate as simulate_module
 from pipeline.simulate import simulate
 from pipeline.simulation import shelves, shop, traffic
-from schemas.reader import read_schema
+from schemas.parsing import read_schema
 
 ROWS = 30_000
 SCHEMA = pathlib.Path(__file__).parents[2] / "schemas" / "demo.pbtxt"

@@ -6,7 +6,9 @@ import re
 import hypothesis
 from hypothesis import strategies as st
 
-from schemas.reader import LogSchema, SchemaError, parse_schema, read_schema
+from schemas.checking import SchemaError
+from schemas.log_schema import LogSchema
+from schemas.parsing import parse_schema, read_schema
 
 TEXTS = [path.read_text(encoding="utf-8") for path in sorted(pathlib.Path("schemas").glob("*.pbtxt"))]
 TOKEN = re.compile(r'"[^"\n]*"|[A-Za-z_]\w*|[-+.\d]+|[^\s\w]|\s+')

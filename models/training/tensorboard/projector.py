@@ -15,7 +15,7 @@ from models.inputs.hierarchy import CategoryHierarchy, as_path, path_names
 from models.ranker.gate_vectors import gate_vectors
 from models.ranker.model import Ranker
 from models.training.warm_start import Rows
-from schemas.reader import LogSchema
+from schemas.log_schema import LogSchema
 
 # Of each level, those of most traffic. TensorBoard asks for the first 100,000 points of a set: where the levels that
 # route have more together, the file holds them all, and the last of the lower levels are not shown.

@@ -15,6 +15,7 @@ from components.category_hierarchy_gen.component import CategoryHierarchyGen
 from components.category_hierarchy_gen.config import HierarchyConfig
 from components.category_hierarchy_gen.executor import Executor
 from models.inputs.hierarchy import HierarchyError, build_hierarchy, read_hierarchy
+from schemas.parsing import read_schema
 
 FEATURES = ["top_category", "sub_category"]
 SCHEMA = pathlib.Path(schemas.__file__).parent / "demo.pbtxt"
@@ -101,7 +102,8 @@ def test_a_log_without_categories_is_refused(generate, paths):
 
 def test_the_component_carries_the_schema_and_the_configuration():
     examples = types.Channel(type=standard_artifacts.Examples)
-    generator = CategoryHierarchyGen(examples, SCHEMA, HierarchyConfig(min_count=3, conflicts="split"), code="abc")
+    hierarchy = HierarchyConfig(min_count=3, conflicts="split")
+    generator = CategoryHierarchyGen(examples, read_schema(SCHEMA), hierarchy, code="abc")
     assert generator.exec_properties == {
         "schema": SCHEMA.read_text("utf-8"),
         "splits": '["train"]',

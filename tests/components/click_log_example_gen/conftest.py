@@ -11,6 +11,7 @@ from components.click_log_example_gen.component import ClickLogExampleGen
 from components.click_log_example_gen.config import DataConfig
 from components.click_log_example_gen.executor import Executor
 from components.click_log_example_gen.quarantine import read_rows, read_summary
+from schemas.parsing import parse_schema
 
 _FEATURE = 'feature {{ name: "{name}" type: {type} {rest} annotation {{ {tags} }} }}\n'
 
@@ -81,7 +82,7 @@ def ingest(tmp_path):
     def run(schema=SHOP, beam=(), **data):
         out = tmp_path / f"out{next(runs)}"
         config = DataConfig.model_validate({"path": str(tmp_path / "log"), **data})
-        component = ClickLogExampleGen(config, schema)
+        component = ClickLogExampleGen(config, parse_schema(schema, labelled=False))
         examples, quarantine = standard_artifacts.Examples(), Quarantine()
         for artifact, name in ((examples, "examples"), (quarantine, "quarantine")):
             artifact.uri = str(out / name)

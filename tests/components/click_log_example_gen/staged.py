@@ -9,15 +9,16 @@ import orjson
 import tensorflow as tf
 from apache_beam.pvalue import TaggedOutput
 
-from components.click_log_example_gen import stages
+from components.click_log_example_gen import grouping, stages, writing
 from components.click_log_example_gen.config import DataConfig
 from components.click_log_example_gen.executor import _clear, _fill_empty_splits
+from components.click_log_example_gen.job import REQUESTS, Job
 from components.click_log_example_gen.joins import prepare_table
 from components.click_log_example_gen.plan import Plan, check
 from components.click_log_example_gen.quarantine import merge_reports
 from components.click_log_example_gen.sources import check_files
 from components.click_log_example_gen.splits import add_counts
-from schemas.reader import parse_schema
+from schemas.parsing import parse_schema
 from tests.components.click_log_example_gen.conftest import SHOP, make_schema
 
 NAMED = {  # each row carries its own name, so that it can be found again
@@ -29,7 +30,7 @@ NAMED = {  # each row carries its own name, so that it can be found again
 class Outcome:
     """What the stages did."""
 
-    def __init__(self, job: stages.Job, report: dict):
+    def __init__(self, job: Job, report: dict):
         self.read, self.kept = report.get("rows_read", 0), report.get("rows_in_requests", 0)
         self.quarantined, self.cut = report.get("rows_quarantined", 0), report.get("items_cut", 0)
         self.reasons = {name: found["rows"] for name, found in report.get("reasons", {}).items()}
@@ -61,9 +62,7 @@ def run(folder: str, schema: str, partitions: int = 1, **data) -> Outcome:
     for i, (table, of_table) in enumerate(zip(config.tables, tables, strict=True)):
         lookups.append(prepare_table(table, of_table, plan, os.path.join(out, f"{i}.arrow"))[0])
     for direct in (True, False):
-        job = stages.Job(
-            plan, tuple(found), tuple(lookups), partitions, examples, out, os.path.join(out, "staging"), direct
-        )
+        job = Job(plan, tuple(found), tuple(lookups), partitions, examples, out, os.path.join(out, "staging"), direct)
         report = run_stages(job)
         if not report.get("scattered"):
             break
@@ -72,7 +71,7 @@ def run(folder: str, schema: str, partitions: int = 1, **data) -> Outcome:
     return Outcome(job, report)
 
 
-def run_stages(job: stages.Job) -> dict:
+def run_stages(job: Job) -> dict:
     """As `stages.build`, one stage after the other."""
     outputs: dict[str, list] = collections.defaultdict(list)
 
@@ -89,24 +88,24 @@ def run_stages(job: stages.Job) -> dict:
 
     impressions = job.plan.data.layout == "impressions"
     for source in job.sources:
-        take((stages.ReadImpressions if impressions else stages.ReadRequests)(job).process(source))
+        take((grouping.ReadImpressions if impressions else grouping.ReadRequests)(job).process(source))
     for element in grouped("rows"):
-        take(stages.BuildRequests(job).process(element))
+        take(grouping.BuildRequests(job).process(element))
     reports = [stages._count_repeated(part, stages._joined(hashes)) for part, hashes in grouped("built")]
     counts = add_counts(outputs["times"]) if job.plan.data.split.by == "time" else None
     items = []
     if job.plan.data.negatives:
         counted = collections.defaultdict(list)
-        for element in grouped(stages.REQUESTS):
-            for part, place in stages.CountItems(job).process(element, counts):
+        for element in grouped(REQUESTS):
+            for part, place in writing.CountItems(job).process(element, counts):
                 counted[part].append(place)
-        items = [place for element in counted.items() for place in stages.AddItems(job).process(element)]
-    for element in grouped(stages.REQUESTS):
-        for result in stages.WriteRequests(job).process(element, counts, items):
+        items = [place for element in counted.items() for place in writing.AddItems(job).process(element)]
+    for element in grouped(REQUESTS):
+        for result in writing.WriteRequests(job).process(element, counts, items):
             if isinstance(result, TaggedOutput):
                 outputs[result.tag].append(result.value)
             else:
                 reports.append(result)
     for element in grouped("faults"):
-        reports += stages.WriteQuarantine(job).process(element)
+        reports += writing.WriteQuarantine(job).process(element)
     return merge_reports(outputs["report"] + reports)

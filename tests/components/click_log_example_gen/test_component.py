@@ -12,6 +12,7 @@ from tfx.orchestration.pipeline import Pipeline
 from components.click_log_example_gen.component import ClickLogExampleGen
 from components.click_log_example_gen.config import DataConfig
 from components.click_log_example_gen.quarantine import read_summary
+from schemas.parsing import parse_schema, read_schema
 
 from .conftest import SHOP
 
@@ -34,7 +35,7 @@ def run(tmp_path):
         data = DataConfig.model_validate(
             {"path": str(tmp_path / "log"), "files": files, "span": span, "tables": [table]}
         )
-        component = ClickLogExampleGen(data, (tmp_path / "schema.pbtxt").read_text(), code)
+        component = ClickLogExampleGen(data, read_schema(tmp_path / "schema.pbtxt"), code)
         LocalDagRunner().run(
             Pipeline(
                 pipeline_name="test",
@@ -86,7 +87,7 @@ def test_newest_span_and_cache(run, tmp_path):
 
 def test_the_path_is_needed():
     with pytest.raises(ValueError, match=r"`data.path` must name the folder of the log"):
-        ClickLogExampleGen(DataConfig(), "")
+        ClickLogExampleGen(DataConfig(), parse_schema(SHOP))
 
 
 @pytest.mark.parametrize(
@@ -118,7 +119,7 @@ def test_a_span_that_is_not_there(ingest, tmp_path):
 def test_parameters_of_a_run_stand_in_for_the_configuration():
     log, span = RuntimeParameter("log", str), RuntimeParameter("span", int)
     data = DataConfig(path="/elsewhere", files="{SPAN}/*.csv", span=3)
-    properties = ClickLogExampleGen(data, SHOP, log=log, span=span).exec_properties
+    properties = ClickLogExampleGen(data, parse_schema(SHOP), log=log, span=span).exec_properties
     assert properties["input_base"] is log
     assert properties["wanted_span"] is span
     # Nothing is left that says otherwise.

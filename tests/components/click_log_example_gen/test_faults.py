@@ -23,6 +23,7 @@ from components.click_log_example_gen.component import ClickLogExampleGen
 from components.click_log_example_gen.config import DataConfig
 from components.click_log_example_gen.quarantine import read_summary
 from components.click_log_example_gen.sources import find_sources, raw_rows, read_lines
+from schemas.parsing import parse_schema
 from tests.components.click_log_example_gen.conftest import SHOP
 from tests.components.click_log_example_gen.staged import NAMED, run
 
@@ -330,7 +331,7 @@ def small_disk(tmp_path):
 def test_a_full_disk_fails_the_component_and_the_next_run_starts_it_anew(small_disk, tmp_path):
     (tmp_path / "log").mkdir()
     _log(tmp_path / "log" / "log.csv", 2000)
-    component = ClickLogExampleGen(DataConfig(path=str(tmp_path / "log")), SHOP)
+    component = ClickLogExampleGen(DataConfig(path=str(tmp_path / "log")), parse_schema(SHOP))
     metadata = sqlite_metadata_connection_config(str(tmp_path / "metadata.sqlite"))
     pipeline = tfx_pipeline.Pipeline("log", str(small_disk), metadata, [component], enable_cache=True)
     with pytest.raises(Exception, match=r"there is no room to write: .*No space left on device") as error:

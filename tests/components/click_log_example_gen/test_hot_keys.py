@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from components.click_log_example_gen import stages
+from components.click_log_example_gen import grouping, writing
 
 from .test_grouping import ingest_rows  # noqa: F401  a fixture
 
@@ -52,9 +52,9 @@ def _log(order):
 def test_a_hot_request_is_cut_early_with_the_same_result(ingest_rows, monkeypatch, order, data):  # noqa: F811
     rows, data = _log(order), {**data, "max_bad_fraction": 0.1}
     built = []
-    real = stages.build_requests
+    real = grouping.build_requests
     monkeypatch.setattr(
-        stages, "build_requests", lambda plan, rows, *more: built.append(len(rows)) or real(plan, rows, *more)
+        grouping, "build_requests", lambda plan, rows, *more: built.append(len(rows)) or real(plan, rows, *more)
     )
     early, result = ingest_rows(rows, **data)
     largest = max(built)
@@ -84,7 +84,7 @@ def test_merged_rows_are_not_cut_for_being_many(ingest_rows):  # noqa: F811
 def test_stages_that_are_run_again_leave_one_result(ingest_rows, monkeypatch, order):  # noqa: F811
     data = {"max_items": 5, "history": {"build": True}, "max_bad_fraction": 0.1}
     once, expected = ingest_rows(_log(order), **data)
-    for stage in (stages.ReadImpressions, stages.BuildRequests, stages.WriteRequests, stages.WriteQuarantine):
+    for stage in (grouping.ReadImpressions, grouping.BuildRequests, writing.WriteRequests, writing.WriteQuarantine):
 
         @functools.wraps(stage.process)
         def again(self, *arguments, process=stage.process, **more):

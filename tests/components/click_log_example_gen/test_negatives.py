@@ -11,7 +11,7 @@ from scipy import stats
 from components.click_log_example_gen.config import DataConfig
 from components.click_log_example_gen.draw import Owned, Shelves, Units, draw
 from components.click_log_example_gen.plan import check
-from schemas.reader import parse_schema
+from schemas.parsing import parse_schema
 from tests.components.click_log_example_gen import staged
 from tests.components.click_log_example_gen.conftest import MUST, SHOP, make_schema
 

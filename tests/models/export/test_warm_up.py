@@ -4,7 +4,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 
 from models.export.warm_up import WARM_UP_FILE, write_warm_up
 from models.inputs.hierarchy import build_hierarchy
-from schemas.reader import read_schema
+from schemas.parsing import read_schema
 from tests.models.conftest import SCHEMA_PATH
 
 

@@ -18,7 +18,7 @@ from models.training.config import TrainConfig
 from models.training.entry import new_ranker, run_fn
 from models.training.errors import TrainingFault
 from models.training.loop import fit
-from schemas.reader import parse_schema
+from schemas.parsing import parse_schema
 from tests.models.conftest import SCHEMA_PATH
 
 SMALL = {"experts": 4, "top_k": 2, "hidden": [8], "embedding_size": 4}

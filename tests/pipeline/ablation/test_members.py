@@ -7,7 +7,7 @@ import tensorflow as tf
 from models.inputs.hierarchy import build_hierarchy
 from pipeline.ablation.candidates import own_candidates
 from pipeline.ablation.members import MemberScores, TransformedLog, held_out_leaves
-from schemas.reader import read_schema
+from schemas.parsing import read_schema
 
 SCHEMA = read_schema(pathlib.Path(__file__).resolve().parents[3] / "schemas" / "demo.pbtxt")
 HIERARCHY = build_hierarchy({("a", f"a/{place}"): 100 - place for place in range(40)}, ["top_category", "sub_category"])

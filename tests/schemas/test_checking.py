@@ -1,43 +1,8 @@
-import pathlib
-
 import pytest
 
-from schemas.reader import SchemaError, parse_schema, read_schema
-
-SCHEMAS = sorted((pathlib.Path(__file__).resolve().parents[2] / "schemas").glob("*.pbtxt"))
-
-SMALL = """
-represent_variable_length_as_ragged: true
-feature { name: "q" type: BYTES shape {} annotation { tag: "scope:request" tag: "role:request_id" } }
-feature { name: "t" type: INT shape {} annotation { tag: "scope:request" tag: "role:timestamp" } }
-feature { name: "leaf" type: BYTES shape {} annotation { tag: "scope:request" tag: "role:category" tag: "level:2" } }
-feature { name: "top" type: BYTES shape {} annotation { tag: "scope:request" tag: "role:category" tag: "level:1" } }
-feature { name: "past" type: BYTES annotation { tag: "scope:request" tag: "role:history" tag: "of:brand" } }
-feature { name: "item" type: BYTES annotation { tag: "scope:item" tag: "role:item_id" } }
-feature { name: "brand" type: BYTES annotation { tag: "scope:item" tag: "role:categorical" tag: "min_count:3" } }
-feature { name: "price" type: FLOAT float_domain { min: 0 }
-          annotation { tag: "scope:item" tag: "role:numeric" tag: "scale:log" } }
-feature { name: "grade" type: INT int_domain { min: 0 max: 2 } annotation { tag: "scope:item" tag: "role:label" } }
-"""
-
-
-@pytest.mark.parametrize("path", SCHEMAS, ids=lambda path: path.stem)
-def test_every_schema_of_the_project_is_fit_for_a_ranker(path):
-    schema = read_schema(path)
-    assert len(schema.categories) >= 2
-    assert schema.request_id.scope == "request"
-
-
-def test_features_are_grouped_by_role():
-    schema = parse_schema(SMALL)
-    assert [level.name for level in schema.categories] == ["top", "leaf"]
-    assert [feature.name for feature in schema.model_inputs] == ["leaf", "top", "past", "brand", "price"]
-    assert schema.vocabulary_of(schema["past"]) is schema["brand"]
-    assert schema["brand"].min_count == 3
-    assert schema["price"].log_scale
-    assert (schema["price"].minimum, schema["price"].maximum) == (0.0, None)
-    assert schema["grade"].gains == (0.0, 1.0, 3.0)
-    assert schema.user_id is None
+from schemas.checking import SchemaError
+from schemas.parsing import parse_schema
+from tests.schemas.small import SMALL
 
 
 @pytest.mark.parametrize(
@@ -45,10 +10,10 @@ def test_features_are_grouped_by_role():
     [
         ("role:request_id", "role:request", "needs a role out of request_id"),
         ("scope:item", "scope:list", "needs exactly one of the tags scope:request, scope:item"),
-        ('tag: "role:timestamp"', 'tag: "role:hidden"', "needs a feature of role:timestamp"),
+        ('tag: "role:timestamp"', 'tag: "role:hidden"', "needs at least 1 of role:timestamp"),
         ('tag: "level:2"', 'tag: "level:3"', r"level:1, level:2, \.\.\. Received: \[3, 1\]"),
         ('tag: "level:2"', 'tag: "level:two"', "level must be a whole number"),
-        ('tag: "role:label"', 'tag: "role:hidden"', "needs a feature of role:label"),
+        ('tag: "role:label"', 'tag: "role:hidden"', "needs at least 1 of role:label"),
         ("of:brand", "of:price", "feature 'past': tag of must name one of brand. Received: 'price'"),
         ("min_count:3", "minimum:3", "feature 'brand': unknown tag 'minimum'. Allowed here: hash_buckets, min_count"),
         ("scale:log", "scale:sqrt", "tag scale must be log"),
@@ -81,6 +46,19 @@ def test_what_a_ranker_cannot_use_is_refused(old, new, message):
     assert str(error.value).startswith("shop.pbtxt: ")
 
 
-def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(SchemaError, match=r"none\.pbtxt: cannot be read"):
-        read_schema(tmp_path / "none.pbtxt")
+@pytest.mark.parametrize(
+    ("roles", "message"),
+    [
+        ("item_id categorical", None),
+        ("item_id hidden", "these roles do not go together: hidden, item_id"),
+        ("numeric categorical", "these roles do not go together: categorical, numeric"),
+    ],
+)
+def test_an_id_may_also_be_categorical(roles, message):
+    tags = " ".join(f'tag: "role:{role}"' for role in roles.split())
+    text = SMALL.replace('tag: "role:item_id"', tags)
+    if message is None:
+        assert parse_schema(text).item_id.model_input == "id"
+    else:
+        with pytest.raises(SchemaError, match=message):
+            parse_schema(text)
