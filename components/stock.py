@@ -1,11 +1,13 @@
-"""TFX's own components that are used as they are, but for how long they took."""
+"""TFX's own components of statistics and schema. The cache notices other versions of them."""
 
+from tfx.components.example_validator import component as example_validator
+from tfx.components.schema_gen.import_schema_gen import component as import_schema_gen
 from tfx.components.statistics_gen import component as statistics_gen
 from tfx.components.statistics_gen import executor as statistics_gen_executor
-from tfx.components.tuner import component as tuner
-from tfx.components.tuner import executor as tuner_executor
 from tfx.dsl.components.base import executor_spec
+from tfx.types.standard_component_specs import ExampleValidatorSpec, ImportSchemaGenSpec, StatisticsGenSpec
 
+from components.parameters import WithParameters, with_parameters
 from components.timing import timed
 
 
@@ -14,18 +16,32 @@ class StatisticsGenExecutor(statistics_gen_executor.Executor):
     """TFX's."""
 
 
-class StatisticsGen(statistics_gen.StatisticsGen):
-    """TFX's."""
+class StatisticsGen(statistics_gen.StatisticsGen, WithParameters):
+    """TFX's, and ``code``: fingerprint of the source."""
 
+    SPEC_CLASS = with_parameters(StatisticsGenSpec, code=str)
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(StatisticsGenExecutor)
 
+    def __init__(self, code: str, **arguments):
+        self.parameters = {"code": code}
+        super().__init__(**arguments)
 
-@timed
-class TunerExecutor(tuner_executor.Executor):
-    """TFX's."""
+
+class ImportSchemaGen(import_schema_gen.ImportSchemaGen, WithParameters):
+    """TFX's, and ``code``: fingerprint of the source."""
+
+    SPEC_CLASS = with_parameters(ImportSchemaGenSpec, code=str)
+
+    def __init__(self, code: str, **arguments):
+        self.parameters = {"code": code}
+        super().__init__(**arguments)
 
 
-class Tuner(tuner.Tuner):
-    """TFX's."""
+class ExampleValidator(example_validator.ExampleValidator, WithParameters):
+    """TFX's, and ``code``: fingerprint of the source."""
 
-    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(TunerExecutor)
+    SPEC_CLASS = with_parameters(ExampleValidatorSpec, code=str)
+
+    def __init__(self, code: str, **arguments):
+        self.parameters = {"code": code}
+        super().__init__(**arguments)

@@ -29,33 +29,33 @@ class Orchestration:
     span: RuntimeParameter | None = None
     epochs: RuntimeParameter | None = None
 
-    def baseline(self, candidate: BaseChannel) -> list[Resolver]:
-        """Finds the blessed model by which a new one is judged; [] if it is judged alone."""
+    def baseline(self, candidate: BaseChannel) -> Resolver | None:
+        """Finds the blessed model that a new model is compared with; None if it is evaluated alone."""
         return self._models("BaselineResolver", LastOtherBlessedModel, candidate=candidate)
 
-    def earlier_model(self, examples: BaseChannel) -> list[Resolver]:
+    def earlier_model(self, examples: BaseChannel) -> Resolver | None:
         """Finds the blessed model that a new one starts from."""
         return self._models("EarlierModelResolver", LatestOfAnEarlierSpan, examples=examples)
 
-    def previous_statistics(self, examples: BaseChannel) -> list[Resolver]:
-        """Finds the statistics of the span before; [] with TFX's strategies, which cannot tell those of other logs."""
+    def previous_statistics(self, examples: BaseChannel) -> Resolver | None:
+        """Finds the statistics of the span before; None with TFX's strategies, which confuse them with other logs'."""
         if self.resolvers != "own":
-            return []
+            return None
         statistics = Channel(type=standard_artifacts.ExampleStatistics)
         found = Resolver(strategy_class=LatestOfAnEarlierSpan, examples=examples, statistics=statistics)
-        return [found.with_id("PreviousStatisticsResolver")]
+        return found.with_id("PreviousStatisticsResolver")
 
-    def _models(self, name: str, strategy: type[ResolverStrategy], **inputs: BaseChannel) -> list[Resolver]:
+    def _models(self, name: str, strategy: type[ResolverStrategy], **inputs: BaseChannel) -> Resolver | None:
         models = {
             "model": Channel(type=standard_artifacts.Model),
             "model_blessing": Channel(type=standard_artifacts.ModelBlessing),
         }
         if self.resolvers == "none":
-            return []
+            return None
         if self.resolvers == "own":
-            return [Resolver(strategy_class=strategy, **models, **inputs).with_id(name)]
-        # It takes the models and the blessings, and nothing else.
-        return [Resolver(strategy_class=LatestBlessedModelStrategy, **models).with_id(name)]
+            return Resolver(strategy_class=strategy, **models, **inputs).with_id(name)
+        # TFX's strategy takes the models and the blessings, and nothing else.
+        return Resolver(strategy_class=LatestBlessedModelStrategy, **models).with_id(name)
 
 
 LOCAL = Orchestration()

@@ -6,19 +6,10 @@ import yaml
 from tfx.types import BaseChannel
 
 from components.model_report.component import ModelReport
+from components.model_report.lineage import MADE_BY
 from pipeline.config import RunConfig
-from pipeline.fingerprint import source_fingerprint
 from pipeline.orchestration import Orchestration
 from schemas.log_schema import LogSchema
-
-_SOURCES = {
-    "ClickLogExampleGen": "components.click_log_example_gen.executor",
-    "AnomalyGate": "components.anomaly_gate.executor",
-    "CategoryHierarchyGen": "components.category_hierarchy_gen.executor",
-    "Transform": "models.inputs.preprocessing",
-    "Trainer": "models.training.entry",
-    "Evaluator": "components.evaluator.executor",
-}
 
 
 def model_report(
@@ -26,7 +17,8 @@ def model_report(
     schema: LogSchema,
     training_splits: list[str],
     orchestration: Orchestration,
-    inputs: Mapping[str, BaseChannel],
+    codes: Mapping[str, str],
+    inputs: Mapping[str, BaseChannel | None],
 ) -> ModelReport:
     """The component, with what of the configuration is known before a run starts.
 
@@ -35,6 +27,7 @@ def model_report(
       schema: of the log.
       training_splits: what the model is trained on.
       orchestration: what the orchestrator does its own way.
+      codes: fingerprints of the components' source, by id: those of the cache.
       inputs: by the names that `ModelReport` has for them.
     """
     return ModelReport(
@@ -45,8 +38,8 @@ def model_report(
         training_splits=training_splits,
         # A configuration that names a log has no simulated one, see `load_config`.
         simulated=config.simulate is not None,
-        codes={name: source_fingerprint(module) for name, module in _SOURCES.items()},
-        code=source_fingerprint("components.model_report.executor"),
+        codes={component: codes[component] for component in MADE_BY.values()},
+        code=codes["ModelReport"],
     )
 
 

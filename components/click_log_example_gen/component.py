@@ -1,8 +1,5 @@
 """ClickLogExampleGen: from a raw click log to requests."""
 
-import glob
-import hashlib
-import os
 from typing import ClassVar
 
 from tfx import types
@@ -28,7 +25,6 @@ class ClickLogExampleGenSpec(component_spec.ComponentSpec):
         "wanted_span": component_spec.ExecutionParameter(type=int),
         "data": component_spec.ExecutionParameter(type=str),
         "schema": component_spec.ExecutionParameter(type=str),
-        "tables": component_spec.ExecutionParameter(type=str),
         "code": component_spec.ExecutionParameter(type=str),
     }
     INPUTS: ClassVar = {}
@@ -45,9 +41,9 @@ class ClickLogExampleGen(base_beam_component.BaseBeamComponent):
     that are in no request, with file, line and reason, and a summary. Each row that is read is in one of the two.
 
     Its driver resolves {SPAN}, {VERSION} and {YYYY}, {MM}, {DD} in `data.files` to the newest ones (or `data.span`),
-    and to those of `data.window` before it, and fingerprints the files, so that a log that did not change is not
-    ingested again. Kubeflow runs no driver: there the executor fills them in, and nothing tells whether the log has
-    changed.
+    and to those of `data.window` before it, and fingerprints these files and the tables' files, so that a log that did
+    not change is not ingested again. Kubeflow runs no driver: there the executor fills them in, and nothing tells
+    whether the log has changed.
 
     Args:
       data: what is read and how; `data.path` must be given.
@@ -83,19 +79,8 @@ class ClickLogExampleGen(base_beam_component.BaseBeamComponent):
             wanted_span=wanted_span if span is None else span,
             data=data.model_dump_json(exclude={"path", "span"}),
             schema=schema.text,
-            tables=_fingerprint(data),
             code=code,
             examples=types.Channel(type=standard_artifacts.Examples),
             quarantine=types.Channel(type=Quarantine),
         )
         super().__init__(spec=spec)
-
-
-def _fingerprint(data: DataConfig) -> str:
-    """Of the tables' files, by name, size and time; the driver looks at those of the log only. "" if not local."""
-    found = []
-    for table in data.tables:
-        for path in sorted(glob.glob(os.path.join(data.path, table.files))):
-            state = os.stat(path)
-            found.append(f"{path}:{state.st_size}:{state.st_mtime_ns}")
-    return hashlib.sha256("\n".join(found).encode()).hexdigest() if found else ""

@@ -1,12 +1,13 @@
 """Which files of a log are taken: {SPAN}, {VERSION} and {YYYY}, {MM}, {DD} in `data.files` filled in."""
 
 import dataclasses
+import os
 from typing import Any
 
 import numpy as np
 from tfx.components.example_gen import driver, input_processor, utils
 from tfx.proto import example_gen_pb2, range_config_pb2
-from tfx.utils import proto_utils
+from tfx.utils import io_utils, proto_utils
 
 from common.progress import progress
 from components.click_log_example_gen.config import DataConfig
@@ -87,11 +88,16 @@ def resolve_properties(properties: dict[str, Any]) -> dict[str, Any]:
     """The component's execution properties with the window's spans found.
 
     Its ``input_config`` has a glob for each span, newest first; ``span``, ``version`` and ``input_fingerprint`` are
-    those that TFX keeps with the requests: of the newest span, but for the fingerprint, which is of all files.
+    those that TFX keeps with the requests: of the newest span, but for the fingerprint, which is of all files of the
+    log and of its tables.
     """
     config = proto_utils.json_to_proto(properties["input_config"], example_gen_pb2.Input())
-    window = DataConfig.model_validate_json(properties["data"]).window
-    found = resolve_window(properties["input_base"], config.splits[0].pattern, properties["wanted_span"], window)
+    data, folder = DataConfig.model_validate_json(properties["data"]), properties["input_base"]
+    found = resolve_window(folder, config.splits[0].pattern, properties["wanted_span"], data.window)
+    tables = [
+        io_utils.generate_fingerprint(f"table-{i}", os.path.join(folder, table.files))
+        for i, table in enumerate(data.tables)
+    ]
     splits = [example_gen_pb2.Input.Split(name=f"span-{one.span}", pattern=one.pattern) for one in found]
     return properties | {
         # However it was asked for: the newest span, asked for by its number the next day, is in the cache.
@@ -99,7 +105,7 @@ def resolve_properties(properties: dict[str, Any]) -> dict[str, Any]:
         "input_config": proto_utils.proto_to_json(example_gen_pb2.Input(splits=splits)),
         utils.SPAN_PROPERTY_NAME: found[0].span,
         utils.VERSION_PROPERTY_NAME: found[0].version,
-        utils.FINGERPRINT_PROPERTY_NAME: "\n".join(one.fingerprint for one in found),
+        utils.FINGERPRINT_PROPERTY_NAME: "\n".join([*(one.fingerprint for one in found), *tables]),
     }
 
 

@@ -1,24 +1,25 @@
-"""Trainer, whose number of passes can be chosen when a run starts."""
+"""Trainer, whose number of epochs can be chosen when a run starts."""
 
 from tfx.components.trainer import component
 from tfx.dsl.components.base import executor_spec
 from tfx.orchestration.data_types import RuntimeParameter
+from tfx.types.standard_component_specs import TrainerSpec
 
+from components.parameters import WithParameters, with_parameters
 from components.trainer.executor import EPOCHS, Executor
 
 
-class Trainer(component.Trainer):
-    """TFX's Trainer with one parameter more.
+class Trainer(component.Trainer, WithParameters):
+    """TFX's Trainer with one more parameter. ``custom_config`` holds the fingerprint of the source.
 
     Args:
-      epochs: stands in for `train.epochs` of ``custom_config`` when the run starts.
+      epochs: replaces `train.epochs` of ``custom_config`` when the run starts.
       **arguments: TFX's.
     """
 
+    SPEC_CLASS = with_parameters(TrainerSpec, **{EPOCHS: int})
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
 
     def __init__(self, epochs: RuntimeParameter | None = None, **arguments):
+        self.parameters = {} if epochs is None else {EPOCHS: epochs}
         super().__init__(**arguments)
-        if epochs is not None:
-            # TFX's Trainer makes its own spec; its parameters are checked when a spec is made, and kept here.
-            self.spec.exec_properties[EPOCHS] = epochs

@@ -18,7 +18,7 @@ from pipeline.ablation.members import Member, MemberScores, TransformedLog, held
 from pipeline.ablation.plan import Plan
 from pipeline.ablation.report import charts, page, tables
 from pipeline.ablation.report.gate_maps import gate_maps
-from pipeline.fingerprint import source_fingerprint
+from pipeline.fingerprint import source_fingerprint, used_rows
 from pipeline.lineage import NodeRun
 from pipeline.runners import local
 from pipeline.simulation.oracle import oracle_session_auc
@@ -124,13 +124,13 @@ def _train(
 
     A variant of which a training went wrong is compared with nothing, so that it is not among the members at all.
     """
-    code = source_fingerprint("pipeline.ablation.members")
     members: dict[str, dict[int, Member]] = {label: {} for label in plan.labels}
     failed: dict[str, str] = {}
     for place, planned in enumerate(plan.members, start=1):
         if planned.label not in members:
             continue
         on_start(planned.title, place, len(plan.members))
+        code = source_fingerprint("pipeline.ablation.members", rows=used_rows(planned.model))
         member = Member(folder, log, planned.model, planned.train, code)
         if member.finished:
             on_finish("trained before, reused")

@@ -13,7 +13,7 @@ from components.bulk_scorer.component import BulkScorer
 from components.click_log_example_gen.component import ClickLogExampleGen
 from components.click_log_example_gen.quarantine import read_summary
 from pipeline.beam import beam_arguments
-from pipeline.fingerprint import source_fingerprint
+from pipeline.fingerprint import component_codes
 from pipeline.lineage import NodeRun
 from pipeline.locks import alone
 from pipeline.runners.local import LocalRunner
@@ -54,15 +54,14 @@ def run(job: Job, runner: LocalRunner) -> dict:
 
 
 def _run_components(job: Job, unfinished: pathlib.Path, runner: LocalRunner) -> list[NodeRun]:
-    example_gen = ClickLogExampleGen(
-        job.data, job.schema, code=source_fingerprint("components.click_log_example_gen.executor")
-    )
+    codes = component_codes()
+    example_gen = ClickLogExampleGen(job.data, job.schema, code=codes["ClickLogExampleGen"])
     scorer = BulkScorer(
         example_gen.outputs["examples"],
         model=str(job.model),
         model_version=job.version,
         schema=job.schema,
-        code=source_fingerprint("components.bulk_scorer.executor"),
+        code=codes["BulkScorer"],
     )
     try:
         runner.run(

@@ -19,9 +19,9 @@ from models.training.config import TrainConfig
 from models.training.loop import fit
 from pipeline.config import load_config
 from pipeline.orchestration import LOCAL, Orchestration
-from pipeline.pipeline import Places, judge
 from pipeline.runners.local import LocalRunner
 from pipeline.runners.nodes import database
+from pipeline.steps import Steps
 from tests.models.conftest import SmallLog, make_request, to_example
 
 PROJECT = pathlib.Path(__file__).resolve().parents[2]
@@ -84,12 +84,13 @@ class Shop:
             properties={"split_names": '["test"]'},
         ).with_id("examples")
         candidate = Importer(source_uri=str(model), artifact_type=standard_artifacts.Model).with_id("model")
-        given = [importer.outputs["result"] for importer in (examples, candidate)]
-        judging = judge(config, schema, Places.below(str(self.folder)), orchestration, *given)
+        steps, trained = Steps(config, schema, orchestration), candidate.outputs["result"]
+        evaluated = steps.evaluate(examples.outputs["result"], trained)
+        steps.push(trained, evaluated.blessing, str(self.folder / "serving" / "ranker"))
         pipeline = Pipeline(
             pipeline_name=config.name,
             pipeline_root=str(self.folder / "artifacts"),
-            components=[examples, candidate, *judging],
+            components=[examples, candidate, *steps.components],
             metadata_connection_config=database(self.folder),
         )
         before = self.versions

@@ -4,6 +4,7 @@ import os
 
 import pytest
 from ml_metadata.proto import metadata_store_pb2
+from tfx.dsl.io import fileio
 from tfx.orchestration import metadata
 from tfx.orchestration.data_types import RuntimeParameter
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
@@ -12,6 +13,7 @@ from tfx.orchestration.pipeline import Pipeline
 from components.click_log_example_gen.component import ClickLogExampleGen
 from components.click_log_example_gen.config import DataConfig
 from components.click_log_example_gen.quarantine import read_summary
+from components.click_log_example_gen.spans import resolve_properties
 from schemas.parsing import parse_schema, read_schema
 
 from .conftest import SHOP
@@ -83,6 +85,21 @@ def test_newest_span_and_cache(run, tmp_path):
     assert run(pattern, code="2", span=11)[0] == 4  # the newest, by its number
     done, _, summary = run(pattern, code="2", span=9)
     assert (done, summary["rows_read"]) == (5, 6)
+
+
+@pytest.mark.parametrize("behind_a_uri", [False, True])
+def test_a_table_that_changed_changes_the_cache_key(tmp_path, behind_a_uri):
+    folder = "ram://log" if behind_a_uri else str(tmp_path)
+    table = {"files": "prices*.csv", "key": "id", "match": "item_id", "columns": {"price": "price"}}
+    data = DataConfig.model_validate({"path": folder, "files": "log.csv", "tables": [table]})
+    properties = ClickLogExampleGen(data, parse_schema(SHOP), code="1").exec_properties
+    found = []
+    for name, text in (("log", HEADER), ("prices-1", "id,price\n"), ("prices-1", "id,price\nx,1\n"), ("prices-2", "")):
+        with fileio.open(f"{folder}/{name}.csv", "w") as file:
+            file.write(text)
+        found.append(resolve_properties(properties)["input_fingerprint"])
+    assert len(set(found)) == 4
+    assert resolve_properties(properties)["input_fingerprint"] == found[-1]
 
 
 def test_the_path_is_needed():
