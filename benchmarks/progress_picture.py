@@ -17,8 +17,8 @@ from rich.console import Console
 
 from common.progress import LOGGER
 from pipeline.config import load_config
-from pipeline.display import quiet
-from pipeline.live import LiveDisplay
+from pipeline.terminal.console import quiet
+from pipeline.terminal.live_display import LiveDisplay
 
 _SET = flags.DEFINE_multi_string("set", [], "Overrides a key of the demo's configuration; repeatable.")
 _RUNS = flags.DEFINE_string("runs", "runs", "The folder that holds a folder for each run.")

@@ -1,8 +1,10 @@
 """ablation: train variants over several seeds on the same transformed requests and compare them."""
 
+import pathlib
+
 from absl import flags
 
-from pipeline.verbs.common import CONFIG, DATA, RUNS, SET, Refused, screen
+from pipeline.verbs.common import CONFIG, DATA, RUNS, SET, Refused
 
 _VARIANTS = flags.DEFINE_string(
     "variants",
@@ -29,6 +31,7 @@ def ablation() -> None:
     """Compares variants over seeds."""
     from pipeline.ablation.plan import read_plan
     from pipeline.config import ConfigError
+    from pipeline.terminal.screen import screen
 
     try:
         plan = read_plan(
@@ -43,7 +46,7 @@ def ablation() -> None:
         )
     except ConfigError as error:
         raise Refused(str(error)) from error
-    with screen(plan.config.name) as (out, display, _):
+    with screen(pathlib.Path(RUNS.value) / plan.config.name) as (out, display):
         from pipeline.ablation import runner
         from pipeline.ablation.report import page, terminal
         from pipeline.runners import local

@@ -36,7 +36,7 @@ def compile_pipeline() -> None:
 
 def _compile_for_kubeflow() -> None:
     from pipeline.config import ConfigError, load_config
-    from pipeline.display import quiet
+    from pipeline.terminal.console import quiet
 
     path = pathlib.Path(OUT.value)
     try:
