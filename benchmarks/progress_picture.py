@@ -51,13 +51,14 @@ def _main(_) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with quiet(str(folder / "run.log")):
         from pipeline.runners import local
+        from pipeline.simulation.log import with_log
 
         display = _Picture()
         logger = logging.getLogger(LOGGER)
         logger.setLevel(display.records_from)
         logger.addHandler(display)
         callbacks = (display.component_started, display.component_finished, display.expect)
-        local.run(config, schema, _RUNS.value, local.LocalRunner(*callbacks))
+        local.run(with_log(config, _RUNS.value), schema, _RUNS.value, local.LocalRunner(*callbacks))
     raise RuntimeError("the training ended without being seen half done: it was reused, or stopped early")
 
 

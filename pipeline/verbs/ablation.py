@@ -1,5 +1,6 @@
 """ablation: train variants over several seeds on the same transformed requests and compare them."""
 
+import dataclasses
 import pathlib
 
 from absl import flags
@@ -50,6 +51,7 @@ def ablation() -> None:
         from pipeline.ablation import runner
         from pipeline.ablation.report import page, terminal
         from pipeline.runners import local
+        from pipeline.simulation.log import with_log
 
         for text in plan.warnings:
             out.print(f"Warning: {text}", markup=False, highlight=False, soft_wrap=True)
@@ -59,6 +61,7 @@ def ablation() -> None:
             display.component_finished,
             on_plan=lambda names, last: display.expect([*names, *members], last),
         )
+        plan = dataclasses.replace(plan, config=with_log(plan.config, RUNS.value))
         folder, result = runner.run(
             plan, RUNS.value, components, on_start=display.component_started, on_finish=display.finished
         )

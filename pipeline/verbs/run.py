@@ -21,12 +21,13 @@ def run(*overrides: str) -> None:
     folder = pathlib.Path(RUNS.value) / config.name
     with screen(folder) as (out, display):
         from pipeline.runners import local
+        from pipeline.simulation.log import with_log
         from pipeline.summary import summary_file, table
 
         for text in unused_keys(config.model):
             out.print(f"Warning: {text}", markup=False, highlight=False, soft_wrap=True)
         runner = local.LocalRunner(display.component_started, display.component_finished, display.expect)
-        summary = local.run(config, schema, RUNS.value, runner)
+        summary = local.run(with_log(config, RUNS.value), schema, RUNS.value, runner)
         display.stop()
         if summary["cached"] and all(summary["cached"].values()):
             out.print("Nothing changed since the last run: everything was reused.")

@@ -16,7 +16,7 @@ from benchmarks.attempts import few_features
 from pipeline.config import load_config
 from pipeline.rollback import RollbackError, list_versions, roll_back
 from pipeline.runners import local
-from pipeline.simulate import simulate
+from pipeline.simulation.simulate import simulate
 from serving.client import RestClient
 from serving.versions import versions_in
 from tests.serving.conftest import serving
