@@ -15,7 +15,7 @@ import re
 from absl import app, flags
 from rich.console import Console
 
-from common.progress import LOGGER
+from common.progress import progress
 from pipeline.config import load_config
 from pipeline.terminal.console import quiet
 from pipeline.terminal.live_display import LiveDisplay
@@ -54,9 +54,8 @@ def _main(_) -> None:
         from pipeline.simulation.log import with_log
 
         display = _Picture()
-        logger = logging.getLogger(LOGGER)
-        logger.setLevel(display.records_from)
-        logger.addHandler(display)
+        progress.setLevel(display.records_from)
+        progress.addHandler(display)
         callbacks = (display.component_started, display.component_finished, display.expect)
         local.run(with_log(config, _RUNS.value), schema, _RUNS.value, local.LocalRunner(*callbacks))
     raise RuntimeError("the training ended without being seen half done: it was reused, or stopped early")

@@ -14,7 +14,7 @@ from tfx.proto.orchestration import pipeline_pb2
 from common.threads import use_cores
 from pipeline.config import RunConfig
 from pipeline.lineage import find_execution, read_finished_run
-from pipeline.locks import alone, run_lock
+from pipeline.run_folder.locks import alone, run_lock
 from pipeline.runners.local import pipeline_in, prepare
 from pipeline.runners.nodes import ComponentFailed, connection_of, discard_outputs, is_resolver, launch
 from pipeline.summary import summarise, summary_file

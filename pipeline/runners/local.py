@@ -16,9 +16,10 @@ from tfx.proto.orchestration import pipeline_pb2
 from common.threads import use_cores
 from pipeline.config import RunConfig
 from pipeline.lineage import NodeRun
-from pipeline.locks import alone, run_lock
 from pipeline.pipeline import Places, create_pipeline
-from pipeline.runners.nodes import database, discard_killed, is_resolver, last_seconds, launch
+from pipeline.run_folder.database import METADATA_FILE, database
+from pipeline.run_folder.locks import alone, run_lock
+from pipeline.runners.nodes import discard_killed, is_resolver, last_seconds, launch
 from pipeline.summary import summarise
 from schemas.reader import LogSchema
 
@@ -137,7 +138,8 @@ def prepare(config: RunConfig, runs_folder: str) -> tuple[pathlib.Path, RunConfi
 
 def pipeline_in(folder: pathlib.Path, config: RunConfig, schema: LogSchema) -> Pipeline:
     """The pipeline of what `prepare` gave, with all it keeps in the run's folder."""
-    return create_pipeline(config, schema, Places.below(str(folder)), metadata_connection_config=database(folder))
+    connection = database(folder / METADATA_FILE)
+    return create_pipeline(config, schema, Places.below(str(folder)), metadata_connection_config=connection)
 
 
 def _schema_by_content(folder: pathlib.Path, schema: str) -> pathlib.Path:

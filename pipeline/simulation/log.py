@@ -5,7 +5,7 @@ import pathlib
 
 from pipeline.config import RunConfig
 from pipeline.fingerprint import source_fingerprint
-from pipeline.locks import alone
+from pipeline.run_folder.locks import alone
 from pipeline.simulation.simulate import simulate
 
 

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from pipeline.config import load_config
-from pipeline.locks import Busy, alone, run_lock
+from pipeline.run_folder.locks import Busy, alone, run_lock
 from pipeline.runners import local
 from pipeline.runners.component import SUMMARY, run_component
 from pipeline.runners.nodes import ComponentFailed

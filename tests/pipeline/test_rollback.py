@@ -14,7 +14,7 @@ from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from benchmarks.attempts import few_features
 from pipeline.config import load_config
-from pipeline.rollback import RollbackError, list_versions, roll_back
+from pipeline.run_folder.rollback import RollbackError, list_versions, roll_back
 from pipeline.runners import local
 from pipeline.simulation.simulate import simulate
 from serving.client import RestClient
