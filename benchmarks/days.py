@@ -37,7 +37,7 @@ from models.training.entry import new_ranker
 from models.training.loop import fit
 from pipeline.config import RunConfig, load_config
 from pipeline.runners.local import LocalRunner, alone_in, run_components
-from pipeline.simulate import simulate
+from pipeline.simulation.simulate import simulate
 from schemas.log_schema import LogSchema
 
 _ROWS = flags.DEFINE_integer("rows", 100_000, "Impressions a day, about.")

@@ -8,7 +8,7 @@ from components.artifacts import Quarantine
 from components.click_log_example_gen.component import ClickLogExampleGen
 from components.click_log_example_gen.config import DataConfig
 from components.click_log_example_gen.executor import Executor
-from pipeline.simulate import simulate
+from pipeline.simulation.simulate import simulate
 from schemas.parsing import read_schema
 
 SCHEMA = pathlib.Path("schemas/demo.pbtxt")

@@ -15,10 +15,10 @@ import re
 from absl import app, flags
 from rich.console import Console
 
-from common.progress import LOGGER
+from common.progress import progress
 from pipeline.config import load_config
-from pipeline.display import quiet
-from pipeline.live import LiveDisplay
+from pipeline.terminal.console import quiet
+from pipeline.terminal.live_display import LiveDisplay
 
 _SET = flags.DEFINE_multi_string("set", [], "Overrides a key of the demo's configuration; repeatable.")
 _RUNS = flags.DEFINE_string("runs", "runs", "The folder that holds a folder for each run.")
@@ -51,13 +51,13 @@ def _main(_) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with quiet(str(folder / "run.log")):
         from pipeline.runners import local
+        from pipeline.simulation.log import with_log
 
         display = _Picture()
-        logger = logging.getLogger(LOGGER)
-        logger.setLevel(display.records_from)
-        logger.addHandler(display)
+        progress.setLevel(display.records_from)
+        progress.addHandler(display)
         callbacks = (display.component_started, display.component_finished, display.expect)
-        local.run(config, schema, _RUNS.value, local.LocalRunner(*callbacks))
+        local.run(with_log(config, _RUNS.value), schema, _RUNS.value, local.LocalRunner(*callbacks))
     raise RuntimeError("the training ended without being seen half done: it was reused, or stopped early")
 
 

@@ -1,9 +1,9 @@
 """Names of files that one package writes and another reads."""
 
-# What a run came to, in the folder of the run.
+# The results of a run, in the run's folder.
 SUMMARY_FILE = "summary.json"
-# What a training did, in the folder of the model run.
+# The figures of a training, in the folder of the model run.
 TRAINING_FILE = "training.json"
-# The folder, beside the served versions, of the versions that a rollback took back. The same word is the custom
-# property of such a model.
+# The folder of withdrawn versions, beside the served ones. ML Metadata has the same word as the custom property of a
+# withdrawn model, whose value is the version.
 WITHDRAWN = "withdrawn"

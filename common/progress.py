@@ -1,6 +1,6 @@
-"""How far a long piece of work is: a line now and then for a log, and the share that is done for who draws a bar.
+"""Progress of long work: a line every 15 seconds for a log, and the share that is done for a progress bar.
 
-Imports neither TensorFlow nor TFX: trainings, executors and the simulator all say it here.
+Imports neither TensorFlow nor TFX. Trainings, executors and the simulator report their progress here.
 """
 
 import contextlib
@@ -9,34 +9,34 @@ import threading
 import time
 from collections.abc import Iterator
 
-# The one logger of progress. Displays, logs and the keeper of warnings listen to it.
+# The only logger of progress; displays, log files and `keep_warnings` are its handlers.
 LOGGER = "aislerank.progress"
 progress = logging.getLogger(LOGGER)
 
-# A log gets a line at level INFO that often; who listens for DEBUG, as a display does, is told more often.
+# Between two records of level INFO, for a log, and of level DEBUG, for a display.
 _SECONDS_BETWEEN_LINES = 15.0
 _SECONDS_BETWEEN_TICKS = 0.5
-# What `record_fields` takes of a record beside its text.
+# The attributes that `record_fields` takes from a record.
 _FIELDS = ("share", "kept")
 _within: list[tuple[int, int, str]] = []
 
 
 class Meter:
-    """Says how far a piece of work is, and the time that is left at the speed so far.
+    """Reports how much of a piece of work is done, and the time left at the mean speed so far.
 
-    Its records on the logger `aislerank.progress` have the attribute ``share``: what is done of all, from 0 to 1, None
-    where that is not known. It may be called as often as one likes, from any thread.
+    Its records on the logger `progress` have the attribute ``share``: the finished part of the work in [0, 1], or None
+    if the total is unknown. Calls are cheap, and may come from any thread.
 
     Args:
-      unit: of what is counted, in the plural.
-      total: how many there are; None if nobody knows.
-      doing: what is done, where the unit does not tell.
+      unit: the unit that is counted, in the plural.
+      total: the number of units; None if unknown.
+      doing: the activity, if the unit does not name it.
 
     Example::
 
         meter = Meter("features", len(features))
         for feature in features:
-            judge(feature)
+            process(feature)
             meter.add()
     """
 
@@ -45,29 +45,29 @@ class Meter:
         self._done = 0.0
         self._lock = threading.Lock()
         self._began = time.monotonic()
-        # The first piece may take its time, as where a graph is traced: it says nothing of the speed.
+        # The speed leaves out the first unit, which may include the tracing of a graph.
         self._first: tuple[float, float] | None = None
         self._next_line, self._next_tick = self._began + _SECONDS_BETWEEN_LINES, self._began
 
     @property
     def seconds(self) -> float:
-        """Since it was made."""
+        """Seconds since the meter was made."""
         return time.monotonic() - self._began
 
     @property
     def due(self) -> bool:
-        """Whether `reach` would say anything now, so that figures which cost something are made only then."""
+        """Whether `reach` would report now. A caller computes expensive figures only if this is True."""
         now = time.monotonic()
         return now >= self._next_line or (now >= self._next_tick and progress.isEnabledFor(logging.DEBUG))
 
     def add(self, count: float = 1, *figures: str) -> None:
-        """So many more are done. ``figures`` are said with it, as "loss 0.4213"."""
+        """Adds ``count`` finished units. ``figures`` are appended to the report, for example "loss 0.4213"."""
         with self._lock:
             self._done += count
         self._say(figures)
 
     def reach(self, done: float, *figures: str, at_once: bool = False) -> None:
-        """So many are done in all; ``at_once``: a display is told now, however short the last time is ago."""
+        """Sets the number of finished units. ``at_once`` reports to a display without waiting for the next tick."""
         self._done = done
         self._say(figures, at_once)
 
@@ -99,7 +99,7 @@ class Meter:
 
 @contextlib.contextmanager
 def part(place: int, total: int, title: str) -> Iterator[None]:
-    """What meters say in this block is of one part of ``total``, from 1, with its title before."""
+    """Makes the meters of the block report as part ``place`` (from 1) of ``total`` parts, after the part's title."""
     _within.append((place, total, title))
     try:
         yield
@@ -108,25 +108,25 @@ def part(place: int, total: int, title: str) -> Iterator[None]:
 
 
 def keep(what: str) -> None:
-    """Says from where a process that is ended now will go on, as "the checkpoint of step 1,200".
+    """Reports what a process that is killed now goes on from, for example "the checkpoint of step 1,200".
 
-    It is the attribute ``kept`` of the record.
+    The record has it as its attribute ``kept``.
     """
     kept = ", ".join([what, *(title for *_, title in _within)])
     progress.info("kept: %s", kept, extra={"kept": kept})
 
 
 def record_fields(record: logging.LogRecord) -> dict:
-    """What a record of progress has beside its text, to be sent to another process: the ``extra`` of its logger."""
+    """The attributes of a record of progress, as the ``extra`` with which another process logs the record again."""
     return {name: value for name in _FIELDS if (value := getattr(record, name, None)) is not None}
 
 
 def speed(count: float, seconds: float, unit: str) -> str:
-    """As "63,000 items a second"."""
+    """A speed as text, for example "63,000 items a second"."""
     return f"{count / max(seconds, 1e-9):,.0f} {unit} a second"
 
 
 def minutes(seconds: float) -> str:
-    """As "0:38" or "2:03:15"."""
+    """A duration as text: "0:38", "2:03:15"."""
     hours, rest = divmod(round(seconds), 3600)
     return f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60}:{rest % 60:02}"

@@ -1,9 +1,9 @@
-"""What the sections of a run's YAML file have in common."""
+"""The base class of configuration sections."""
 
 from pydantic import BaseModel, ConfigDict
 
 
 class Section(BaseModel):
-    """A section of the run's YAML file: unknown keys and wrong types are refused, values do not change."""
+    """A section of the run's YAML file. It refuses unknown keys and wrong types, and its values cannot change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)

@@ -1,4 +1,4 @@
-"""How TensorFlow spreads its work over the cores."""
+"""TensorFlow's threads."""
 
 import os
 
@@ -8,13 +8,13 @@ _CORES_AN_OPERATION = 8
 
 
 def use_cores() -> None:
-    """Runs operations side by side, each on one core of eight, instead of each on all.
+    """Runs many operations in parallel, each on one core in eight, instead of one operation on all cores.
 
-    A mixture of experts is many operations that do not wait for each other, and small ones: to cut each up for all
-    cores costs more than it gains. Two cores took 15 to 25 % less time for a step of `adv_hsc_moe`, see
-    docs/benchmarks.md; of the one tower of `dnn_wide` 14 % more.
+    A mixture of experts has many small independent operations: splitting each over all cores costs more than it gains.
+    On two cores a step of `adv_hsc_moe` takes 15 to 25 % less time, and a step of `dnn_wide`, which is one tower, 14 %
+    more (docs/benchmarks.md).
 
-    To be called before TensorFlow computes anything; later it changes nothing. TF_NUM_INTRAOP_THREADS, if set, stands.
+    Call it before TensorFlow computes anything; a later call has no effect. It leaves TF_NUM_INTRAOP_THREADS alone.
     """
     if os.environ.get("TF_NUM_INTRAOP_THREADS"):
         return

@@ -1,6 +1,6 @@
 """Warnings that a component keeps beside its outputs, for the summary of the run.
 
-Imports no TensorFlow before a warning is written: `models.distributed.cluster` needs none.
+TensorFlow is imported only to write and to read warnings: a process that starts workers needs no TensorFlow.
 """
 
 import contextlib
@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from common.progress import LOGGER
+from common.progress import progress
 
 WARNINGS_FILE = "warnings.json"
 _T = TypeVar("_T")
@@ -18,11 +18,13 @@ _T = TypeVar("_T")
 
 @contextlib.contextmanager
 def keep_warnings(folder: str) -> Iterator[None]:
-    """Keeps what is said at level WARNING on the logger of progress for the run's summary, which looks for it here.
+    """Writes the warnings of the block to `WARNINGS_FILE`: a JSON list of texts, each once.
+
+    A warning is a record of level WARNING on the logger of progress. Nothing is written if there is no warning, or if
+    the block raises an error.
 
     Args:
-      folder: the root of one of a component's output artifacts. When the block has ended without an error and
-        something was said, it holds `WARNINGS_FILE`: a JSON list of texts, each once.
+      folder: the root of one of the component's output artifacts, where the summary of the run reads the file.
     """
     kept: dict[str, None] = {}
 
@@ -30,12 +32,12 @@ def keep_warnings(folder: str) -> Iterator[None]:
         def emit(self, record):
             kept[record.getMessage()] = None
 
-    handler, logger = Keep(logging.WARNING), logging.getLogger(LOGGER)
-    logger.addHandler(handler)
+    handler = Keep(logging.WARNING)
+    progress.addHandler(handler)
     try:
         yield
     finally:
-        logger.removeHandler(handler)
+        progress.removeHandler(handler)
     if kept:
         import tensorflow as tf
 
@@ -45,24 +47,24 @@ def keep_warnings(folder: str) -> Iterator[None]:
 
 
 def attempt(what: str, make: Callable[..., _T], *arguments) -> _T | None:
-    """What ``make`` gives of its arguments; None, and a warning, if it fails.
+    """Returns ``make(*arguments)``; if it raises an error, logs a warning and returns None.
 
-    For what is shown of a model, and is no part of it: neither a training nor a run fails for a picture.
+    For outputs that are not part of the model: a missing picture must not fail a training or a run.
 
     Args:
-      what: names the optional output in the warning, for example "the training's curves".
+      what: names the optional output in the warning, for example "the training curves".
       make: makes the output.
     """
     try:
         return make(*arguments)
-    except Exception as error:  # whatever it is, the model is as good as it is
+    except Exception as error:  # no error of an optional output is fatal
         logging.getLogger(__name__).exception("goes on without %s", what)
-        logging.getLogger(LOGGER).warning("goes on without %s: %s: %s", what, type(error).__name__, error)
+        progress.warning("goes on without %s: %s: %s", what, type(error).__name__, error)
         return None
 
 
 def read_warnings(folder: str) -> list[str]:
-    """The warnings that were kept in a folder; [] if there were none."""
+    """The warnings in an artifact's folder; [] if it has none."""
     import tensorflow as tf
 
     path = os.path.join(folder, WARNINGS_FILE)

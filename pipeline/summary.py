@@ -21,7 +21,7 @@ from models.tuning.search_space import show
 from pipeline.config import MODEL, RunConfig, unused_keys
 from pipeline.evaluation import METRICS
 from pipeline.lineage import NodeRun
-from pipeline.simulation.oracle import oracle_session_auc
+from pipeline.oracle import oracle_session_auc
 from pipeline.tuning import read_trials, trials_table
 from reporting.files import REPORT_FILE
 from reporting.titles import TITLES

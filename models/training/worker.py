@@ -12,7 +12,7 @@ import threading
 import traceback
 import types
 
-from common.progress import LOGGER, progress, record_fields
+from common.progress import progress, record_fields
 from models.distributed import cluster
 from models.training.errors import TrainingFault
 
@@ -64,9 +64,8 @@ def _say_progress(descriptor: int) -> None:
         def emit(self, record):
             out.write(json.dumps([record.levelno, record.getMessage(), record_fields(record)]) + "\n")
 
-    logger = logging.getLogger(LOGGER)
-    logger.setLevel(logging.DEBUG)  # the starter knows how much of it is shown
-    logger.addHandler(Lines())
+    progress.setLevel(logging.DEBUG)  # the starter knows how much of it is shown
+    progress.addHandler(Lines())
 
 
 def _end_with_the_starter() -> None:

@@ -17,7 +17,7 @@ def marks(plan: Plan, held_out: int) -> list[str]:
     for member in plan.members:
         labels = [label.name for label in trained_labels(plan.schema, member.model)]
         by_label[member.label] = of_a_run.marks(
-            config.data.path is None, config.report.note, data, member.model, labels
+            config.simulate is not None, config.report.note, data, member.model, labels
         )
     found = []
     for label, lines in by_label.items():

@@ -20,8 +20,8 @@ from pipeline.ablation.report import charts, page, tables
 from pipeline.ablation.report.gate_maps import gate_maps
 from pipeline.fingerprint import source_fingerprint, used_rows
 from pipeline.lineage import NodeRun
+from pipeline.oracle import oracle_session_auc
 from pipeline.runners import local
-from pipeline.simulation.oracle import oracle_session_auc
 
 COMPARISON = "comparison on the test split"  # what comes after the members
 _RESULT_FILE = "ablation.json"
@@ -74,7 +74,7 @@ def _run(plan: Plan, runs_folder: str, runner: local.LocalRunner, on_start, on_f
     folder = run_folder / "ablation" / plan.name
     folder.mkdir(exist_ok=True)
     on_start(COMPARISON, 1, 1)
-    simulated = plan.config.data.path is None
+    simulated = plan.config.simulate is not None
     label = trained_labels(plan.schema, config.model)[0]
     scores = {name: {seed: one.scores() for seed, one in seeds.items()} for name, seeds in members.items()}
     if plan.among:

@@ -22,7 +22,7 @@ def write_spec(config: RunConfig, schema: LogSchema, runs_folder: str, flags: li
     configuration; ``tasks``: {id: ids of the tasks before it}, in an order in which they can run.
 
     Args:
-      config, schema: as `load_config` gives them.
+      config, schema: as `load_config` gives them, with `data.path` set.
       runs_folder: holds a folder for each configuration's runs.
       flags: what names the configuration on the command line, `--config` and the like.
       out: the file, <name>.aislerank.json in a folder in which the DAG file looks.
@@ -58,7 +58,7 @@ def write_spec(config: RunConfig, schema: LogSchema, runs_folder: str, flags: li
 
 def tasks_of(config: RunConfig, schema: LogSchema, runs_folder: str) -> dict[str, list[str]]:
     """{component: the components before it} of a configuration's pipeline, and the summary after all of them."""
-    folder, config = prepare(config, runs_folder, write_log=False)
+    folder, config = prepare(config, runs_folder)
     nodes = [node.pipeline_node for node in compile_run(folder, config, schema, "compiled").nodes]
     before = {node.node_info.id: sorted(node.upstream_nodes) for node in nodes}
     followed = {name for names in before.values() for name in names}

@@ -14,14 +14,13 @@ from tfx.proto.orchestration import pipeline_pb2
 from common.threads import use_cores
 from pipeline.config import RunConfig
 from pipeline.lineage import find_execution, read_finished_run
-from pipeline.locks import alone, run_lock
+from pipeline.run_folder.locks import alone, run_lock
 from pipeline.runners.local import pipeline_in, prepare
 from pipeline.runners.nodes import ComponentFailed, connection_of, discard_outputs, is_resolver, launch
 from pipeline.summary import summarise, summary_file
 from schemas.log_schema import LogSchema
 
 SUMMARY = "summary"  # the task after the last component, which is none itself
-_INGESTION = "ClickLogExampleGen"
 
 
 def compile_run(folder: pathlib.Path, config: RunConfig, schema: LogSchema, run_id: str) -> pipeline_pb2.Pipeline:
@@ -40,7 +39,7 @@ def run_component(config: RunConfig, schema: LogSchema, runs_folder: str, name: 
     the orchestrator can die and its task be tried again while the process that it started lives on.
 
     Args:
-      config, schema: as `load_config` gives them.
+      config, schema: as `load_config` gives them, with `data.path` set.
       runs_folder: holds a folder for each configuration's runs.
       name: a component's id, or `SUMMARY`.
       run_id: the same for all components of a run, and for no other run.
@@ -54,16 +53,15 @@ def run_component(config: RunConfig, schema: LogSchema, runs_folder: str, name: 
       ComponentFailed: naming the component and the cause.
     """
     use_cores()
-    simulated = config.data.path is None
     folder = pathlib.Path(runs_folder).resolve() / config.name
     with (
         alone(run_lock(folder), folder, shared=True),
         alone(folder / "locks" / name, name, wait=True),
     ):
-        folder, config = prepare(config, runs_folder, write_log=name == _INGESTION)
+        folder, config = prepare(config, runs_folder)
         compiled = compile_run(folder, config, schema, run_id)
         if name == SUMMARY:
-            return _summarise(config, schema, compiled, folder, simulated)
+            return _summarise(config, schema, compiled, folder)
         nodes = {node.pipeline_node.node_info.id: node.pipeline_node for node in compiled.nodes}
         if name not in nodes:
             raise ValueError(
@@ -75,9 +73,7 @@ def run_component(config: RunConfig, schema: LogSchema, runs_folder: str, name: 
     return {"component": name, "state": done.state, "seconds": round(done.seconds, 2), "outputs": done.outputs}
 
 
-def _summarise(
-    config: RunConfig, schema: LogSchema, compiled: pipeline_pb2.Pipeline, folder: pathlib.Path, simulated: bool
-) -> dict:
+def _summarise(config: RunConfig, schema: LogSchema, compiled: pipeline_pb2.Pipeline, folder: pathlib.Path) -> dict:
     runs = []
     for node in (node.pipeline_node for node in compiled.nodes):
         if is_resolver(node):
@@ -86,7 +82,7 @@ def _summarise(
         if done is None:
             raise ComponentFailed(f"{SUMMARY} failed: {node.node_info.id} has not succeeded in this run")
         runs.append(done)
-    summarise(config, schema, runs, folder, simulated)
+    summarise(config, schema, runs, folder, simulated=config.simulate is not None)
     return {"component": SUMMARY, "state": "complete", "outputs": {"summary": str(summary_file(folder, config))}}
 
 

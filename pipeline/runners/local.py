@@ -1,18 +1,10 @@
-"""Runs the pipeline on this machine, for `python -m pipeline run` and for TFX's own command line.
-
-TFX's command line runs this file as it stands and passes no flags on, so it reads the environment::
-
-    export AISLERANK_CONFIG=pipeline/configs/amazon.yaml AISLERANK_DATA=/logs/amazon
-    tfx pipeline create --engine=local --pipeline_path=pipeline/runners/local.py
-    tfx run create --engine=local --pipeline_name=amazon
-"""
+"""Runs the pipeline on this machine."""
 
 import contextlib
 import datetime
 import hashlib
 import os
 import pathlib
-import shlex
 from collections.abc import Callable
 
 from tfx.dsl.compiler import constants
@@ -22,13 +14,12 @@ from tfx.orchestration.portable import runtime_parameter_utils
 from tfx.proto.orchestration import pipeline_pb2
 
 from common.threads import use_cores
-from pipeline.config import RunConfig, SimulateConfig, load_config
-from pipeline.fingerprint import source_fingerprint
+from pipeline.config import RunConfig
 from pipeline.lineage import NodeRun
-from pipeline.locks import alone, run_lock
 from pipeline.pipeline import Places, create_pipeline
-from pipeline.runners.nodes import database, discard_killed, is_resolver, last_seconds, launch
-from pipeline.simulate import simulate
+from pipeline.run_folder.database import METADATA_FILE, database
+from pipeline.run_folder.locks import alone, run_lock
+from pipeline.runners.nodes import discard_killed, is_resolver, last_seconds, launch
 from pipeline.summary import summarise
 from schemas.log_schema import LogSchema
 
@@ -85,6 +76,12 @@ class LocalRunner(LocalDagRunner):
 def run(config: RunConfig, schema: LogSchema, runs_folder: str, runner: LocalRunner) -> dict | None:
     """Runs the pipeline of a configuration below ``runs_folder/<name>``.
 
+    Args:
+      config: as `load_config` gives it, with `data.path` set.
+      schema: of the log.
+      runs_folder: holds a folder for each run.
+      runner: reports which component runs.
+
     Returns:
       the summary, also written to summary.json; None if the runner did not run (`tfx pipeline create`).
 
@@ -92,12 +89,11 @@ def run(config: RunConfig, schema: LogSchema, runs_folder: str, runner: LocalRun
       Busy: if another process is at work in the run's folder.
       ComponentFailed: naming the component that failed.
     """
-    simulated = config.data.path is None
     with alone_in(config, runs_folder):
         folder, config = run_components(config, schema, runs_folder, runner)
         if not runner.node_runs:
             return None
-        return summarise(config, schema, runner.node_runs, folder, simulated)
+        return summarise(config, schema, runner.node_runs, folder, simulated=config.simulate is not None)
 
 
 def alone_in(config: RunConfig, runs_folder: str) -> contextlib.AbstractContextManager[None]:
@@ -114,7 +110,7 @@ def run_components(
     To be called inside `alone_in`.
 
     Returns:
-      the run's folder, and the configuration with the paths of the log and of the schema that were read.
+      the run's folder, and the configuration with the path of the schema that was read.
 
     Raises:
       ComponentFailed: naming the component that failed.
@@ -125,41 +121,25 @@ def run_components(
     return folder, config
 
 
-def prepare(config: RunConfig, runs_folder: str, write_log: bool = True) -> tuple[pathlib.Path, RunConfig]:
-    """Makes a run's folder, with a copy of the schema and, where there is no log, a simulated one.
+def prepare(config: RunConfig, runs_folder: str) -> tuple[pathlib.Path, RunConfig]:
+    """Makes a run's folder, with a copy of the schema.
 
     Args:
       config: as `load_config` gives it.
       runs_folder: holds a folder for each run.
-      write_log: False: name the simulated log, and leave the writing to whoever reads it.
 
     Returns:
-      the run's folder, and the configuration with the paths of the log and of the schema that are to be read.
+      the run's folder, and the configuration with the path of the copied schema.
     """
     folder = pathlib.Path(runs_folder).resolve() / config.name
     folder.mkdir(parents=True, exist_ok=True)
-    if config.data.path is None:
-        log = _simulated_log(folder, config.simulate, write_log)
-        config = config.model_copy(update={"data": config.data.model_copy(update={"path": str(log)})})
     return folder, config.model_copy(update={"log_schema": str(_schema_by_content(folder, config.log_schema))})
 
 
 def pipeline_in(folder: pathlib.Path, config: RunConfig, schema: LogSchema) -> Pipeline:
     """The pipeline of what `prepare` gave, with all it keeps in the run's folder."""
-    return create_pipeline(config, schema, Places.below(str(folder)), metadata_connection_config=database(folder))
-
-
-def _simulated_log(folder: pathlib.Path, config: SimulateConfig, write: bool) -> pathlib.Path:
-    """The folder of the simulated log, which is written only once: a newer file would be a new log to the cache."""
-    code = source_fingerprint("pipeline.simulate")[:8]
-    switches = {"category_taste", "inheritance", "user_taste"}
-    off = [f"no_{name}" for name, on in config.model_dump(include=switches).items() if not on]
-    log = folder / "-".join(["log", str(config.rows), str(config.seed), *off, code])
-    if write and not log.exists():
-        unfinished = log.with_name(f"{log.name}.unfinished")
-        simulate(unfinished, **config.model_dump())
-        unfinished.rename(log)
-    return log
+    connection = database(folder / METADATA_FILE)
+    return create_pipeline(config, schema, Places.below(str(folder)), metadata_connection_config=connection)
 
 
 def _schema_by_content(folder: pathlib.Path, schema: str) -> pathlib.Path:
@@ -172,17 +152,3 @@ def _schema_by_content(folder: pathlib.Path, schema: str) -> pathlib.Path:
     temporary.write_bytes(content)
     temporary.replace(copy)
     return copy
-
-
-def main() -> None:
-    """Entry point of TFX's command line."""
-    config, schema = load_config(
-        os.environ.get("AISLERANK_CONFIG", "pipeline/configs/demo.yaml"),
-        shlex.split(os.environ.get("AISLERANK_SET", "")),
-        os.environ.get("AISLERANK_DATA"),
-    )
-    run(config, schema, os.environ.get("AISLERANK_RUNS", "runs"), LocalRunner())
-
-
-if __name__ == "__main__":
-    main()

@@ -17,18 +17,10 @@ from common.progress import progress
 from pipeline.lineage import NodeRun, read_node_run
 
 _LOOKED_BACK = 20  # executions of a node, for one that was not answered from the cache
-_RETRIES_OF_A_LOCKED_DATABASE = 30
 
 
 class ComponentFailed(RuntimeError):
     """A component of the pipeline failed; the message names it, the cause is chained."""
-
-
-def database(folder: str | os.PathLike) -> metadata.ConnectionConfigType:
-    """ML Metadata in a run's folder; whoever finds it locked by another process tries again for about a minute."""
-    connection = metadata.sqlite_metadata_connection_config(os.path.join(folder, "metadata.sqlite"))
-    connection.retry_options.max_num_retries = _RETRIES_OF_A_LOCKED_DATABASE
-    return connection
 
 
 def connection_of(pipeline: pipeline_pb2.Pipeline):

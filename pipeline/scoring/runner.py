@@ -5,7 +5,6 @@ import pathlib
 import shutil
 import time
 
-from tfx.orchestration import metadata
 from tfx.orchestration.pipeline import Pipeline
 
 from common.threads import use_cores
@@ -15,7 +14,8 @@ from components.click_log_example_gen.quarantine import read_summary
 from pipeline.beam import beam_arguments
 from pipeline.fingerprint import component_codes
 from pipeline.lineage import NodeRun
-from pipeline.locks import alone
+from pipeline.run_folder.database import METADATA_FILE, database
+from pipeline.run_folder.locks import alone
 from pipeline.runners.local import LocalRunner
 from pipeline.runners.nodes import ComponentFailed
 from pipeline.scoring.job import SUMMARY, Job
@@ -71,9 +71,7 @@ def _run_components(job: Job, unfinished: pathlib.Path, runner: LocalRunner) -> 
                 components=[example_gen, scorer],
                 enable_cache=True,
                 beam_pipeline_args=beam_arguments(job.beam, str(unfinished)),
-                metadata_connection_config=metadata.sqlite_metadata_connection_config(
-                    str(unfinished / "metadata.sqlite")
-                ),
+                metadata_connection_config=database(unfinished / METADATA_FILE),
             )
         )
     except ComponentFailed as error:

@@ -1,1 +1,4 @@
-"""The simulated shop behind the demo log: its shelves, its taste and its requests. No real data is in it."""
+"""The simulated shop behind the demo log: its categories, its taste and its requests. It holds no real data.
+
+Only entry points import this package (pipeline/verbs/): a run reads the log that they wrote.
+"""

@@ -1,8 +1,11 @@
 """ablation: train variants over several seeds on the same transformed requests and compare them."""
 
+import dataclasses
+import pathlib
+
 from absl import flags
 
-from pipeline.verbs.common import CONFIG, DATA, RUNS, SET, Refused, screen
+from pipeline.verbs.common import CONFIG, DATA, RUNS, SET, Refused
 
 _VARIANTS = flags.DEFINE_string(
     "variants",
@@ -29,6 +32,7 @@ def ablation() -> None:
     """Compares variants over seeds."""
     from pipeline.ablation.plan import read_plan
     from pipeline.config import ConfigError
+    from pipeline.terminal.screen import screen
 
     try:
         plan = read_plan(
@@ -43,10 +47,11 @@ def ablation() -> None:
         )
     except ConfigError as error:
         raise Refused(str(error)) from error
-    with screen(plan.config.name) as (out, display, _):
+    with screen(pathlib.Path(RUNS.value) / plan.config.name) as (out, display):
         from pipeline.ablation import runner
         from pipeline.ablation.report import page, terminal
         from pipeline.runners import local
+        from pipeline.simulation.log import with_log
 
         for text in plan.warnings:
             out.print(f"Warning: {text}", markup=False, highlight=False, soft_wrap=True)
@@ -56,6 +61,7 @@ def ablation() -> None:
             display.component_finished,
             on_plan=lambda names, last: display.expect([*names, *members], last),
         )
+        plan = dataclasses.replace(plan, config=with_log(plan.config, RUNS.value))
         folder, result = runner.run(
             plan, RUNS.value, components, on_start=display.component_started, on_finish=display.finished
         )

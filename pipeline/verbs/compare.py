@@ -10,7 +10,7 @@ from pipeline.verbs.common import OUT, Refused
 def compare(first: str, second: str) -> None:
     """Shows how the second run differs from the first, and writes a page."""
     from common.escaping import printable
-    from pipeline.display import quiet
+    from pipeline.terminal.console import quiet
 
     name = os.path.basename(os.path.realpath(first))
     out = pathlib.Path(OUT.value or pathlib.Path(second) / f"comparison-with-{name}.html")

@@ -36,7 +36,7 @@ def compile_pipeline() -> None:
 
 def _compile_for_kubeflow() -> None:
     from pipeline.config import ConfigError, load_config
-    from pipeline.display import quiet
+    from pipeline.terminal.console import quiet
 
     path = pathlib.Path(OUT.value)
     try:
@@ -63,8 +63,11 @@ def _compile_for_airflow() -> None:
         config, schema = load_config(CONFIG.value, SET.value, DATA.value)
         absl_logging.set_verbosity(absl_logging.WARNING)
         from pipeline.runners.airflow_spec import write_spec
+        from pipeline.simulation.log import with_log
 
-        spec = write_spec(config, schema, os.path.abspath(RUNS.value), _flags_of_the_run(config.data.path), OUT.value)
+        arguments = _flags_of_the_run(config.data.path)
+        config = with_log(config, RUNS.value, write=False)
+        spec = write_spec(config, schema, os.path.abspath(RUNS.value), arguments, OUT.value)
     except (ConfigError, RuntimeError) as error:
         raise Refused(str(error)) from error
     print(f"{OUT.value}: {len(spec['tasks'])} tasks")

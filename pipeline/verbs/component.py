@@ -13,6 +13,8 @@ _ID = flags.DEFINE_string("id", None, "Which, as Trainer; summary, after the las
 _RUN_ID = flags.DEFINE_string("run_id", None, "The run; its components find each other's outputs by it.")
 _SPAN = flags.DEFINE_integer("span", None, "Stands in for `data.span`.", lower_bound=0)
 
+_INGESTION = "ClickLogExampleGen"  # the only component that reads the log
+
 
 def component() -> None:
     """Runs one component, and prints what it did as JSON."""
@@ -29,8 +31,10 @@ def component() -> None:
     absl_logging.set_verbosity(absl_logging.WARNING)
     logging.getLogger("aislerank").setLevel(logging.INFO)
     from pipeline.runners.component import run_component
+    from pipeline.simulation.log import with_log
 
     try:
+        config = with_log(config, RUNS.value, write=_ID.value == _INGESTION)
         result = run_component(config, schema, RUNS.value, _ID.value, _RUN_ID.value)
     except ValueError as error:  # of the flags: what a component raises is ComponentFailed
         raise Refused(str(error)) from error

@@ -16,14 +16,15 @@ def rollback() -> None:
     from rich.table import Table
 
     from pipeline.config import MODEL, ConfigError, load_config
-    from pipeline.rollback import RollbackError, list_versions, roll_back
+    from pipeline.run_folder.database import METADATA_FILE
+    from pipeline.run_folder.rollback import RollbackError, list_versions, roll_back
 
     try:
         config, _ = load_config(CONFIG.value, SET.value, DATA.value, needs_log=False)
     except ConfigError as error:
         raise Refused(str(error)) from error
     run = pathlib.Path(RUNS.value) / config.name
-    folder, metadata = run / "serving" / MODEL, run / "metadata.sqlite"
+    folder, metadata = run / "serving" / MODEL, run / METADATA_FILE
     said = []
     if not _LIST.value:
         try:

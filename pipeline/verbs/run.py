@@ -1,14 +1,16 @@
 """run and tune: the pipeline, or the search for hyperparameters alone."""
 
+import pathlib
 import shlex
 
-from pipeline.verbs.common import CONFIG, DATA, RUNS, SET, Refused, screen
+from pipeline.verbs.common import CONFIG, DATA, RUNS, SET, Refused
 
 
 def run(*overrides: str) -> None:
     """Runs the pipeline, with some keys of the configuration set after those of the command line."""
     # TensorFlow and TFX are imported by the verbs that need them only, and after their noise is sent to a file.
     from pipeline.config import ConfigError, load_config, unused_keys
+    from pipeline.terminal.screen import screen
 
     try:
         config, schema = load_config(CONFIG.value, [*SET.value, *overrides], DATA.value)
@@ -16,14 +18,16 @@ def run(*overrides: str) -> None:
         raise Refused(str(error)) from error
     # Before the run: given arguments for Beam, TFX parses the command line again, which appends to repeated flags.
     command = _command_to_train()
-    with screen(config.name) as (out, display, folder):
+    folder = pathlib.Path(RUNS.value) / config.name
+    with screen(folder) as (out, display):
         from pipeline.runners import local
+        from pipeline.simulation.log import with_log
         from pipeline.summary import summary_file, table
 
         for text in unused_keys(config.model):
             out.print(f"Warning: {text}", markup=False, highlight=False, soft_wrap=True)
         runner = local.LocalRunner(display.component_started, display.component_finished, display.expect)
-        summary = local.run(config, schema, RUNS.value, runner)
+        summary = local.run(with_log(config, RUNS.value), schema, RUNS.value, runner)
         display.stop()
         if summary["cached"] and all(summary["cached"].values()):
             out.print("Nothing changed since the last run: everything was reused.")

@@ -1,8 +1,10 @@
 """score: score a folder of raw requests with a pushed model, without a server."""
 
+import pathlib
+
 from absl import flags
 
-from pipeline.verbs.common import CONFIG, DATA, RUNS, SET, Refused, screen
+from pipeline.verbs.common import CONFIG, DATA, RUNS, SET, Refused
 
 _INPUT = flags.DEFINE_string("input", None, "The folder of the raw requests, in the form that `data` describes.")
 _OUTPUT = flags.DEFINE_string("output", None, "The folder to write the scores to.")
@@ -15,6 +17,7 @@ def score() -> None:
     from pipeline.config import ConfigError, load_config
     from pipeline.scoring.job import finished, plan
     from pipeline.scoring.requests import ScoringError
+    from pipeline.terminal.screen import screen
 
     try:
         config, schema = load_config(CONFIG.value, SET.value, DATA.value, needs_log=False)
@@ -22,7 +25,7 @@ def score() -> None:
         summary = finished(job, _OVERWRITE.value)
     except (ConfigError, ScoringError) as error:
         raise Refused(str(error)) from error
-    with screen(config.name) as (out, display, _):
+    with screen(pathlib.Path(RUNS.value) / config.name) as (out, display):
         from pipeline.scoring.report import table
 
         if summary:

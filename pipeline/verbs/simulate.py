@@ -19,7 +19,7 @@ _NEW_CATEGORIES = flags.DEFINE_float("new_categories", 0.0, "Share of the sub-ca
 
 def write_log() -> None:
     """Writes a log and prints its figures."""
-    from pipeline.simulate import simulate
+    from pipeline.simulation.simulate import simulate
 
     if not OUT.value:
         raise Refused("simulate needs --out=<folder>")

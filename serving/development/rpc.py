@@ -1,4 +1,4 @@
-"""TF Serving's gRPC interface."""
+"""TF Serving's gRPC interface: Predict, GetModelMetadata and GetModelStatus."""
 
 from concurrent import futures
 
@@ -7,13 +7,11 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf import message
 from tensorflow_serving.apis import (
-    classification_pb2,
     get_model_metadata_pb2,
     get_model_status_pb2,
     model_service_pb2_grpc,
     predict_pb2,
     prediction_service_pb2_grpc,
-    regression_pb2,
 )
 
 from serving.development.errors import Refused
@@ -105,12 +103,6 @@ class _Prediction(prediction_service_pb2_grpc.PredictionServiceServicer):
     def Predict(self, request, context):
         return self._answered("Predict", self._predict, request, context)
 
-    def Classify(self, request, context):
-        return self._answered("Classify", self._classify, request, context)
-
-    def Regress(self, request, context):
-        return self._answered("Regress", self._regress, request, context)
-
     def GetModelMetadata(self, request, context):
         return self._answered("GetModelMetadata", self._metadata, request, context)
 
@@ -137,44 +129,6 @@ class _Prediction(prediction_service_pb2_grpc.PredictionServiceServicer):
         for name, values in outputs.items():
             response.outputs[name].CopyFrom(tf.make_tensor_proto(values))
         return response
-
-    def _classify(self, request, version: Version) -> classification_pb2.ClassificationResponse:
-        outputs = self._of_examples(request, version, tf.saved_model.CLASSIFY_METHOD_NAME, "classification")
-        response = classification_pb2.ClassificationResponse()
-        self._name(response.model_spec, request, version)
-        labels, scores = outputs.get("classes"), outputs.get("scores")
-        for row in range(len(scores if scores is not None else labels)):
-            entry = response.result.classifications.add()
-            for column in range((scores if scores is not None else labels).shape[1]):
-                entry.classes.add(
-                    label="" if labels is None else labels[row, column].decode("utf-8", "replace"),
-                    score=0.0 if scores is None else float(scores[row, column]),
-                )
-        return response
-
-    def _regress(self, request, version: Version) -> regression_pb2.RegressionResponse:
-        outputs = self._of_examples(request, version, tf.saved_model.REGRESS_METHOD_NAME, "regression")
-        response = regression_pb2.RegressionResponse()
-        self._name(response.model_spec, request, version)
-        for value in np.ravel(outputs["outputs"]):
-            response.result.regressions.add(value=float(value))
-        return response
-
-    def _of_examples(self, request, version: Version, method: str, kind: str) -> dict[str, np.ndarray]:
-        """Calls a signature that takes tf.Examples, for the methods that are defined on them."""
-        signature = version.signature(request.model_spec.signature_name)
-        if signature.method_name != method:
-            raise Refused(f"Expected {kind} signature method_name to be {method}. Was: {signature.method_name}")
-        given = request.input.example_list_with_context
-        examples = list(request.input.example_list.examples or given.examples)
-        if not examples:
-            raise Refused("Input is empty.")
-        if given.examples:
-            examples = [tf.train.Example.FromString(given.context.SerializeToString()) for _ in examples]
-            for example, item in zip(examples, given.examples, strict=True):
-                example.MergeFrom(item)
-        serialized = np.array([example.SerializeToString() for example in examples], object)
-        return signature(dict.fromkeys(signature.inputs, serialized))
 
     def _metadata(self, request, version: Version) -> get_model_metadata_pb2.GetModelMetadataResponse:
         if not request.metadata_field:

@@ -80,13 +80,11 @@ class Signature:
     """A signature ready to be called.
 
     Attributes:
-      method_name: TF Serving's, of the method that it is for.
       inputs: by name.
       outputs: their names.
     """
 
     def __init__(self, session: tf.compat.v1.Session, definition: meta_graph_pb2.SignatureDef):
-        self.method_name = definition.method_name
         self.inputs = {
             name: Input(
                 tf.as_dtype(info.dtype),

@@ -7,8 +7,8 @@ from rich.console import Console
 
 from common.escaping import cell, markdown, one_line, printable
 from pipeline.ablation.report import tables
-from pipeline.live import LiveDisplay
 from pipeline.summary import table
+from pipeline.terminal.live_display import LiveDisplay
 
 NAMES = {
     "phones & 美妆 ‍👩": "phones & 美妆 ‍👩",

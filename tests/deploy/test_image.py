@@ -21,7 +21,7 @@ import pytest
 
 from pipeline.config import load_config
 from pipeline.runners import kubeflow
-from pipeline.simulate import simulate
+from pipeline.simulation.simulate import simulate
 
 PROJECT = pathlib.Path(__file__).resolve().parents[2]
 PARSED = dockerfile_parse.DockerfileParser(path=str(PROJECT / "deploy"))

@@ -13,6 +13,7 @@ from pipeline.config import ConfigError, load_config
 from pipeline.runners.airflow_spec import write_spec
 from pipeline.runners.component import SUMMARY
 from pipeline.runners.local import pipeline_in, prepare
+from pipeline.simulation.log import with_log
 
 PROJECT = pathlib.Path(__file__).resolve().parents[2]
 DEMO = PROJECT / "pipeline" / "configs" / "demo.yaml"
@@ -23,6 +24,7 @@ AIRFLOW = PROJECT / ".venv-airflow" / "bin" / "python"
 def compiled(folder: pathlib.Path, *sets: str, name: str = "demo") -> dict:
     config, schema = load_config(DEMO, [f"name={name}", *sets])
     out = folder / f"{name}.aislerank.json"
+    config = with_log(config, folder / "runs", write=False)
     written = write_spec(config, schema, str(folder / "runs"), ["--config=demo.yaml", "--set=a={b: c}"], str(out))
     assert json.loads(out.read_text()) == written
     return written
@@ -57,7 +59,7 @@ def test_the_tasks_are_the_nodes_of_the_pipeline(tmp_path, sets):
 
 def prepare_demo(folder: pathlib.Path, sets: tuple[str, ...]):
     config, schema = load_config(DEMO, sets)
-    return *prepare(config, str(folder / "runs"), write_log=False), schema
+    return *prepare(with_log(config, folder / "runs", write=False), str(folder / "runs")), schema
 
 
 def test_compile_says_whether_a_run_takes_a_day(tmp_path):

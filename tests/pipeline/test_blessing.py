@@ -19,8 +19,8 @@ from models.training.config import TrainConfig
 from models.training.loop import fit
 from pipeline.config import load_config
 from pipeline.orchestration import LOCAL, Orchestration
+from pipeline.run_folder.database import METADATA_FILE, database
 from pipeline.runners.local import LocalRunner
-from pipeline.runners.nodes import database
 from pipeline.steps import Steps
 from tests.models.conftest import SmallLog, make_request, to_example
 
@@ -91,7 +91,7 @@ class Shop:
             pipeline_name=config.name,
             pipeline_root=str(self.folder / "artifacts"),
             components=[examples, candidate, *steps.components],
-            metadata_connection_config=database(self.folder),
+            metadata_connection_config=database(self.folder / METADATA_FILE),
         )
         before = self.versions
         runner = LocalRunner()

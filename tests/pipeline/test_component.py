@@ -11,11 +11,11 @@ import pytest
 import tensorflow as tf
 
 from pipeline.config import load_config
-from pipeline.locks import Busy, alone, run_lock
+from pipeline.run_folder.locks import Busy, alone, run_lock
 from pipeline.runners import local
 from pipeline.runners.component import SUMMARY, run_component
 from pipeline.runners.nodes import ComponentFailed
-from pipeline.simulate import simulate
+from pipeline.simulation.simulate import simulate
 
 PROJECT = pathlib.Path(__file__).resolve().parents[2]
 DEMO = PROJECT / "pipeline" / "configs" / "demo.yaml"

@@ -6,7 +6,7 @@ import pathlib
 import pytest
 
 from benchmarks.attempts import few_features
-from pipeline.simulate import simulate
+from pipeline.simulation.simulate import simulate
 from tests.pipeline.commands import DEMO, call
 
 FIRST = 19_723  # 2024-01-01, in days since 1970

@@ -8,10 +8,11 @@ import pytest
 from rich.console import Console
 
 from common.progress import LOGGER
-from pipeline import display as module
-from pipeline.display import Display, display_on
-from pipeline.interrupts import how_to_go_on
-from pipeline.live import LiveDisplay
+from pipeline.terminal import display as module
+from pipeline.terminal.display import Display
+from pipeline.terminal.interrupts import how_to_go_on
+from pipeline.terminal.live_display import LiveDisplay
+from pipeline.terminal.screen import display_on
 
 NAMES = ["ClickLogExampleGen", "StatisticsGen", "Transform", "Trainer", "Evaluator", "Pusher"]
 PROGRESS = "1,200 of 8,000 steps, loss 0.4213, validation session AUC 0.8123, 63,000 items a second, 0:38 left"

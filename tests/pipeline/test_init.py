@@ -14,7 +14,7 @@ from pipeline.config import load_config
 from pipeline.inspection.proposal import propose
 from pipeline.inspection.sample import Unreadable, read_samples
 from pipeline.inspection.write import write_config, write_files, write_schema
-from pipeline.simulate import simulate
+from pipeline.simulation.simulate import simulate
 from tests.pipeline.commands import call
 
 PROJECT = pathlib.Path(__file__).resolve().parents[2]

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from pipeline.locks import Busy, alone
+from pipeline.run_folder.locks import Busy, alone
 
 
 def test_another_process_is_refused_and_told_which_one_is_at_work(tmp_path):
@@ -31,7 +31,7 @@ def test_those_that_share_keep_out_the_one_that_does_not_and_the_other_way_round
 def test_one_that_waits_gets_the_lock_of_a_process_that_is_killed(tmp_path):
     program = f"""
 import pathlib, time
-from pipeline.locks import alone
+from pipeline.run_folder.locks import alone
 with alone(pathlib.Path({str(tmp_path / "Trainer")!r}), "Trainer"):
     print("held", flush=True)
     time.sleep(600)

@@ -14,9 +14,9 @@ from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from benchmarks.attempts import few_features
 from pipeline.config import load_config
-from pipeline.rollback import RollbackError, list_versions, roll_back
+from pipeline.run_folder.rollback import RollbackError, list_versions, roll_back
 from pipeline.runners import local
-from pipeline.simulate import simulate
+from pipeline.simulation.simulate import simulate
 from serving.client import RestClient
 from serving.versions import versions_in
 from tests.serving.conftest import serving

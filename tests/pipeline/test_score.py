@@ -17,7 +17,7 @@ from components.bulk_scorer.scorer import SCORES, ShardScorer
 from components.click_log_example_gen.plan import check
 from components.click_log_example_gen.quarantine import read_rows
 from pipeline.config import load_config
-from pipeline.locks import Busy, alone
+from pipeline.run_folder.locks import Busy, alone
 from pipeline.runners.local import LocalRunner
 from pipeline.runners.nodes import ComponentFailed
 from pipeline.scoring import runner

@@ -9,9 +9,9 @@ import pandas as pd
 import pyarrow.parquet
 import pytest
 
-from pipeline import simulate as simulate_module
-from pipeline.simulate import simulate
 from pipeline.simulation import shelves, shop, traffic
+from pipeline.simulation import simulate as simulate_module
+from pipeline.simulation.simulate import simulate
 from schemas.parsing import read_schema
 
 ROWS = 30_000

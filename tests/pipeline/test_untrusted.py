@@ -5,7 +5,7 @@ import json
 import pathlib
 
 from benchmarks.attempts import few_features
-from pipeline.simulate import simulate
+from pipeline.simulation.simulate import simulate
 from tests.pipeline.commands import DEMO, call
 
 NAMES = [

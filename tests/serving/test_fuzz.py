@@ -20,8 +20,6 @@ from tests.serving.conftest import dtypes_of
 
 METHODS = [
     "/tensorflow.serving.PredictionService/Predict",
-    "/tensorflow.serving.PredictionService/Classify",
-    "/tensorflow.serving.PredictionService/Regress",
     "/tensorflow.serving.PredictionService/MultiInference",
     "/tensorflow.serving.PredictionService/GetModelMetadata",
     "/tensorflow.serving.ModelService/GetModelStatus",

@@ -11,17 +11,15 @@ import pytest
 import requests
 import tensorflow as tf
 from tensorflow_serving.apis import (
-    classification_pb2,
     get_model_status_pb2,
     model_service_pb2_grpc,
     prediction_service_pb2_grpc,
-    regression_pb2,
 )
 
 from serving.client import GrpcClient, RestClient, ServingError
 from serving.predict_request import predict_request
 from tests.models.conftest import make_request, to_example
-from tests.serving.conftest import dtypes_of, serving
+from tests.serving.conftest import dtypes_of
 
 
 @pytest.fixture(scope="module")
@@ -318,73 +316,6 @@ def test_malformed_grpc_requests_are_told_what_is_wrong(small_log, server, grpc_
     assert error.value.code().name == code
     assert re.search(message, error.value.details())
     assert len(grpc_client.rank(ranked(small_log.schema))) == 7
-
-
-@pytest.fixture(scope="module")
-def of_examples(tmp_path_factory):
-    """A server of a model whose signatures classify and regress the lengths of serialized tf.Examples."""
-    model = tf.Module()
-    spec = tf.TensorSpec([None], tf.string, name="inputs")
-
-    @tf.function(input_signature=[spec])
-    def classify(inputs):
-        length = tf.cast(tf.strings.length(inputs), tf.float32)
-        classes = tf.repeat([["odd", "even"]], tf.size(inputs), axis=0)
-        return {"scores": tf.stack([length % 2, 1 - length % 2], axis=1), "classes": classes}
-
-    @tf.function(input_signature=[spec])
-    def regress(inputs):
-        return {"outputs": tf.cast(tf.strings.length(inputs), tf.float32)}
-
-    folder = tmp_path_factory.mktemp("of_examples")
-    version = str(folder / "1")
-    tf.saved_model.save(model, version, signatures={"classify": classify, "regress": regress})
-    updater = tf.compat.v1.saved_model.signature_def_utils.MethodNameUpdater(version)
-    updater.replace_method_name("classify", tf.saved_model.CLASSIFY_METHOD_NAME)
-    updater.replace_method_name("regress", tf.saved_model.REGRESS_METHOD_NAME)
-    updater.save()
-    with serving(folder) as running:
-        yield prediction_service_pb2_grpc.PredictionServiceStub(grpc.insecure_channel(running.address))
-
-
-def _examples(message, signature, with_context):
-    message.model_spec.name, message.model_spec.signature_name = "ranker", signature
-    examples = [tf.train.Example(), tf.train.Example()]
-    examples[1].features.feature["n"].int64_list.value.append(7)
-    if with_context:
-        message.input.example_list_with_context.context.features.feature["c"].int64_list.value.append(1)
-        message.input.example_list_with_context.examples.extend(examples)
-        for example in examples:
-            example.MergeFrom(message.input.example_list_with_context.context)
-    else:
-        message.input.example_list.examples.extend(examples)
-    return message, [example.ByteSize() for example in examples]
-
-
-@pytest.mark.parametrize("with_context", [True, False])
-def test_signatures_that_classify_and_regress_do(of_examples, with_context):
-    message, sizes = _examples(classification_pb2.ClassificationRequest(), "classify", with_context)
-    answer = of_examples.Classify(message).result.classifications
-    assert [[(of.label, of.score) for of in one.classes] for one in answer] == [
-        [("odd", size % 2), ("even", 1 - size % 2)] for size in sizes
-    ]
-    message, sizes = _examples(regression_pb2.RegressionRequest(), "regress", with_context)
-    assert [one.value for one in of_examples.Regress(message).result.regressions] == sizes
-
-
-def test_signatures_that_do_not_classify_or_regress_say_so(server, of_examples):
-    ours = prediction_service_pb2_grpc.PredictionServiceStub(grpc.insecure_channel(server.address))
-    for message, method in (
-        (classification_pb2.ClassificationRequest(), "Classify"),
-        (regression_pb2.RegressionRequest(), "Regress"),
-    ):
-        _examples(message, "rank", False)
-        with pytest.raises(grpc.RpcError, match=r"method_name to be tensorflow/serving/.*Was: tensorflow/serving/pred"):
-            getattr(ours, method)(message)
-        message.model_spec.signature_name = method.lower()
-        message.input.Clear()
-        with pytest.raises(grpc.RpcError, match="Input is empty"):
-            getattr(of_examples, method)(message)
 
 
 def test_it_listens_on_the_loopback_address_alone(server):

@@ -1,37 +1,35 @@
-"""SIGINT and SIGTERM: the process ends at once, with the screen in order, and says how to go on."""
+"""SIGINT and SIGTERM end the process at once; the terminal stays usable, and a message names the command to go on."""
 
 import os
 import shlex
 import signal
 import sys
 import threading
-import typing
 
-if typing.TYPE_CHECKING:
-    from pipeline.display import Display
+from pipeline.terminal.display import Display
 
 _ENDING = (signal.SIGINT, signal.SIGTERM)
-_SECONDS_FOR_THE_SCREEN = 2.0  # for who is just writing to it
+_SECONDS_FOR_THE_SCREEN = 2.0  # how long to wait for a thread that writes to the screen
 
 
-def end_by_signal(display: "Display", error: int) -> None:
-    """Ends the process at SIGINT and SIGTERM with 128 and the signal's number; to be called in the main thread.
+def end_by_signal(display: Display, error: int) -> None:
+    """Makes SIGINT and SIGTERM end the process with the exit code 128 + signal. Call it in the main thread.
 
-    As abruptly as SIGKILL would, which leaves nothing that the next run does not mend. An exception would be taken by
-    Beam for one of the component's own, and the threads of Beam and TensorFlow would keep the process for minutes. It
-    does not wait for the main thread either, which may be in TensorFlow for long. The second signal ends it without
-    another word.
+    The end is as abrupt as by SIGKILL, and the next run repairs what it leaves. An exception would not do: Beam would
+    take it for an error of the component, and the threads of Beam and TensorFlow would run on for minutes. The end
+    does not wait for the main thread, which may be inside TensorFlow. A second signal ends the process without a
+    message.
 
     Args:
-      display: what shows something; it is stopped.
-      error: the descriptor of the real stderr.
+      display: the display to stop.
+      error: the file descriptor of the real stderr.
     """
     descriptor, command = os.dup(error), _this_command()
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     for number in _ENDING:
-        signal.signal(number, lambda *_: None)  # Python's own would raise
+        signal.signal(number, lambda *_: None)  # Python's own handler would raise
 
     def end(number: int) -> None:
         try:
@@ -55,10 +53,10 @@ def end_by_signal(display: "Display", error: int) -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
-def how_to_go_on(display: "Display", number: int, command: str) -> str:
-    """What was stopped by a signal, what is kept, and the command that goes on."""
+def how_to_go_on(display: Display, number: int, command: str) -> str:
+    """The message after a signal: the stopped step, what is kept, and the command to go on."""
     step = display.at_work
-    steps = [one for one in display.steps if one.began is not None or one.outcome is None]  # none that is left out
+    steps = [one for one in display.steps if one.began is not None or one.outcome is None]  # without those left out
     finished = [one for one in steps if one.outcome is not None]
     said = [f"{signal.Signals(number).name}: interrupted{f', {step.name} was at work' if step else ''}."]
     if finished:

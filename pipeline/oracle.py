@@ -1,4 +1,4 @@
-"""How well the simulated log can be ranked at all."""
+"""The best possible ranking of a simulated log, from the column that holds the true click probability."""
 
 import os
 

@@ -1,14 +1,11 @@
-"""What a run shows on the screen: its components, how far the one at work is, and how long the others took."""
+"""The display of a run as plain lines: its components, the progress of the running one, the seconds of the others."""
 
-import contextlib
 import dataclasses
 import logging
-import os
-import sys
 import threading
 import time
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 
@@ -16,11 +13,8 @@ from common.escaping import one_line, printable
 from common.progress import minutes
 
 if typing.TYPE_CHECKING:
-    # Imported for real, it would bring TFX in before `quiet` can send its noise elsewhere.
+    # A real import would load TFX before `quiet` has redirected the output of TFX.
     from pipeline.lineage import NodeRun
-
-
-_WIDTH_OF_FILES = 120
 
 
 @dataclasses.dataclass
@@ -28,11 +22,11 @@ class Step:
     """One line of the list: a component, or a member of an ablation.
 
     Attributes:
-      name: as shown.
-      last: the seconds it took last time; None if nobody knows.
-      began: when, by time.monotonic; None before.
-      outcome: in words; None before its end. One that has an outcome and never began was left out.
-      kept: from where it goes on if it is ended now, as "the checkpoint of step 1,200"; None if it begins anew.
+      name: the name as the display shows it.
+      last: seconds of the last time; None if unknown.
+      began: start by time.monotonic; None before the start.
+      outcome: the outcome in words; None before the end. A step with an outcome and without a start was left out.
+      kept: what a killed step goes on from, for example "the checkpoint of step 1,200"; None if it starts anew.
     """
 
     name: str
@@ -43,20 +37,20 @@ class Step:
 
     @property
     def seconds(self) -> float:
-        """Since it began."""
+        """Seconds since the start."""
         return time.monotonic() - self.began if self.began is not None else 0.0
 
 
 class Display(logging.Handler):
-    """Shows steps and their progress as plain lines; a terminal has a `pipeline.live.LiveDisplay` of it.
+    """Shows steps and their progress as plain lines.
 
-    It takes the records of the logger of progress, see `common.progress`.
+    The display is a handler for the logger of `common.progress`.
 
     Args:
-      console: where to.
+      console: the console that the lines go to.
     """
 
-    records_from = logging.INFO  # the level of records that it wants
+    records_from = logging.INFO  # the lowest level of the records that the display shows
     _SECONDS_BETWEEN_LINES = 15.0
 
     def __init__(self, console: Console):
@@ -65,16 +59,17 @@ class Display(logging.Handler):
         self._next_line = 0.0
         self.steps: list[Step] = []
         self.at_work: Step | None = None
-        # Of whoever shows something; held for good by who ends the process, so that nothing is shown after that.
+        # Each method that shows something holds this lock. The thread that ends the process never releases it, so that
+        # nothing is shown afterwards.
         self.showing = threading.RLock()
 
     def expect(self, names: Sequence[str], last: Mapping[str, float] | None = None) -> None:
-        """Says which steps are to come, in their order, and the seconds that they took last time."""
+        """Adds the coming steps in their order, with the seconds of the last time by name."""
         with self.showing:
             self.steps += [Step(one_line(name), (last or {}).get(name)) for name in names]
 
     def component_started(self, name: str, place: int, total: int) -> None:
-        """Says which step is at work."""
+        """Shows that a step starts; ``place`` counts from 1."""
         with self.showing:
             name = one_line(name)
             waiting = [step for step in self.steps if step.outcome is None]
@@ -89,21 +84,21 @@ class Display(logging.Handler):
             self._show_start(place, total)
 
     def component_finished(self, run: "NodeRun") -> None:
-        """Says how long a component took, or that nothing had changed."""
+        """Shows the seconds of a component, or that its outputs were reused."""
         self.finished("unchanged, reused" if run.cached else f"{run.seconds:.1f} s")
 
     def finished(self, outcome: str) -> None:
-        """Says how what was started last ended."""
+        """Shows the outcome of the running step."""
         with self.showing:
             self.at_work.outcome = printable(outcome)
             self._show_end()
             self.at_work = None
 
     def stop(self) -> None:
-        """Shows nothing from now on."""
+        """Ends the display: it shows nothing from now on."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Shows a line of progress; the next may replace it unless it is above INFO."""
+        """Shows a record of progress; the next record may replace it, unless its level is above INFO."""
         with self.showing:
             if self.at_work and (kept := getattr(record, "kept", None)):
                 self.at_work.kept = kept
@@ -124,57 +119,3 @@ class Display(logging.Handler):
 
     def _print(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-
-def display_on(console: Console) -> Display:
-    """The display for a console: live on a terminal that can move its cursor."""
-    from pipeline.live import LiveDisplay
-
-    return LiveDisplay(console) if console.is_terminal and not console.is_dumb_terminal else Display(console)
-
-
-@contextlib.contextmanager
-def quiet(log: str) -> Iterator[tuple[Console, Console]]:
-    """Sends all that libraries write to stdout and stderr, C++ included, to a file.
-
-    Args:
-      log: the file; what was in it stays.
-
-    Yields:
-      consoles for the real stdout and stderr.
-    """
-    sys.stdout.flush()
-    sys.stderr.flush()
-    real = [os.dup(1), os.dup(2)]
-    with open(log, "ab") as file:
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
-    out, err = (os.fdopen(descriptor, "w", encoding="utf-8") for descriptor in real)
-    try:
-        yield _console(out), _console(err)
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        out.flush()
-        err.flush()
-        os.dup2(out.fileno(), 1)
-        os.dup2(err.fileno(), 2)
-        out.close()
-        err.close()
-
-
-def _console(file: typing.TextIO) -> Console:
-    """On the real file: rich asks the descriptors 0, 1 and 2 for their width, which may be no terminal now."""
-    if not os.isatty(file.fileno()):
-        return Console(file=file, width=_WIDTH_OF_FILES)
-    console = Console(file=file)
-    measure(console)
-    return console
-
-
-def measure(console: Console) -> None:
-    """Takes over the terminal's present size."""
-    with contextlib.suppress(OSError, ValueError):  # no terminal
-        columns, lines = os.get_terminal_size(console.file.fileno())
-        if columns and lines:
-            console.size = (columns, lines)

@@ -1,4 +1,4 @@
-"""Locks on files, so that two processes do not write to one place; the system takes them from a process that dies."""
+"""File locks, so that two processes do not write to one folder. The system releases the lock of a dead process."""
 
 import contextlib
 import fcntl
@@ -10,21 +10,21 @@ from common.progress import progress
 
 
 class Busy(RuntimeError):
-    """Another process holds the lock; the message names it, the place and the remedy."""
+    """Another process holds the lock; the message names the process, the folder and the remedy."""
 
 
 @contextlib.contextmanager
 def alone(path: pathlib.Path, place: str | os.PathLike, *, shared: bool = False, wait: bool = False) -> Iterator[None]:
-    """Holds a lock, or refuses.
+    """Holds a lock during the block.
 
     Args:
-      path: the lock's file; it is made, and holds the number of the process that took it last.
-      place: what is written to, for the message.
-      shared: with others that ask so; one that does not is kept out.
-      wait: for the end of the process that holds it, instead of refusing.
+      path: the lock's file. It is made, and holds the id of the last process that took the lock.
+      place: the folder or task that the lock protects, for messages.
+      shared: share the lock with other processes that pass True; a process that passes False is kept out.
+      wait: wait for the process that holds the lock, instead of raising `Busy`.
 
     Raises:
-      Busy: if another process holds it.
+      Busy: another process holds the lock, and ``wait`` is False.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
@@ -48,5 +48,5 @@ def alone(path: pathlib.Path, place: str | os.PathLike, *, shared: bool = False,
 
 
 def run_lock(folder: pathlib.Path) -> pathlib.Path:
-    """The lock of a run's folder: one whole run at a time, or any number of an orchestrator's tasks."""
+    """The lock of a run's folder: a whole run holds it alone, an orchestrator's tasks share it."""
     return folder / "run.lock"

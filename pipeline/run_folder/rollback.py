@@ -1,9 +1,9 @@
-"""Which of the pushed versions is served, and the way back to an earlier one.
+"""Lists the pushed versions of a model, and rolls back to an earlier version.
 
-Servers take the highest number in the model's folder. To go back, the versions above are withdrawn: renamed out of it
-into the folder `WITHDRAWN` beside it, whole and at once. ML Metadata is told first, because it is there that the next
-run looks for the model to compare with and to start from: a withdrawn model is marked, and its blessing taken back.
-A kill between any two of these steps leaves a version that serves and a command that can be given again.
+Servers take the highest number in the model's folder. A rollback withdraws the versions above the wanted one: it
+renames each folder into `WITHDRAWN` beside the model's folder, in one step. Before that it marks the withdrawn models
+in ML Metadata and takes back their blessings, because the next run looks there for its baseline and its warm start.
+After a kill between any two of these steps a version still serves, and the same command can be given again.
 """
 
 import dataclasses
@@ -14,15 +14,15 @@ import ml_metadata
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from common.files import WITHDRAWN
+from pipeline.run_folder.database import database
 from serving.versions import versions_in
 
-# The folder, and the property of a marked model: the version; components/evaluator/executor.py reads it.
+# The property of a ModelBlessing that says whether the model is blessed, 1 or 0.
 _BLESSED = "blessed"
-_RETRIES_OF_A_LOCKED_DATABASE = 30
 
 
 class RollbackError(ValueError):
-    """What cannot be done, and what can."""
+    """A rollback that is refused; the message says what is possible."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,9 +30,9 @@ class Version:
     """A pushed version.
 
     Attributes:
-      number: of its folder, the second since 1970 in which it was pushed.
-      state: "served", "kept" (below the one that is served) or "withdrawn".
-      session_auc: on the test split of the run that pushed it; None if ML Metadata does not know.
+      number: the name of its folder: the second since 1970 in which it was pushed.
+      state: "served", "kept" (below the served version) or "withdrawn".
+      session_auc: session AUC on the test split of the run that pushed it; None if ML Metadata does not have it.
     """
 
     number: int
@@ -41,7 +41,7 @@ class Version:
 
     @property
     def pushed(self) -> str:
-        """When, in local time; "-" of a number that somebody else has given."""
+        """The time of the push, in local time; "-" for a number that is no time."""
         try:
             return f"{datetime.datetime.fromtimestamp(self.number):%Y-%m-%d %H:%M:%S}"
         except (ValueError, OverflowError, OSError):
@@ -52,8 +52,8 @@ def list_versions(folder: pathlib.Path, metadata: pathlib.Path) -> list[Version]
     """All pushed versions, ascending.
 
     Args:
-      folder: of the model.
-      metadata: the run's ML Metadata; need not be there.
+      folder: the model's folder.
+      metadata: the file of the run's ML Metadata; it may be missing.
     """
     there, withdrawn = versions_in(folder), versions_in(_withdrawn(folder))
     pushes = _Pushes(metadata) if metadata.exists() else None
@@ -65,15 +65,15 @@ def list_versions(folder: pathlib.Path, metadata: pathlib.Path) -> list[Version]
 
 
 def roll_back(folder: pathlib.Path, metadata: pathlib.Path, to: int | None = None) -> tuple[int, list[int]]:
-    """Makes a version the one that is served: withdraws those above it, and takes it back if it was withdrawn itself.
+    """Serves a version again: withdraws the versions above it, and restores it if it was withdrawn itself.
 
     Args:
-      folder: of the model.
-      metadata: the run's ML Metadata.
-      to: the version; the one before the present unless given.
+      folder: the model's folder.
+      metadata: the file of the run's ML Metadata.
+      to: the version to serve; by default the version before the served one.
 
     Returns:
-      the version that is served now, and those that this call has withdrawn.
+      the version that is served now, and the versions that this call withdrew.
 
     Raises:
       RollbackError: there is no such version.
@@ -99,7 +99,7 @@ def roll_back(folder: pathlib.Path, metadata: pathlib.Path, to: int | None = Non
     if to not in there:
         (_withdrawn(folder) / str(to)).rename(folder / str(to))
     _withdrawn(folder).mkdir(exist_ok=True)
-    # The highest last: a server that looks meanwhile stays with it, and loads none in between.
+    # The highest version goes last: a server that polls meanwhile keeps it, and loads no version in between.
     for number in above:
         (folder / str(number)).rename(_withdrawn(folder) / str(number))
     return to, above
@@ -114,15 +114,11 @@ def _listed(numbers: list[int]) -> str:
 
 
 class _Pushes:
-    """What ML Metadata knows of the pushed versions. Not through TFX, whose import takes longer than all the rest."""
+    """The pushed versions in ML Metadata, read without TFX, whose import would take longer than the rollback."""
 
     def __init__(self, path: pathlib.Path):
-        config = mlmd.ConnectionConfig()
-        config.sqlite.filename_uri = str(path)
-        config.sqlite.connection_mode = mlmd.SqliteMetadataSourceConfig.READWRITE
-        config.retry_options.max_num_retries = _RETRIES_OF_A_LOCKED_DATABASE
-        self._store = ml_metadata.MetadataStore(config)
-        # Several of a version, if the same weights were trained again: Pusher pushes them once.
+        self._store = ml_metadata.MetadataStore(database(path, create=False))
+        # A version has several models if the same weights were trained again: Pusher pushes them once.
         self._models: dict[int, set[int]] = {}
         self._blessings: dict[int, mlmd.Artifact] = {}
         for push in self._store.get_artifacts_by_type("PushedModel"):
@@ -135,14 +131,14 @@ class _Pushes:
                     self._blessings[int(text)] = artifact
 
     def session_auc(self, version: int) -> float | None:
-        """As the Evaluator measured it."""
+        """The session AUC that the Evaluator measured for a version."""
         properties = self._blessings[version].custom_properties if version in self._blessings else {}
         return properties["session_auc"].double_value if "session_auc" in properties else None
 
     def mark(self, withdrawn: set[int], served: int) -> None:
-        """Marks the models of the withdrawn versions and takes their blessings back; gives back those of all others.
+        """Marks the models of the withdrawn versions and takes back their blessings; restores those of other models.
 
-        A model that was pushed twice and is served as another version is not withdrawn.
+        A model that was pushed twice, and whose other version is served, is not withdrawn.
         """
         version_of = {model: version for version in sorted(withdrawn) for model in self._models.get(version, ())}
         version_of = {model: version_of[model] for model in version_of.keys() - self._models.get(served, set())}
@@ -153,7 +149,7 @@ class _Pushes:
         for blessing in self._store.get_artifacts_by_type("ModelBlessing"):
             properties = blessing.custom_properties
             if properties[_BLESSED].int_value != 1 and WITHDRAWN not in properties:
-                continue  # refused, not taken back
+                continue  # the Evaluator refused this model
             version = version_of.get(properties["current_model_id"].int_value)
             if _set(blessing, version):
                 properties[_BLESSED].int_value = int(version is None)
@@ -162,7 +158,7 @@ class _Pushes:
             self._store.put_artifacts(changed)
 
     def _inputs_of_maker(self, artifact: int) -> list[mlmd.Artifact]:
-        # A run that is answered from the cache has the same output, and the same inputs.
+        # A cached execution has the same output and the same inputs.
         [maker, *_] = [
             event.execution_id
             for event in self._store.get_events_by_artifact_ids([artifact])
@@ -177,7 +173,7 @@ class _Pushes:
 
 
 def _set(artifact: mlmd.Artifact, version: int | None) -> bool:
-    """Marks an artifact with the withdrawn version, or removes the mark; gives whether that changed it."""
+    """Marks an artifact with the withdrawn version, or removes the mark. Returns whether the artifact changed."""
     marked = WITHDRAWN in artifact.custom_properties
     if version is None:
         artifact.custom_properties.pop(WITHDRAWN, None)

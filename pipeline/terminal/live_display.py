@@ -1,4 +1,4 @@
-"""The display on a terminal: the list of all steps, with a bar for the one at work, drawn anew twice a second."""
+"""The display on a terminal: the list of all steps with a bar for the running step, redrawn twice a second."""
 
 import logging
 import math
@@ -15,19 +15,20 @@ from rich.table import Table
 from rich.text import Text
 
 from common.progress import minutes
-from pipeline.display import Display, Step, measure
+from pipeline.terminal.console import measure
+from pipeline.terminal.display import Display, Step
 
 _SECONDS_BETWEEN_DRAWINGS = 0.5
-_LINES_AROUND = 7  # the step at work with its text, what is left, and the line of the prompt
-_SECONDS_OF_A_METER = 5.0  # a line without a share does not take a bar's place while that moves
+_LINES_AROUND = 7  # for the text of the running step, the line of the remaining time, and the prompt
+_SECONDS_OF_A_METER = 5.0  # so long after its last move, a bar is not replaced by a record without a share
 _DONE, _AT_WORK, _STOPPED, _TO_COME = ("✓", "green"), ("▶", "cyan"), ("✗", "red"), (" ", "dim")
 
 
 class LiveDisplay(Display):
-    """The list stays below, and what is said above INFO above it, as it came.
+    """Redraws the list of steps in place; records above INFO scroll above the list.
 
     Args:
-      console: of a terminal.
+      console: the console of a terminal.
     """
 
     records_from = logging.DEBUG
@@ -37,14 +38,14 @@ class LiveDisplay(Display):
         self._began = time.monotonic()
         self._forget("starting")
         self._ended = None
-        self._scrolled = 0  # of the steps: the first so many are part of the text above the list
+        self._scrolled = 0  # so many first steps have scrolled into the text above the list
         self._live = Live(self, console=console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False)
         self._stopped = threading.Event()
         self._live.start()
         threading.Thread(target=self._draw_now_and_then, daemon=True).start()
 
     def stop(self) -> None:
-        """Draws for the last time, and gives the cursor back."""
+        """Draws for the last time, and shows the cursor again."""
         with self.showing:
             if not self._stopped.is_set():
                 self._stopped.set()
