@@ -22,19 +22,18 @@ from typing import NamedTuple
 
 import scipy.stats
 import tensorflow as tf
-import tensorflow_transform as tft
 from absl import app, flags, logging
 
 from benchmarks.harness import markdown_table, write
 from common.splits import EARLIER
-from models.inputs.hierarchy import hierarchy_folder, read_hierarchy
 from models.inputs.reading import read_requests
 from models.metrics import SessionAUC
 from models.ranker.model import Ranker
 from models.training import warm_start
 from models.training.config import TrainConfig
-from models.training.entry import new_ranker
+from models.training.data import TrainingData
 from models.training.loop import fit
+from models.training.placement import new_ranker
 from pipeline.config import RunConfig, load_config
 from pipeline.runners.local import LocalRunner, alone_in, run_components
 from pipeline.simulation.simulate import simulate
@@ -73,10 +72,10 @@ class Day(NamedTuple):
 
 
 class Model(NamedTuple):
-    """A ranker, the Transform graph it was trained with, and where its weights are kept."""
+    """A ranker, the data it was trained on, and where its weights are kept."""
 
     ranker: Ranker
-    transform_graph: str
+    data: TrainingData
     weights: str
 
 
@@ -94,31 +93,29 @@ def _train(
 ) -> tuple[Model, float]:
     """Trains on the newest day from the weights of an earlier model, or on the whole window; gives the seconds."""
     tf.keras.backend.clear_session()
-    ranker = new_ranker(schema, day.transform_graph, config.model, train)
-    output = tft.TFTransformOutput(day.transform_graph)
-    hierarchy = read_hierarchy(hierarchy_folder(day.transform_graph))
-
-    def rows() -> warm_start.Rows:
-        return warm_start.rows_of(ranker, schema, output, hierarchy)
-
+    train_files = day.files("train") if earlier else day.files(EARLIER, "train")
+    data = TrainingData(schema, day.transform_graph, train_files, day.files("valid"))
+    ranker = new_ranker(data, config.model, train)
+    rows = warm_start.rows_of(ranker, schema, data.transform_output, data.hierarchy)
+    if earlier:
+        warm_start.take_over(ranker, rows, earlier.weights)
     result = fit(
         ranker,
-        day.files("train") if earlier else day.files(EARLIER, "train"),
-        day.files("valid"),
-        output.transformed_feature_spec(),
+        data.train_files,
+        data.valid_files,
+        data.feature_spec,
         train,
         checkpoint_dir=str(folder / "checkpoints"),
         log_dir=str(folder / "logs"),
-        start=(lambda ranker: warm_start.take_over(ranker, rows(), earlier.weights)) if earlier else None,
     )
     weights = str(folder / "weights.npz")
-    warm_start.save(ranker, rows(), weights)
-    return Model(ranker, day.transform_graph, weights), result.seconds
+    warm_start.save(ranker, rows, weights)
+    return Model(ranker, data, weights), result.seconds
 
 
 def _judge(model: Model, day: Day, label: str) -> float:
     """The session AUC of all requests of a day."""
-    output = tft.TFTransformOutput(model.transform_graph)
+    output = model.data.transform_output
     transform = output.transform_features_layer()
 
     @tf.function(autograph=False)

@@ -3,16 +3,14 @@
 import pathlib
 
 import numpy as np
-import tensorflow_transform as tft
 
 from benchmarks.made_up_log import HISTORY_LENGTH
 from models.export.signatures import ServedRanker
 from models.inputs.features import id_name
-from models.inputs.hierarchy import hierarchy_folder, read_hierarchy
-from models.inputs.reading import read_requests
 from models.ranker.config import ModelConfig
 from models.training.config import TrainConfig
-from models.training.entry import new_ranker
+from models.training.data import TrainingData
+from models.training.placement import new_ranker
 from schemas.log_schema import Feature, LogSchema
 from schemas.parsing import parse_schema
 
@@ -24,13 +22,10 @@ def export(settings: dict, folder: str | pathlib.Path) -> LogSchema:
     configuration), ``folded`` (whether the gate is a table). The ranker is not trained: that makes no difference to the
     time.
     """
-    schema, graph = parse_schema(settings["schema"]), settings["transform_graph"]
-    transform_output = tft.TFTransformOutput(graph)
-    ranker = new_ranker(schema, graph, ModelConfig.model_validate(settings["model"]), TrainConfig())
-    for batch in read_requests(settings["valid_files"], transform_output.transformed_feature_spec(), 8).take(1):
-        ranker(batch)  # makes the variables
-    hierarchy = read_hierarchy(hierarchy_folder(graph))
-    ServedRanker(ranker, transform_output, hierarchy, schema, settings["folded"]).save(str(folder))
+    schema = parse_schema(settings["schema"])
+    data = TrainingData(schema, settings["transform_graph"], valid_files=settings["valid_files"])
+    ranker = new_ranker(data, ModelConfig.model_validate(settings["model"]), TrainConfig())
+    ServedRanker(ranker, data.transform_output, data.hierarchy, schema, settings["folded"]).save(str(folder))
     return schema
 
 

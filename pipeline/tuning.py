@@ -7,7 +7,8 @@ from rich.console import Group, RenderableType
 from rich.syntax import Syntax
 from rich.table import Table
 
-from models.tuning.search_space import decode, show
+from models.training.tuned_values import decode
+from models.tuning.search_space import show
 
 _FILE = "hyperparameters.yaml"
 _SHOWN = 10

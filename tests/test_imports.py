@@ -1,6 +1,7 @@
 """Imports go one way, between packages and between the rooms of models/; and models/ never imports TFX."""
 
 import ast
+import graphlib
 import pathlib
 
 import pytest
@@ -14,6 +15,18 @@ MAY_IMPORT = {
     "components": {"reporting", "models", "schemas", "common", "serving"},
     "pipeline": {"components", "reporting", "models", "schemas", "common", "serving"},
     "serving": set(),
+}
+# The rooms of models/ from the bottom up, and which of the rooms before it each may import.
+ROOMS = {
+    "distributed": set(),
+    "inputs": set(),
+    "layers": {"distributed", "inputs"},
+    "losses": {"distributed", "layers"},
+    "metrics": set(),
+    "ranker": {"distributed", "inputs", "layers", "losses", "metrics"},
+    "export": {"inputs", "ranker"},
+    "training": {"distributed", "inputs", "layers", "metrics", "ranker", "export"},
+    "tuning": {"ranker", "training"},
 }
 PACKAGES = {*MAY_IMPORT, "benchmarks", "deploy", "tests"}
 
@@ -52,6 +65,29 @@ def test_only_entry_points_import_the_simulator():
         if not str(file.relative_to(PROJECT)).startswith(MAY_SIMULATE):
             modules = imported(file.read_text(encoding="utf-8"))
             assert not any(module.startswith("pipeline.simulation") for module in modules), file
+
+
+def test_every_room_of_models_is_in_the_table():
+    assert {path.parent.name for path in (PROJECT / "models").glob("*/__init__.py")} == set(ROOMS)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_of_models_imports_only_rooms_below_it(room):
+    below = list(ROOMS)[: list(ROOMS).index(room)]
+    assert ROOMS[room] <= set(below)
+    for file in (PROJECT / "models" / room).rglob("*.py"):
+        modules = imported(file.read_text(encoding="utf-8"))
+        rooms = {module.split(".")[1] for module in modules if module.startswith("models.")}
+        assert rooms <= ROOMS[room] | {room}, file
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    imports = {}
+    for package in MAY_IMPORT:
+        for file in (PROJECT / package).rglob("*.py"):
+            name = ".".join(file.relative_to(PROJECT).with_suffix("").parts).removesuffix(".__init__")
+            imports[name] = imported(file.read_text(encoding="utf-8")) - {name}
+    graphlib.TopologicalSorter(imports).prepare()  # raises CycleError with the circle
 
 
 def test_an_import_inside_a_function_counts():

@@ -4,14 +4,14 @@ import tempfile
 from collections.abc import Callable
 
 import tensorflow as tf
-import tensorflow_transform as tft
 
 from benchmarks.workers import answer
 from common.threads import use_cores
 from models.ranker.config import ModelConfig
 from models.training.config import TrainConfig
-from models.training.entry import new_ranker
+from models.training.data import TrainingData
 from models.training.loop import fit
+from models.training.placement import new_ranker
 from schemas.parsing import parse_schema
 
 
@@ -23,18 +23,18 @@ def prepare(settings: dict) -> Callable[[], dict[str, float]]:
     """
     use_cores()
     model, train = ModelConfig.model_validate(settings["model"]), TrainConfig.model_validate(settings["train"])
-    schema, graph = parse_schema(settings["schema"]), settings["transform_graph"]
-    feature_spec = tft.TFTransformOutput(graph).transformed_feature_spec()
+    files = settings["train_files"], settings["valid_files"]
+    data = TrainingData(parse_schema(settings["schema"]), settings["transform_graph"], *files)
 
     def measure():
         tf.keras.backend.clear_session()
-        ranker = new_ranker(schema, graph, model, train)
+        ranker = new_ranker(data, model, train)
         with tempfile.TemporaryDirectory() as folder:
             result = fit(
                 ranker,
-                settings["train_files"],
-                settings["valid_files"],
-                feature_spec,
+                data.train_files,
+                data.valid_files,
+                data.feature_spec,
                 train,
                 checkpoint_dir=f"{folder}/checkpoints",
                 log_dir=folder,

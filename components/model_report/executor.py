@@ -7,7 +7,6 @@ import os
 from typing import Any
 
 import numpy as np
-import tensorflow_transform as tft
 import yaml
 from tfx import types
 from tfx.components.evaluator import constants
@@ -40,14 +39,13 @@ from components.model_report.slices import calibration_curve, divisions, positio
 from components.model_report.split import ScoredSplit
 from components.model_report.trained_ranker import read_training, rebuild, trained_config
 from components.timing import timed
-from models.inputs.hierarchy import CategoryHierarchy, read_hierarchy
 from models.ranker.config import ModelConfig
 from models.ranker.labels import trained_labels
 from models.ranker.model import Ranker
 from models.training.config import TrainConfig
+from models.training.data import TrainingData
 from reporting.content import Category, Experts, Headline, Importance, ReportContent
 from reporting.files import CONTENT_FILE, REPORT_FILE, REQUESTS_FILE
-from schemas.log_schema import LogSchema
 from schemas.parsing import parse_schema
 
 _SPLIT = "test"
@@ -92,13 +90,9 @@ class Executor(base_executor.BaseExecutor):
 class _Subject:
     """The model that is reported on, and the data it is seen by."""
 
-    schema: LogSchema
-    hierarchy: CategoryHierarchy
-    transform_graph: str
-    transform_output: tft.TFTransformOutput
+    data: TrainingData
     model: str
     model_config: ModelConfig
-    train_config: TrainConfig
     report: ReportConfig
     files: list[str]
 
@@ -116,26 +110,21 @@ def _content(inputs: dict[str, list[types.Artifact]], given: dict[str, Any]) -> 
     schema = parse_schema(given["schema"])
     model = artifact_utils.get_single_instance(inputs["model"])
     model_run = artifact_utils.get_single_uri(inputs["model_run"])
-    hierarchy = read_hierarchy(artifact_utils.get_single_uri(inputs["hierarchy"]))
     training = read_training(model_run)
     configured = ModelConfig.model_validate(config["model"]), TrainConfig.model_validate(config["train"])
-    model_config, train_config = trained_config(*configured, training)
-    transform_graph = artifact_utils.get_single_uri(inputs["transform_graph"])
+    model_config = trained_config(*configured, training)
+    data = TrainingData(schema, artifact_utils.get_single_uri(inputs["transform_graph"]))
     subject = _Subject(
-        schema=schema,
-        hierarchy=hierarchy,
-        transform_graph=transform_graph,
-        transform_output=tft.TFTransformOutput(transform_graph),
+        data=data,
         model=_saved_model(model),
         model_config=model_config,
-        train_config=train_config,
         report=ReportConfig.model_validate(config.get("report") or {}),
         files=_files(inputs["examples"], [_SPLIT]),
     )
     labels = trained_labels(schema, model_config)
     baseline = _comparable(model, inputs.get("baseline_model") or [])
     split = score_split(
-        subject.files, schema, labels[0], subject.transform_output, subject.model, baseline and _saved_model(baseline)
+        subject.files, schema, labels[0], data.transform_output, subject.model, baseline and _saved_model(baseline)
     )
     progress.info("counting the training split's items")
     training_files = _files(inputs["examples"], json.loads(given["training_splits"]))
@@ -147,7 +136,7 @@ def _content(inputs: dict[str, list[types.Artifact]], given: dict[str, Any]) -> 
     of_both = of_model.by_request, before and before.by_request
     judged = ~np.isnan(of_model.by_request["session_auc"])
     positives, divided = split.sums(split.positive), divisions(split, shown)
-    nodes, of_requests = list_nodes(hierarchy, split.categories)
+    nodes, of_requests = list_nodes(data.hierarchy, split.categories)
     categories = category_figures(split, nodes, of_requests, *of_both)
     looked_inside = attempt(
         "the report's experts and importance of features", _look_inside, subject, split, judged, nodes
@@ -179,7 +168,8 @@ def _content(inputs: dict[str, list[types.Artifact]], given: dict[str, Any]) -> 
         curves=attempt("the report's curves of the training", training_curves, model_run) or [],
         training={key: value for key, value in training.items() if isinstance(value, int | float | str)},
         data=log_figures(
-            *(artifact_utils.get_single_uri(inputs[key]) for key in ("quarantine", "anomaly_report")), hierarchy
+            *(artifact_utils.get_single_uri(inputs[key]) for key in ("quarantine", "anomaly_report")),
+            data.hierarchy,
         ),
         configuration=given["config"],
         seconds=seconds_by_component(lines),
@@ -195,32 +185,24 @@ def _look_inside(
     subject: _Subject, split: ScoredSplit, judged: np.ndarray, nodes: list[Node]
 ) -> tuple[Experts | None, np.ndarray | None, Importance | None]:
     """What only the ranker itself can tell: its experts, the gates of the nodes, and the importance of features."""
-    report, schema = subject.report, subject.schema
+    report, data = subject.report, subject.data
     places = draw(split.lengths, judged, report.requests, report.seed)
-    features = read_sample(subject.files, places, schema, subject.transform_output)
+    features = read_sample(subject.files, places, data.schema, data.transform_output)
     lengths = split.lengths[places]
     one = {name: values[:1] for name, values in features.items()}
-    ranker = rebuild(
-        subject.model,
-        schema,
-        subject.transform_graph,
-        subject.hierarchy,
-        subject.model_config,
-        subject.train_config,
-        one,
-    )
+    ranker = rebuild(subject.model, data, subject.model_config, one)
     progress.info("experts and gates")
     vectors = gates.node_vectors(ranker, nodes)
     experts = _experts(ranker, features, lengths, vectors, nodes)
     top = split.categories[places, 0]
     found = importance(
         ranker,
-        schema,
+        data.schema,
         features,
         lengths,
         split.grades[np.isin(split.request_of_item, places)],
         # The unknown category last, as in the list of nodes.
-        np.where(top > 0, top - 1, len(subject.hierarchy.levels[0].keys)),
+        np.where(top > 0, top - 1, len(data.hierarchy.levels[0].keys)),
         [node.name for node in nodes if node.level == 1 and node.path[0]] + [UNKNOWN],
         int(judged.sum()),
         report.seed,

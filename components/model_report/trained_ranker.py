@@ -4,17 +4,14 @@ import json
 import os
 
 import tensorflow as tf
-import tensorflow_transform as tft
 
 from common.files import TRAINING_FILE
-from models.inputs.hierarchy import CategoryHierarchy
 from models.ranker.config import ModelConfig
 from models.ranker.model import Ranker
 from models.training import warm_start
 from models.training.config import TrainConfig
-from models.training.entry import new_ranker
-from models.tuning.search_space import with_values
-from schemas.log_schema import LogSchema
+from models.training.data import TrainingData
+from models.training.tuned_values import with_values
 
 
 class CannotRebuild(RuntimeError):
@@ -22,7 +19,7 @@ class CannotRebuild(RuntimeError):
 
 
 def read_training(model_run: str) -> dict:
-    """What the training did, see `models.training.entry.write_result`; {} if that is not known."""
+    """What the training did, see `models.training.result.write_result`; {} if that is not known."""
     path = os.path.join(model_run, TRAINING_FILE)
     if not tf.io.gfile.exists(path):
         return {}
@@ -30,27 +27,18 @@ def read_training(model_run: str) -> dict:
         return json.load(file)
 
 
-def trained_config(model: ModelConfig, train: TrainConfig, training: dict) -> tuple[ModelConfig, TrainConfig]:
-    """What was trained: the configuration, with the values that a search has found."""
-    model, train = with_values(model, train, training.get("hyperparameters", {}))
-    return model, train.model_copy(update={"strategy": "default"})
+def trained_config(model: ModelConfig, train: TrainConfig, training: dict) -> ModelConfig:
+    """The configuration of the ranker that was trained: ``model``, with the values that a search has found."""
+    return with_values(model, train, training.get("hyperparameters", {}))[0]
 
 
-def rebuild(
-    serving_model: str,
-    schema: LogSchema,
-    transform_graph: str,
-    hierarchy: CategoryHierarchy,
-    model: ModelConfig,
-    train: TrainConfig,
-    batch: dict,
-) -> Ranker:
+def rebuild(serving_model: str, data: TrainingData, model: ModelConfig, batch: dict) -> Ranker:
     """The ranker that was exported to the folder ``serving_model``, with the weights that lie beside it.
 
     Args:
       serving_model: folder of the SavedModel.
-      schema, transform_graph, hierarchy: what it was trained on.
-      model, train: of `trained_config`.
+      data: that it was trained on; its files are not read.
+      model: of `trained_config`.
       batch: transformed requests, any, by which its variables are made.
 
     Raises:
@@ -59,9 +47,9 @@ def rebuild(
     weights = warm_start.weights_path(serving_model)
     if not tf.io.gfile.exists(weights):
         raise CannotRebuild(f"{weights} is missing: the model was made before its weights were kept")
-    ranker = new_ranker(schema, transform_graph, model, train, hierarchy)
+    ranker = Ranker(data.schema, data.inputs, model)
     ranker(batch)
-    rows = warm_start.rows_of(ranker, schema, tft.TFTransformOutput(transform_graph), hierarchy)
+    rows = warm_start.rows_of(ranker, data.schema, data.transform_output, data.hierarchy)
     report = warm_start.take_over(ranker, rows, weights)
     fresh = [
         *report["weights_fresh"],

@@ -12,70 +12,63 @@ import threading
 import time
 
 from common.progress import progress
-from models.training.errors import TrainingFault
 
 # The worker's end of the pipe for lines of progress; in the environment of a process that is to train.
 PROGRESS = "AISLERANK_PROGRESS"
 JOB_FILE = "job.json"
-# The exit code of a worker that another attempt would not help, and of one that lost the others.
+# `FAILED`: exit code of a worker whose error a retry cannot fix. `LOST`: exit code of a worker that lost its peers.
 FAILED, LOST = 1, 75
+# What a worker process runs. It is started by name: this room imports nothing of models.training.
+_PROGRAM = "models.training.worker"
 _PROJECT = pathlib.Path(__file__).resolve().parents[2]
 _RESTARTS = 3
 _LOG_LINES = 30
-_SECONDS_BETWEEN_LOOKS = 0.2
+_SECONDS_BETWEEN_POLLS = 0.2
 _SECONDS_TO_READ = 10.0  # what a worker said before it died
-
-# What a worker needs of TFX's FnArgs.
-_OF_FN_ARGS = (
-    "train_files",
-    "eval_files",
-    "transform_graph_path",
-    "serving_model_dir",
-    "model_run_dir",
-    "base_model",
-    "custom_config",
-    "hyperparameters",
-)
 
 
 class WorkerFailed(RuntimeError):
     """A worker died more often than it is started again; the message holds the end of its log."""
 
 
-def train_on_workers(fn_args, workers: int) -> None:
-    """Trains in processes of their own, which take `fn_args` alike, and of which the chief saves the model.
+def train_on_workers(job: dict, folder: str, workers: int, fault: type[Exception]) -> None:
+    """Trains in processes of their own, of which the chief saves the model.
 
     TensorFlow must be told of a cluster before it computes anything, and this process may have used it already. With
     TF_CONFIG in the environment the one process is started whose task this is, and the others of the cluster are those
     of other machines. Without it, ``workers`` are started here.
 
+    Args:
+      job: what each worker reads, as JSON.
+      folder: of the job's file and the workers' logs; all machines share it.
+      workers: how many processes to start without TF_CONFIG.
+      fault: see `supervise`.
+
     Raises:
-      WorkerFailed: see there.
+      WorkerFailed, or ``fault``: see `supervise`.
     """
-    folder = pathlib.Path(fn_args.custom_config["checkpoints"])
-    folder.mkdir(parents=True, exist_ok=True)
-    job = folder / JOB_FILE
-    values = {name: getattr(fn_args, name, None) for name in _OF_FN_ARGS}
-    unfinished = job.with_suffix(".unfinished")
-    unfinished.write_text(json.dumps(values), encoding="utf-8")
-    unfinished.rename(job)
+    file = pathlib.Path(folder) / JOB_FILE
+    file.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = file.with_suffix(".unfinished")
+    unfinished.write_text(json.dumps(job), encoding="utf-8")
+    unfinished.rename(file)
     if os.environ.get("TF_CONFIG"):
-        progress.info("the other workers of the cluster are started with `python -m models.training.worker %s`", job)
+        progress.info("the other workers of the cluster are started with `python -m %s %s`", _PROGRAM, file)
     try:
-        supervise(str(job), [json.loads(os.environ["TF_CONFIG"])] if os.environ.get("TF_CONFIG") else workers)
+        supervise(str(file), [json.loads(os.environ["TF_CONFIG"])] if os.environ.get("TF_CONFIG") else workers, fault)
     finally:
-        job.unlink()
+        file.unlink()
 
 
-def supervise(job: str, clusters: int | list[dict]) -> None:
+def supervise(job: str, clusters: int | list[dict], fault: type[Exception]) -> None:
     """Runs the workers of a job until it is done.
 
     Args:
       job: the file.
       clusters: the TF_CONFIG of each worker that is started here, or how many workers the cluster shall have, all here.
+      fault: raised with a worker's message if the worker reports, at level CRITICAL, that the training must not go on.
 
     Raises:
-      TrainingFault: if a worker ends because the training goes wrong.
       WorkerFailed: if a worker fails by itself, or dies once more after three restarts.
     """
     for restart in range(_RESTARTS + 1):
@@ -87,7 +80,7 @@ def supervise(job: str, clusters: int | list[dict]) -> None:
         if dead is None:
             return
         if dead.fault:
-            raise TrainingFault(dead.fault)
+            raise fault(dead.fault)
         if dead.code == FAILED or restart == _RESTARTS:
             break
         progress.warning(
@@ -105,7 +98,7 @@ def wait_for(job: str) -> None:
     if not os.path.exists(job):
         progress.info("waiting for %s, which the Trainer writes", job)
     while not os.path.exists(job):
-        time.sleep(_SECONDS_BETWEEN_LOOKS)
+        time.sleep(_SECONDS_BETWEEN_POLLS)
 
 
 def _local_cluster(workers: int) -> list[dict]:
@@ -128,10 +121,10 @@ def _first_dead(workers: list["_Worker"]) -> "_Worker | None":
         if codes[0] == 0:  # the chief, if it is here, ends last: it saves
             return None
         if any(codes):
-            time.sleep(_SECONDS_BETWEEN_LOOKS)  # for those that died of the same
+            time.sleep(_SECONDS_BETWEEN_POLLS)  # for those that died of the same
             dead = [worker for worker in workers if worker.process.poll()]
             return min(dead, key=lambda worker: (worker.code > 0, worker.code != FAILED))
-        time.sleep(_SECONDS_BETWEEN_LOOKS)
+        time.sleep(_SECONDS_BETWEEN_POLLS)
 
 
 class _Worker:
@@ -144,7 +137,7 @@ class _Worker:
 
     Attributes:
       process: of it.
-      fault: what it said of a training that goes wrong, a line of progress at level CRITICAL; None until then.
+      fault: its report that the training must not go on, a line of progress at level CRITICAL; None until then.
     """
 
     def __init__(self, job: str, config: dict, anew: bool):
@@ -166,7 +159,7 @@ class _Worker:
         }
         with self.log.open(self._mode) as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "models.training.worker", self._job],
+                [sys.executable, "-m", _PROGRAM, self._job],
                 env=environment,
                 stdin=subprocess.PIPE,
                 stdout=log,

@@ -8,20 +8,18 @@ import tensorflow as tf
 
 from common.progress import progress
 from models.distributed.cluster import PROGRESS
-from models.training.config import TrainConfig
-
-
-def strategy_of(config: TrainConfig) -> tf.distribute.Strategy:
-    """The strategy of a configuration, one for the whole process.
-
-    That of several workers must be asked for before TensorFlow computes anything, in a process that
-    models/distributed/cluster.py has started.
-    """
-    return _strategy(config.strategy)
 
 
 @functools.cache
-def _strategy(name: str) -> tf.distribute.Strategy:
+def strategy_of(name: str) -> tf.distribute.Strategy:
+    """The strategy of that name, one for the whole process.
+
+    `multi_worker` must be asked for before TensorFlow computes anything, in a process that
+    models/distributed/cluster.py has started.
+
+    Args:
+      name: a value of `train.strategy`.
+    """
     if name == "multi_worker":
         if task() is None:
             raise ValueError("`train.strategy: multi_worker` needs processes that models/distributed/cluster.py starts")

@@ -1,109 +1,120 @@
-"""TFX Trainer's entry point."""
+"""TFX Trainer's entry point: settings, data, ranker, fit, export."""
 
-import dataclasses
-import hashlib
-import json
 import os
+from collections.abc import Sequence
 
 import tensorflow as tf
-import tensorflow_transform as tft
 
 from common.files import TRAINING_FILE
+from common.progress import progress
 from common.splits import EARLIER
 from common.threads import use_cores
 from common.warnings import attempt, keep_warnings
 from models.distributed.cluster import train_on_workers
 from models.distributed.strategies import is_chief, strategy_of
 from models.export.signatures import ServedRanker
-from models.inputs.features import ranker_inputs
-from models.inputs.hierarchy import CategoryHierarchy, hierarchy_folder, read_hierarchy
-from models.inputs.reading import read_requests
-from models.ranker.config import ModelConfig
+from models.inputs.hierarchy import CategoryHierarchy
 from models.ranker.model import Ranker
 from models.training import warm_start
-from models.training.config import TrainConfig
-from models.training.loop import TrainingResult, discard_checkpoints, fit, progress, with_weights_of
+from models.training.checkpoints import discard_checkpoints, training_key
+from models.training.data import TrainingData
+from models.training.errors import TrainingFault
+from models.training.loop import fit
+from models.training.placement import new_ranker, on_one_device
+from models.training.result import TrainingResult, write_result
+from models.training.settings import Settings, read_settings
 from models.training.tensorboard.pictures import Inside
 from models.training.tensorboard.projector import write_projector
-from models.tuning.search_space import decode, with_values
 from schemas.log_schema import LogSchema
-from schemas.parsing import parse_schema
 
 # TensorBoard's run of the weights that were kept.
 KEPT = "kept"
+# What `train` reads of TFX's FnArgs: the job of a worker.
+_JOB = (
+    "train_files",
+    "eval_files",
+    "transform_graph_path",
+    "serving_model_dir",
+    "model_run_dir",
+    "base_model",
+    "custom_config",
+    "hyperparameters",
+)
 
 
 def run_fn(fn_args) -> None:
-    """Trains the configured ranker and saves it with its signatures; in processes of their own for `multi_worker`.
+    """Trains the configured ranker and saves it with its signatures; in worker processes for `multi_worker`.
 
     Args:
-      fn_args: TFX's FnArgs. ``custom_config`` holds ``schema`` (text), ``model`` and ``train``
-        (`ModelConfig` and `TrainConfig` as dictionaries), ``code`` (fingerprint of the source) and
-        ``checkpoints`` (a folder that outlives the run). ``hyperparameters``, if a search found some,
-        stand in for what ``custom_config`` says of the same keys. ``base_model``, if given, is an earlier model whose
-        weights the ranker takes over (models/training/warm_start.py); it is trained on the newest span alone then.
-        Writes `TRAINING_FILE`, what it warned of and TensorBoard's logs to ``model_run_dir``.
+      fn_args: TFX's FnArgs.
+
+        * ``custom_config``: ``schema``, the text of the log's schema; ``model`` and ``train``, the sections
+          `ModelConfig` and `TrainConfig` as dictionaries; ``checkpoints``, a folder that outlives the run; ``code``,
+          the fingerprint of the source.
+        * ``hyperparameters``: None, or KerasTuner's best values, which replace those of ``model`` and ``train``.
+        * ``train_files``, ``eval_files``: glob patterns of the transformed requests to train on and to validate on.
+        * ``transform_graph_path``: Transform's output, with the category hierarchy.
+        * ``base_model``: None, or an earlier model. The ranker starts from its weights (models/training/warm_start.py)
+          and is trained on the newest span alone.
+        * ``serving_model_dir``: for the SavedModel; its weights are written beside it.
+        * ``model_run_dir``: for `TRAINING_FILE`, warnings and TensorBoard's logs.
 
     Raises:
-      TrainingFault: if the training goes wrong; no model is saved.
+      TrainingFault: if the training must not go on; no model is saved.
     """
-    _, train_config, _ = _configuration(fn_args)
+    settings = read_settings(fn_args.custom_config, fn_args.hyperparameters)
     with keep_warnings(fn_args.model_run_dir):
-        if train_config.strategy == "multi_worker":
-            train_on_workers(fn_args, train_config.workers)
+        if settings.train.strategy == "multi_worker":
+            job = {name: getattr(fn_args, name) for name in _JOB}
+            train_on_workers(job, settings.checkpoints, settings.train.workers, TrainingFault)
         else:
-            train(fn_args)
+            train(settings, fn_args)
 
 
-def train(fn_args) -> None:
-    """`run_fn` in this process; of the workers of a cluster, all call it and the chief saves."""
+def train(settings: Settings, fn_args) -> None:
+    """Trains and saves in this process. All workers of a cluster call it, and the chief saves.
+
+    Args:
+      settings: read from ``fn_args``.
+      fn_args: for files and folders, see `run_fn`.
+    """
     use_cores()
-    model_config, train_config, tuned = _configuration(fn_args)
-    strategy_of(train_config)  # before TensorFlow computes anything
-    custom = fn_args.custom_config
-    schema = parse_schema(custom["schema"])
-    transform_output = tft.TFTransformOutput(fn_args.transform_graph_path)
-    checkpoints = os.path.join(custom["checkpoints"], training_key(fn_args, model_config, train_config))
-    hierarchy = read_hierarchy(hierarchy_folder(fn_args.transform_graph_path))
-    ranker = new_ranker(schema, fn_args.transform_graph_path, model_config, train_config, hierarchy)
-    earlier = weights_to_start_from(fn_args.base_model)
-    taken_over = {}
-
-    def start(ranker: Ranker) -> None:
-        rows = warm_start.rows_of(ranker, schema, transform_output, hierarchy)
-        taken_over.update(warm_start.take_over(ranker, rows, earlier))
-        progress.info("warm start: %s", warm_start.summary(taken_over))
-
+    strategy_of(settings.train.strategy)  # before TensorFlow computes anything
+    earlier = _weights_to_start_from(fn_args.base_model)
+    data = TrainingData(
+        settings.schema,
+        fn_args.transform_graph_path,
+        _newest(fn_args.train_files) if earlier else fn_args.train_files,
+        fn_args.eval_files,
+    )
+    ranker = new_ranker(data, settings.model, settings.train)
+    taken_over = _take_over(ranker, data, earlier) if earlier else {}
+    key = training_key(data, settings.model, settings.train, settings.code, fn_args.base_model)
+    checkpoints = os.path.join(settings.checkpoints, key)
     result = fit(
         ranker,
-        # Of what is older, the other has learnt.
-        [files for files in fn_args.train_files if not (earlier and _split(files) == EARLIER)],
-        fn_args.eval_files,
-        transform_output.transformed_feature_spec(),
-        train_config,
+        data.train_files,
+        data.valid_files,
+        data.feature_spec,
+        settings.train,
         checkpoint_dir=checkpoints,
         log_dir=fn_args.model_run_dir,
-        start=start if earlier else None,
-        inspect=Inside(hierarchy),
+        inspect=Inside(data.hierarchy),
     )
     if not is_chief():
         return
-    if train_config.strategy != "default":
-        # What is served has the variables of one device; those of several would ask the other workers on the way.
-        alone = train_config.model_copy(update={"strategy": "default"})
-        [batch] = read_requests(fn_args.eval_files, transform_output.transformed_feature_spec(), 1).take(1)
-        plain = new_ranker(schema, fn_args.transform_graph_path, model_config, alone, hierarchy)
-        ranker = with_weights_of(ranker, plain, batch)
-    ServedRanker(ranker, transform_output, hierarchy, schema).save(fn_args.serving_model_dir)
-    rows = warm_start.rows_of(ranker, schema, transform_output, hierarchy)
+    if settings.train.strategy != "default":
+        ranker = on_one_device(ranker, data, settings.train)
+    ServedRanker(ranker, data.transform_output, data.hierarchy, data.schema).save(fn_args.serving_model_dir)
+    rows = _rows_of(ranker, data)
     warm_start.save(ranker, rows, warm_start.weights_path(fn_args.serving_model_dir))
     kept = os.path.join(fn_args.model_run_dir, KEPT)
-    attempt("TensorBoard's projector", write_kept, result, ranker, rows, schema, hierarchy, kept)
-    write_result(result, ranker, tuned, os.path.join(fn_args.model_run_dir, TRAINING_FILE), taken_over)
+    attempt("TensorBoard's projector", write_kept, result, ranker, rows, data.schema, data.hierarchy, kept)
+    write_result(result, ranker, settings.tuned, os.path.join(fn_args.model_run_dir, TRAINING_FILE), taken_over)
     discard_checkpoints(checkpoints)
 
 
-def weights_to_start_from(base_model: str | None) -> str | None:
+def _weights_to_start_from(base_model: str | None) -> str | None:
     """The weights of an earlier model, by the folder of its SavedModel; None if there is none to start from."""
     if not base_model:
         return None
@@ -114,51 +125,20 @@ def weights_to_start_from(base_model: str | None) -> str | None:
     return None
 
 
-def _split(files: str) -> str:
-    """The split that a pattern of TFX's takes the files of."""
-    return os.path.basename(os.path.dirname(files)).removeprefix("Split-")
+def _newest(train_files: Sequence[str]) -> list[str]:
+    """Without the patterns of the split `EARLIER`: the earlier model has been trained on that split."""
+    return [files for files in train_files if os.path.basename(os.path.dirname(files)) != f"Split-{EARLIER}"]
 
 
-def _configuration(fn_args) -> tuple[ModelConfig, TrainConfig, dict]:
-    """Both sections, and the values in them that a search has found."""
-    custom = fn_args.custom_config
-    tuned = decode((fn_args.hyperparameters or {}).get("values", {}))
-    model, train = ModelConfig.model_validate(custom["model"]), TrainConfig.model_validate(custom["train"])
-    return *with_values(model, train, tuned), tuned
+def _take_over(ranker: Ranker, data: TrainingData, weights: str) -> dict:
+    """Starts the ranker from the weights of an earlier model; gives the report of `warm_start.take_over`."""
+    report = warm_start.take_over(ranker, _rows_of(ranker, data), weights)
+    progress.info("warm start: %s", warm_start.summary(report))
+    return report
 
 
-def new_ranker(
-    schema: LogSchema,
-    transform_graph: str,
-    model: ModelConfig,
-    train: TrainConfig,
-    hierarchy: CategoryHierarchy | None = None,
-) -> Ranker:
-    """An untrained ranker; sets the process' random seed to that of ``train``, from which its weights follow.
-
-    Args:
-      schema: of the log.
-      transform_graph: folder of Transform's output, which also holds the hierarchy.
-      model, train: the configuration.
-      hierarchy: that of the folder, for who has read it already.
-    """
-    hierarchy = hierarchy or read_hierarchy(hierarchy_folder(transform_graph))
-    inputs = ranker_inputs(schema, tft.TFTransformOutput(transform_graph), hierarchy)
-    tf.keras.utils.set_random_seed(train.seed)
-    with strategy_of(train).scope():
-        return Ranker(schema, inputs, model, train.seed, train.xla)
-
-
-def training_key(fn_args, model: ModelConfig, train: TrainConfig) -> str:
-    """A name for just this training, to keep its state by: same data, same configuration, same code.
-
-    The folder of that name must not be inside the run's own output folder: TFX gives the next run a
-    new one, and a killed training could not be resumed.
-    """
-    files = [fn_args.transform_graph_path, *fn_args.train_files, *fn_args.eval_files]
-    code = [fn_args.custom_config[name] for name in ("schema", "code")]
-    inputs = [*files, *code, model.model_dump(), train.model_dump(), fn_args.base_model]
-    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]
+def _rows_of(ranker: Ranker, data: TrainingData) -> warm_start.Rows:
+    return warm_start.rows_of(ranker, data.schema, data.transform_output, data.hierarchy)
 
 
 def write_kept(
@@ -174,18 +154,3 @@ def write_kept(
     write_projector(ranker, rows, schema, hierarchy, folder)
     with tf.summary.create_file_writer(folder).as_default(result.best_step):
         tf.summary.text("kept", f"The weights of step {result.best_step}; session AUC {result.session_auc:.4f}.")
-
-
-def write_result(
-    result: TrainingResult, ranker: Ranker, tuned: dict, path: str, taken_over: dict | None = None
-) -> None:
-    """Writes what a training did, as JSON.
-
-    Beside the `TrainingResult`: ``parameters``, the number of trained ones; ``hyperparameters``, the tuned values;
-    ``warm_start``, the report of `models.training.warm_start.take_over`, or {}.
-    """
-    parameters = int(sum(tf.size(variable).numpy() for variable in ranker.trainable_variables))
-    tf.io.gfile.makedirs(os.path.dirname(path))
-    with tf.io.gfile.GFile(path, "w") as file:
-        more = {"parameters": parameters, "hyperparameters": tuned, "warm_start": taken_over or {}}
-        json.dump(dataclasses.asdict(result) | more, file, indent=2)

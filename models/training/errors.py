@@ -2,8 +2,8 @@
 
 
 class TrainingFault(RuntimeError):
-    """A training that must not go on; the message says at which step, what was found, and what to do."""
+    """A training must not go on; the message says at which step, what was found, and what to do."""
 
 
 class LabelLeak(TrainingFault):
-    """The validation split is ranked all but perfectly: a fault of the log, whatever the configuration."""
+    """The validation split is ranked almost perfectly: a fault of the log, whatever the configuration."""

@@ -1,4 +1,4 @@
-"""Looks at a training while it runs, and ends one that goes wrong before it writes a checkpoint."""
+"""Checks a training while it runs, and stops a faulty one before it writes a checkpoint."""
 
 from collections.abc import Callable
 
@@ -8,25 +8,34 @@ import tensorflow as tf
 from common.progress import progress
 from models.training.config import TrainConfig
 from models.training.errors import LabelLeak, TrainingFault
-from models.training.leaks import leaking_features, odd_features
+from models.training.leaks import leaking_features
+from models.training.outliers import describe_outliers
 
 
 class Watch(tf.keras.callbacks.Callback):
-    """Raises a `TrainingFault` where a training goes wrong.
+    """Raises a `TrainingFault` if a training has one of these faults.
 
-    Each hundred steps and before each validation: a loss that is not finite; disagreement that outweighs the ranking
-    loss. Before a validation also the experts' shares. After it: weights that are not finite; a session AUC that is too
-    good to be true. It must come before the callback that writes checkpoints: none is written of a poisoned training.
+    ===========================================================  ======================================
+    fault                                                        checked
+    ===========================================================  ======================================
+    a loss that is not finite                                    each 100 steps, before a validation
+    disagreement that outweighs the ranking loss                 each 100 steps, before a validation
+    an expert that scores too many requests                      before a validation
+    weights, or a validation loss, that are not finite           after a validation
+    a session AUC above `train.max_session_auc`                  after a validation
+    ===========================================================  ======================================
 
-    A step's losses stay on the device until they are looked at. Of several workers, all look at the same figures at the
-    same steps, and all raise.
+    It must come before the callback that writes checkpoints, so that no checkpoint holds the weights of a fault.
+
+    A step's losses stay on the device until they are checked. All workers check the same figures at the same steps, and
+    all raise.
 
     Args:
       config: its thresholds and the settings that messages name.
-      read_train, read_valid: give the batches of a split once more, to find the feature at fault.
+      read_train, read_valid: give the batches of a split once more, to find the feature that causes the fault.
     """
 
-    _STEPS_BETWEEN_LOOKS = 100
+    _STEPS_BETWEEN_CHECKS = 100
     # Fewer requests may be ranked without a mistake by chance.
     _FEWEST_REQUESTS = 30
     _NAMED = 3
@@ -37,26 +46,26 @@ class Watch(tf.keras.callbacks.Callback):
         self._config = config
         self._read_train, self._read_valid = read_train, read_valid
         self._losses: list[tf.Tensor] = []
-        self._said_collapse = False
+        self._warned_of_collapse = False
 
     @property
     def _step(self) -> int:
         return int(self.model.optimizer.iterations.numpy())
 
     def on_train_batch_end(self, batch, logs=None):
-        """Keeps the losses, and looks at those of the last hundred steps."""
+        """Keeps the losses; checks them after each hundred steps."""
         self._losses.append(logs["losses"])
-        if len(self._losses) == self._STEPS_BETWEEN_LOOKS:
-            self._look_at_losses()
+        if len(self._losses) == self._STEPS_BETWEEN_CHECKS:
+            self._check_losses()
 
     def on_test_begin(self, logs=None):
-        """Looks at the steps since, and at the gate of all since the last validation."""
+        """Checks the steps since the last check, and the experts' shares since the last validation."""
         if self._losses:
-            self._look_at_losses()
-        self._look_at_gate()
+            self._check_losses()
+        self._check_shares()
 
     def on_epoch_end(self, epoch, logs=None):
-        """Looks at the validation and at all weights."""
+        """Checks all weights and the validation."""
         ranker, step = self.model, self._step
         # A moment of Adam's that is infinite lets its weight never move again.
         bad = [one.name for one in (*ranker.own_variables, *ranker.optimizer.variables) if not _is_finite(one)]
@@ -67,9 +76,9 @@ class Watch(tf.keras.callbacks.Callback):
         if not np.isfinite(values["ranking_loss"]):
             raise self._diverged(f"step {step}: the loss of the validation split is {values['ranking_loss']}")
         if values["session_auc"] > self._config.max_session_auc:
-            self._look_for_leak(step, values["session_auc"])
+            self._check_session_auc(step, values["session_auc"])
 
-    def _look_at_losses(self) -> None:
+    def _check_losses(self) -> None:
         names, weights = self.model.loss_names, self.model.auxiliary_weights
         losses, first = tf.stack(self._losses).numpy(), self._step - len(self._losses) + 1
         self._losses = []
@@ -84,22 +93,22 @@ class Watch(tf.keras.callbacks.Callback):
         means = dict(zip(names, losses.mean(axis=0), strict=True))
         disagreement = -weights.get("adversarial_disagreement", 0.0) * means.get("adversarial_disagreement", 0.0)
         if disagreement > self._config.max_adversarial_ratio * abs(means["ranking_loss"]):
-            raise TrainingFault(self._exploded(first, disagreement, means))
+            raise self._outweighed(first, disagreement, means)
 
-    def _exploded(self, first: int, disagreement: float, means: dict[str, float]) -> str:
+    def _outweighed(self, first: int, disagreement: float, means: dict[str, float]) -> TrainingFault:
         model, ratio = self.model.config, disagreement / max(1e-12, abs(means["ranking_loss"]))
         remedy = f"lower `model.adv_weight` (now {model.adv_weight:g})"
         if model.adv_space == "logit":
             remedy = f"set `model.adv_space: probability`: on logits disagreement has no upper bound; or {remedy}"
-        return (
+        return TrainingFault(
             f"the adversarial term has taken over: in the steps {first} to {self._step} disagreement, times "
             f"adv_weight, is {disagreement:.4g}, {ratio:.2g} times the ranking loss of {means['ranking_loss']:.4g}, "
             f"and `train.max_adversarial_ratio` allows {self._config.max_adversarial_ratio:g}.\nTo go on: {remedy}"
         )
 
-    def _look_at_gate(self) -> None:
+    def _check_shares(self) -> None:
         ranker, model = self.model, self.model.config
-        if ranker.gate_means is None or model.top_k >= model.experts or self._said_collapse:
+        if ranker.gate_means is None or model.top_k >= model.experts or self._warned_of_collapse:
             return
         fair = model.top_k / model.experts
         limit = self._config.max_expert_share or (1.0 + fair) / 2.0
@@ -122,9 +131,9 @@ class Watch(tf.keras.callbacks.Callback):
         if stops:
             raise TrainingFault(message)
         progress.warning("%s", message)
-        self._said_collapse = True
+        self._warned_of_collapse = True
 
-    def _look_for_leak(self, step: int, session_auc: float) -> None:
+    def _check_session_auc(self, step: int, session_auc: float) -> None:
         ranker = self.model
         requests = int(tf.convert_to_tensor(ranker.validation_metrics[0].denominator))
         if requests < self._FEWEST_REQUESTS:
@@ -145,13 +154,13 @@ class Watch(tf.keras.callbacks.Callback):
 
     def _diverged(self, found: str) -> TrainingFault:
         config = self._config
-        odd = odd_features(self._read_train(), sorted(self.model.features))
+        outliers = describe_outliers(self._read_train(), sorted(self.model.features))
         clipped = "now none" if config.clip_norm is None else f"now {config.clip_norm:g}"
         return TrainingFault(
-            f"the training has diverged at {found}.\n{f'{odd}{chr(10)}' if odd else ''}"
+            f"the training has diverged at {found}.\n{f'{outliers}{chr(10)}' if outliers else ''}"
             f"To go on: lower `train.learning_rate` (now {config.learning_rate:g}), cut gradients by `train.clip_norm` "
             f"({clipped}), or let the rate rise over `train.warmup_steps` (now {config.warmup_steps})"
-            f"{'; mend these features in the log' if odd else ''}"
+            f"{'; mend these features in the log' if outliers else ''}"
         )
 
 

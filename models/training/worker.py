@@ -18,24 +18,25 @@ from models.training.errors import TrainingFault
 
 
 def main() -> None:
-    """Trains in this very process if it was started for that, and starts the one that does otherwise."""
+    """Trains in this process if `cluster` started it for that; else starts and watches the process that trains."""
     [job] = sys.argv[1:]
     if cluster.PROGRESS not in os.environ:
         logging.basicConfig(level=logging.INFO, format="%(message)s")
         cluster.wait_for(job)
-        cluster.supervise(job, [json.loads(os.environ["TF_CONFIG"])])
+        cluster.supervise(job, [json.loads(os.environ["TF_CONFIG"])], TrainingFault)
         return
     _say_progress(int(os.environ[cluster.PROGRESS]))
     threading.Thread(target=_end_with_the_starter, daemon=True).start()
     with open(job, encoding="utf-8") as file:
-        values = json.load(file)
+        fn_args = types.SimpleNamespace(**json.load(file))
 
     import tensorflow as tf
 
     from models.training.entry import train
+    from models.training.settings import read_settings
 
     try:
-        train(types.SimpleNamespace(**values))
+        train(read_settings(fn_args.custom_config, fn_args.hyperparameters), fn_args)
     except BaseException as error:
         if isinstance(error, TrainingFault):
             progress.critical("%s", error)  # for the one that started this process to raise

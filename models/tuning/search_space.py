@@ -1,8 +1,7 @@
-"""The section `tune` of a run's YAML file: what is searched, and how the values found are put into a configuration."""
+"""The section `tune` of a run's YAML file: how a search proceeds, and which values it tries."""
 
 import dataclasses
 import difflib
-import json
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, field_validator
@@ -78,30 +77,6 @@ def searched(space: dict[str, dict[str, Any]], model: ModelConfig) -> dict[str, 
         for key, values in _flat(space).items()
         if not key.startswith("model.") or model.reads(key.removeprefix("model."))
     }
-
-
-def with_values(model: ModelConfig, train: TrainConfig, values: dict[str, Any]) -> tuple[ModelConfig, TrainConfig]:
-    """Both sections with ``values`` put in by key, as in {"model.experts": 16}.
-
-    Raises:
-      ValueError: if the ranker or its training cannot be so.
-    """
-    sections = {"model": model.model_dump(), "train": train.model_dump()}
-    for key, value in values.items():
-        section, _, name = key.partition(".")
-        sections[section][name] = value
-    return ModelConfig.model_validate(sections["model"]), TrainConfig.model_validate(sections["train"])
-
-
-def encode(values: list) -> list:
-    """Values as KerasTuner takes them: numbers of one type as they are, all else as JSON."""
-    types = {type(value) for value in values}
-    return values if types in ({int}, {float}) else [json.dumps(value) for value in values]
-
-
-def decode(values: dict[str, Any]) -> dict[str, Any]:
-    """Values by key as they stand in a configuration, from those of KerasTuner."""
-    return {key: json.loads(value) if isinstance(value, str) else value for key, value in values.items()}
 
 
 def show(value) -> str:

@@ -1,4 +1,4 @@
-"""TFX Tuner's entry point: trials of KerasTuner, each a training judged by the validation split."""
+"""TFX Tuner's entry point: trials of KerasTuner, each a training evaluated on the validation split."""
 
 import gc
 import json
@@ -10,17 +10,19 @@ from typing import Any, NamedTuple
 
 import keras_tuner
 import tensorflow as tf
-import tensorflow_transform as tft
 
 from common.progress import part, progress
 from common.threads import use_cores
 from models.ranker.config import ModelConfig
+from models.training.checkpoints import training_key
 from models.training.config import TrainConfig
-from models.training.entry import new_ranker, training_key
+from models.training.data import TrainingData
 from models.training.errors import LabelLeak, TrainingFault
 from models.training.loop import fit
-from models.tuning.search_space import Range, TuneConfig, decode, encode, searched, show, with_values
-from schemas.parsing import parse_schema
+from models.training.placement import new_ranker
+from models.training.settings import read_settings
+from models.training.tuned_values import decode, encode, with_values
+from models.tuning.search_space import Range, TuneConfig, searched, show
 
 OBJECTIVE = "session_auc"
 _RESULT_FILE = "result.json"
@@ -48,21 +50,26 @@ def tuner_fn(fn_args) -> TunerFnResult:
         as a dictionary).
     """
     use_cores()
-    custom = fn_args.custom_config
-    tune = TuneConfig.model_validate(custom["tune"])
-    model = ModelConfig.model_validate(custom["model"])
-    train = TrainConfig.model_validate(custom["train"]).in_one_process
+    settings = read_settings(fn_args.custom_config)
+    tune = TuneConfig.model_validate(fn_args.custom_config["tune"])
+    data = TrainingData(settings.schema, fn_args.transform_graph_path, fn_args.train_files, fn_args.eval_files)
+    train = settings.train.in_one_process
     if tune.epochs:
         train = train.model_copy(update={"epochs": tune.epochs})
 
     def configuration(values: dict[str, Any]) -> tuple[ModelConfig, TrainConfig]:
-        return with_values(model, train, decode(values))
+        return with_values(settings.model, train, decode(values))
 
-    oracle = make_oracle(tune, _hyperparameters(tune, model, train), configuration)
+    def train_trial(values: dict[str, Any]) -> float:
+        model, train = configuration(values)
+        folder = os.path.join(settings.checkpoints, "trials", training_key(data, model, train, settings.code))
+        return _train(data, model, train, folder)
+
+    oracle = make_oracle(tune, _hyperparameters(tune, settings.model, train), configuration)
     return TunerFnResult(
         RankerTuner(
             oracle,
-            lambda values: _train(fn_args, *configuration(values)),
+            train_trial,
             directory=fn_args.working_dir,
             project_name="tuner",
             overwrite=True,
@@ -99,7 +106,7 @@ class RankerTuner(keras_tuner.Tuner):
         """Trains once.
 
         Raises:
-          keras_tuner.errors.FailedTrialError: if the training goes wrong, as it does with some values and not others.
+          keras_tuner.errors.FailedTrialError: if the training has a fault, as it has with some values and not others.
           keras_tuner.errors.FatalError: if it fails otherwise, which ends the search. KerasTuner would go on and spend
             the budget on an error: what cannot be has not been proposed, and a leaked label is in all trials.
         """
@@ -212,14 +219,12 @@ def _hyperparameters(tune: TuneConfig, model: ModelConfig, train: TrainConfig) -
     return result
 
 
-def _train(fn_args, model: ModelConfig, train: TrainConfig) -> float:
-    """The best session AUC of a training's validations; from a file if it was trained before.
+def _train(data: TrainingData, model: ModelConfig, train: TrainConfig, folder: str) -> float:
+    """The best session AUC of a training's validations; from a file in ``folder`` if it was trained before.
 
     Raises:
-      TrainingFault: if the training goes wrong; but for a `LabelLeak`, that too is told by the file.
+      TrainingFault: if the training must not go on. The file keeps this fault, too, unless it is a `LabelLeak`.
     """
-    custom = fn_args.custom_config
-    folder = os.path.join(custom["checkpoints"], "trials", training_key(fn_args, model, train))
     result_file = os.path.join(folder, _RESULT_FILE)
     if tf.io.gfile.exists(result_file):
         with tf.io.gfile.GFile(result_file) as file:
@@ -230,13 +235,12 @@ def _train(fn_args, model: ModelConfig, train: TrainConfig) -> float:
     # The graphs of the trials before would stay in memory.
     tf.keras.backend.clear_session()
     gc.collect()
-    transform_output = tft.TFTransformOutput(fn_args.transform_graph_path)
     try:
         session_auc = fit(
-            new_ranker(parse_schema(custom["schema"]), fn_args.transform_graph_path, model, train),
-            fn_args.train_files,
-            fn_args.eval_files,
-            transform_output.transformed_feature_spec(),
+            new_ranker(data, model, train),
+            data.train_files,
+            data.valid_files,
+            data.feature_spec,
             train,
             checkpoint_dir=os.path.join(folder, "checkpoints"),
             log_dir=os.path.join(folder, "logs"),

@@ -5,13 +5,14 @@ A finished member is a folder; what was finished is never trained again. One tha
 
 ===================  ====================================================================
 ``config.json``      the sections `model` and `train` it was trained with
-``training.json``    what the training did, see `models.training.loop.TrainingResult`
+``training.json``    what the training did, see `models.training.result.write_result`
 ``scores.npz``       a `MemberScores`
 ``train``, ``valid`` TensorBoard's logs
 ===================  ====================================================================
 """
 
 import dataclasses
+import functools
 import hashlib
 import json
 import pathlib
@@ -19,7 +20,6 @@ import shutil
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_transform as tft
 
 from common.files import TRAINING_FILE
 from common.splits import EARLIER
@@ -30,8 +30,10 @@ from models.ranker.config import ModelConfig
 from models.ranker.gate_vectors import gate_vectors
 from models.ranker.model import Ranker
 from models.training.config import TrainConfig
-from models.training.entry import new_ranker, write_result
+from models.training.data import TrainingData
 from models.training.loop import fit
+from models.training.placement import new_ranker
+from models.training.result import write_result
 from schemas.log_schema import LogSchema
 
 _CONFIG_FILE = "config.json"
@@ -61,6 +63,12 @@ class TransformedLog:
     def files(self, split: str) -> list[str]:
         """Glob patterns of a split's files."""
         return [f"{self.examples}/Split-{split}/*"]
+
+    @functools.cached_property
+    def training_data(self) -> TrainingData:
+        """What members are trained on."""
+        files = [*self.files(EARLIER), *self.files("train")]  # a log without a window has none of the former
+        return TrainingData(self.schema, self.transform_graph, files, self.files("valid"))
 
     def identity(self) -> list:
         """What tells this log from others: the folders, which TFX never uses twice, and the files' sizes."""
@@ -153,14 +161,13 @@ class Member:
         tf.keras.backend.clear_session()
         self._unfinished.mkdir(parents=True, exist_ok=True)
         checkpoints = self._unfinished / "checkpoints"
-        transform_output = tft.TFTransformOutput(self._log.transform_graph)
-        ranker = new_ranker(self._log.schema, self._log.transform_graph, self._model, self._train)
-        spec = transform_output.transformed_feature_spec()
+        data = self._log.training_data
+        ranker = new_ranker(data, self._model, self._train)
         result = fit(
             ranker,
-            [*self._log.files(EARLIER), *self._log.files("train")],  # a log without a window has none of the former
-            self._log.files("valid"),
-            spec,
+            data.train_files,
+            data.valid_files,
+            data.feature_spec,
             self._train,
             checkpoint_dir=str(checkpoints),
             log_dir=str(self._unfinished),
@@ -169,7 +176,7 @@ class Member:
         write_result(result, ranker, {}, str(self._unfinished / TRAINING_FILE))
         config = {"model": self._model.model_dump(), "train": self._train.model_dump()}
         (self._unfinished / _CONFIG_FILE).write_text(json.dumps(config, indent=2), encoding="utf-8")
-        scores = score(ranker, self._log, spec)
+        scores = score(ranker, self._log, data.feature_spec)
         arrays = {name: value for name, value in vars(scores).items() if value is not None}
         np.savez_compressed(self._unfinished / _SCORES_FILE, **arrays)
         shutil.rmtree(checkpoints)

@@ -27,8 +27,9 @@ from models.ranker.config import ModelConfig
 from models.ranker.model import Ranker
 from models.training import warm_start
 from models.training.config import TrainConfig
-from models.training.entry import KEPT, write_kept, write_result
+from models.training.entry import KEPT, write_kept
 from models.training.loop import fit
+from models.training.result import write_result
 from models.training.tensorboard.pictures import Inside
 from models.training.tensorboard.projector import write_projector
 from tests.pipeline.commands import PROJECT, call

@@ -13,8 +13,8 @@ from models.ranker.config import ModelConfig
 from models.ranker.model import Ranker
 from models.training import warm_start
 from models.training.config import TrainConfig
-from models.training.entry import write_result
 from models.training.loop import fit
+from models.training.result import write_result
 from tests.models.conftest import SmallLog
 
 

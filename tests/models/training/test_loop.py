@@ -7,8 +7,10 @@ import tensorflow as tf
 from common.warnings import keep_warnings, read_warnings
 from models.ranker.config import ModelConfig
 from models.ranker.model import Ranker
-from models.training import loop as training
+from models.training.checkpoints import discard_checkpoints
 from models.training.config import TrainConfig
+from models.training.loop import fit
+from models.training.progress_callback import ProgressCallback
 
 TRAIN = TrainConfig(epochs=3, batch_requests=16, validations_per_epoch=2, learning_rate=3e-3, shuffle_requests=50)
 
@@ -23,7 +25,7 @@ MODEL = ModelConfig(experts=3, top_k=1, hidden=[8], embedding_size=4)
 def _fit(small_log, folder, config=TRAIN, model=MODEL, inspect=None):
     tf.keras.utils.set_random_seed(config.seed)
     ranker = Ranker(small_log.schema, small_log.inputs, model, config.seed, config.xla)
-    result = training.fit(
+    result = fit(
         ranker,
         small_log.train_files,
         small_log.valid_files,
@@ -56,7 +58,7 @@ def test_it_learns_what_differs_by_category(undisturbed):
 
 
 def test_a_killed_training_resumes_and_ends_with_the_same_weights(small_log, undisturbed, tmp_path, monkeypatch):
-    on_epoch_end = training._Report.on_epoch_end
+    on_epoch_end = ProgressCallback.on_epoch_end
 
     def die_after_the_third_validation(self, epoch, logs=None):
         if epoch == 3:
@@ -64,7 +66,7 @@ def test_a_killed_training_resumes_and_ends_with_the_same_weights(small_log, und
         on_epoch_end(self, epoch, logs)
 
     with monkeypatch.context() as patch:
-        patch.setattr(training._Report, "on_epoch_end", die_after_the_third_validation)
+        patch.setattr(ProgressCallback, "on_epoch_end", die_after_the_third_validation)
         with pytest.raises(Killed):
             _fit(small_log, tmp_path)
 
@@ -112,7 +114,7 @@ def test_a_state_that_is_half_removed_is_not_taken_for_that_of_a_killed_training
     with monkeypatch.context() as patch:
         patch.setattr(tf.io.gfile, "rmtree", die_half_way)
         with pytest.raises(Killed):
-            training.discard_checkpoints(str(tmp_path / "checkpoints"))
+            discard_checkpoints(str(tmp_path / "checkpoints"))
     ranker, result = _fit(small_log, tmp_path)
     assert result.resumed_from_step == 0
     _assert_same(ranker, undisturbed[0])

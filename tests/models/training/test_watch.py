@@ -7,26 +7,30 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from common.progress import LOGGER
+from common.progress import LOGGER, progress
 from common.warnings import keep_warnings, read_warnings
 from models.inputs.reading import read_requests
 from models.ranker.config import ModelConfig
 from models.ranker.model import Ranker
-from models.training import loop as training
 from models.training.config import TrainConfig
 from models.training.errors import LabelLeak, TrainingFault
 from models.training.leaks import leaking_features
+from models.training.loop import fit
 
 TRAIN = TrainConfig(epochs=1, batch_requests=16, validations_per_epoch=2, shuffle_requests=1)
 MODEL = ModelConfig(variant="moe", experts=3, top_k=1, hidden=[8], embedding_size=4)
 
 
-def _fit(log, folder, model=None, start=None, **train):
+def _fit(log, folder, model=None, change=None, **train):
     config = TRAIN.model_copy(update=train)
     tf.keras.utils.set_random_seed(config.seed)
     ranker = Ranker(log.schema, log.inputs, MODEL.model_copy(update=model or {}), config.seed)
+    if change:
+        [batch] = read_requests(log.valid_files, log.feature_spec, 1).take(1)
+        ranker(batch)  # creates the variables
+        change(ranker)
     folders = str(folder / "checkpoints"), str(folder / "logs")
-    result = training.fit(ranker, log.train_files, log.valid_files, log.feature_spec, config, *folders, start=start)
+    result = fit(ranker, log.train_files, log.valid_files, log.feature_spec, config, *folders)
     return ranker, result
 
 
@@ -105,13 +109,13 @@ def _biased(ranker):
 
 def test_a_collapsed_gate_warns_once_or_stops_the_training(small_log, tmp_path, caplog):
     model = {"load_balance_weight": 0.0}
-    _, result = _fit(small_log, tmp_path / "warns", model, start=_biased)
+    _, result = _fit(small_log, tmp_path / "warns", model, change=_biased)
     assert result.steps == 12
     [message] = _warnings(caplog)
     assert "the gate has collapsed: since the last validation, up to step 6, expert 0 scores 100.0% of" in message
     assert "`train.max_expert_share` is 66.7%; evenly spread, each would score 33.3%; 2 of the 3 score less" in message
     with pytest.raises(TrainingFault, match="the gate has collapsed"):
-        _fit(small_log, tmp_path / "stops", model, start=_biased, on_collapse="stop")
+        _fit(small_log, tmp_path / "stops", model, change=_biased, on_collapse="stop")
     assert not _checkpoints(tmp_path / "stops")
 
 
@@ -152,11 +156,11 @@ def test_the_feature_that_leaks_is_found_whatever_its_kind(small_log, tmp_path, 
 def test_a_warning_is_kept_once_and_nothing_without_one(tmp_path):
     with keep_warnings(str(tmp_path / "some")):
         for text in ("one", "two\nlines", "one"):
-            training.progress.warning("%s", text)
-        training.progress.info("three")
+            progress.warning("%s", text)
+        progress.info("three")
     with keep_warnings(str(tmp_path / "none")):
-        training.progress.info("one")
-    training.progress.warning("later")
+        progress.info("one")
+    progress.warning("later")
     assert read_warnings(str(tmp_path / "some")) == ["one", "two\nlines"]
     assert read_warnings(str(tmp_path / "none")) == []
     assert not (tmp_path / "none").exists()

@@ -15,9 +15,11 @@ from common.progress import LOGGER
 from models.distributed import cluster
 from models.ranker.config import ModelConfig
 from models.training.config import TrainConfig
-from models.training.entry import new_ranker, run_fn
+from models.training.data import TrainingData
+from models.training.entry import run_fn
 from models.training.errors import TrainingFault
 from models.training.loop import fit
+from models.training.placement import new_ranker
 from schemas.parsing import parse_schema
 from tests.models.conftest import SCHEMA_PATH
 
@@ -34,7 +36,7 @@ CASES = {
 MIRRORED = """
 import json, sys
 import tensorflow as tf
-from tests.models.test_strategies import fitted
+from tests.models.training.test_workers import fitted
 devices = [tf.config.LogicalDeviceConfiguration()] * 2
 tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], devices)
 log, folder = json.loads(sys.argv[1]), sys.argv[2]
@@ -44,15 +46,13 @@ fitted(log, folder, "mirrored")
 
 def fitted(log: dict, folder, strategy: str) -> None:
     """Trains all cases; writes their weights and the means of their losses."""
-    import tensorflow_transform as tft
-
-    feature_spec = tft.TFTransformOutput(log["graph"]).transformed_feature_spec()
     schema = parse_schema(SCHEMA_PATH.read_text(encoding="utf-8"))
+    data = TrainingData(schema, log["graph"], log["train"], log["valid"])
     for place, (model, train) in enumerate(CASES.values()):
         model, train = ModelConfig(**SMALL | model), TrainConfig(strategy=strategy, **TRAIN | train)
-        ranker = new_ranker(schema, log["graph"], model, train)
+        ranker = new_ranker(data, model, train)
         logs = f"{folder}/{place}"
-        fit(ranker, log["train"], log["valid"], feature_spec, train, f"{logs}/checkpoints", logs)
+        fit(ranker, data.train_files, data.valid_files, data.feature_spec, train, f"{logs}/checkpoints", logs)
         weights = [variable.numpy() for variable in ranker.trainable_variables]
         layers = (ranker.encoder, *ranker.position_towers)
         moving = [variable.numpy() for layer in layers for variable in layer.non_trainable_variables]
@@ -99,6 +99,7 @@ def _fn_args(small_log, folder, model: ModelConfig, train: TrainConfig) -> types
         serving_model_dir=str(folder / "model"),
         model_run_dir=str(folder / "run"),
         hyperparameters=None,
+        base_model=None,
         custom_config={
             "schema": SCHEMA_PATH.read_text(encoding="utf-8"),
             "model": model.model_dump(),
@@ -137,7 +138,7 @@ def test_of_two_workers_one_is_killed_and_they_end_where_one_process_does(small_
     assert "step 40 of 40, validation: session AUC" in caplog.text
     assert not list(tmp_path.glob("checkpoints/*/*"))
     alone = train.model_copy(update={"strategy": "default"})
-    ranker = new_ranker(small_log.schema, small_log.transform_graph, model, alone)
+    ranker = new_ranker(small_log, model, alone)
     files = small_log.train_files, small_log.valid_files
     expected = fit(ranker, *files, small_log.feature_spec, alone, str(tmp_path / "one"), str(tmp_path / "logs"))
     assert result["steps"] == expected.steps
@@ -164,7 +165,7 @@ def test_workers_that_diverge_end_with_the_reason_alone(small_log, tmp_path, mon
 
 def test_a_worker_that_fails_by_itself_is_not_started_again(tmp_path):
     with pytest.raises(cluster.WorkerFailed, match=r"(?s)worker \d died \(exit code 1\).*FileNotFoundError"):
-        cluster.supervise(str(tmp_path / "job.json"), 2)
+        cluster.supervise(str(tmp_path / "job.json"), 2, TrainingFault)
 
 
 def test_a_batch_that_leaves_a_worker_without_a_request_is_refused():

@@ -4,7 +4,8 @@ import pytest
 
 from models.ranker.config import ModelConfig
 from models.training.config import TrainConfig
-from models.tuning.search_space import TuneConfig, decode, encode, searched, with_values
+from models.training.tuned_values import decode, encode, with_values
+from models.tuning.search_space import TuneConfig, searched
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,13 @@ import types
 import pytest
 
 from models.ranker.config import ModelConfig
-from models.training import loop as training
 from models.training.config import TrainConfig
 from models.training.errors import LabelLeak, TrainingFault
+from models.training.loop import fit
+from models.training.progress_callback import ProgressCallback
+from models.training.tuned_values import decode, with_values
 from models.tuning import tuner
-from models.tuning.search_space import TuneConfig, with_values
+from models.tuning.search_space import TuneConfig
 from tests.models.conftest import SCHEMA_PATH
 
 MODEL = ModelConfig(experts=3, top_k=1, hidden=[8], embedding_size=4, hsc_weight=0.01)
@@ -65,17 +67,17 @@ def test_it_finds_the_values_with_the_best_session_auc_of_the_validation_split(s
         "train.learning_rate": 1e-3,
     }
     assert best == max(trials, key=lambda trial: trial[1])[0]
-    model, train = with_values(MODEL, TRAIN, tuner.decode(trials[1][0]))
-    ranker = tuner.new_ranker(small_log.schema, small_log.transform_graph, model, train)
+    model, train = with_values(MODEL, TRAIN, decode(trials[1][0]))
+    ranker = tuner.new_ranker(small_log, model, train)
     files = small_log.train_files, small_log.valid_files
-    result = training.fit(ranker, *files, small_log.feature_spec, train, str(tmp_path / "c"), str(tmp_path / "l"))
+    result = fit(ranker, *files, small_log.feature_spec, train, str(tmp_path / "c"), str(tmp_path / "l"))
     assert result.session_auc == pytest.approx(trials[1][1], abs=1e-4)
 
 
 def test_a_killed_search_keeps_its_trials_and_goes_on_in_the_middle_of_one(
     small_log, undisturbed, tmp_path, monkeypatch
 ):
-    on_epoch_end, epochs, results = training._Report.on_epoch_end, [], []
+    on_epoch_end, epochs, results = ProgressCallback.on_epoch_end, [], []
 
     def die_in_the_second_trial(self, epoch, logs=None):
         epochs.append(epoch)
@@ -83,15 +85,15 @@ def test_a_killed_search_keeps_its_trials_and_goes_on_in_the_middle_of_one(
             raise Killed
         on_epoch_end(self, epoch, logs)
 
-    def fit(*arguments, **keywords):
-        results.append(training.fit(*arguments, **keywords))
+    def recorded_fit(*arguments, **keywords):
+        results.append(fit(*arguments, **keywords))
         return results[-1]
 
     with monkeypatch.context() as patch:
-        patch.setattr(training._Report, "on_epoch_end", die_in_the_second_trial)
+        patch.setattr(ProgressCallback, "on_epoch_end", die_in_the_second_trial)
         with pytest.raises(Killed):
             _search(small_log, tmp_path)
-    monkeypatch.setattr(tuner, "fit", fit)
+    monkeypatch.setattr(tuner, "fit", recorded_fit)
     trials, best = _search(small_log, tmp_path)
     assert [result.resumed_from_step for result in results] == [6]
     assert [values for values, _ in trials] == [values for values, _ in undisturbed[0]]
@@ -166,10 +168,10 @@ def test_a_trial_that_diverges_fails_alone_and_is_not_trained_again(small_log, t
     assert best == {"train.learning_rate": 1e-3}
     assert "trial 2 of 2 failed: the training has diverged at step 2: " in caplog.text
 
-    def fit(*_, **__):
+    def no_fit(*_, **__):
         raise AssertionError("trained again")
 
-    monkeypatch.setattr(tuner, "fit", fit)
+    monkeypatch.setattr(tuner, "fit", no_fit)
     assert _search(small_log, tmp_path, tune) == (trials, best)
 
 
