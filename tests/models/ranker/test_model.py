@@ -1,5 +1,3 @@
-import typing
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -7,10 +5,9 @@ import tensorflow as tf
 from models.inputs.reading import read_requests
 from models.layers.gates import pick_disagreeing
 from models.ranker import model as ranker_module
-from models.ranker.config import ModelConfig, Variant
+from models.ranker.config import ModelConfig
 from models.ranker.model import Ranker
-
-VARIANTS = list(typing.get_args(Variant))
+from models.ranker.variants import VARIANTS
 
 
 def _ranker(small_log, **config) -> Ranker:
@@ -40,10 +37,11 @@ def test_the_objective_is_the_weighted_sum_of_its_terms(small_log, batch, varian
     factors = {"hierarchical_soft_constraint": 0.3, "adversarial_disagreement": -0.2, "load_balance": 0.05}
     factors["contrastive"] = 0.1
     expected = {"ranking_loss"}
-    expected |= {"load_balance"} if variant.endswith("moe") and variant != "mmoe" else set()
-    expected |= {"contrastive"} if "aw" in variant else set()
-    expected |= {"hierarchical_soft_constraint"} if "hsc" in variant else set()
-    expected |= {"adversarial_disagreement"} if "adv" in variant else set()
+    parts = VARIANTS[variant]
+    expected |= {"load_balance"} if parts.gate in ("category", "behaviour") else set()
+    expected |= {"contrastive"} if parts.gate == "behaviour" else set()
+    expected |= {"hierarchical_soft_constraint"} if parts.constraint else set()
+    expected |= {"adversarial_disagreement"} if parts.disagreement else set()
     assert terms.keys() == expected
     np.testing.assert_allclose(objective, sum(factors.get(name, 1.0) * term for name, term in terms.items()), rtol=1e-5)
 
