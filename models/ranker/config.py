@@ -18,7 +18,7 @@ _READERS: dict[tuple[str, ...], Callable[[Parts], bool]] = {
     ),
     ("noisy_gate",): lambda parts: parts.gate == "category",
     ("disagreeing", "adv_weight", "adv_pick", "adv_space"): lambda parts: parts.disagreement,
-    ("gates", "hsc_weight", "hsc_over", "hsc_space", "hsc_stop_parent_gradient"): lambda parts: parts.constraint,
+    ("hsc_weight", "hsc_over", "hsc_space", "hsc_stop_parent_gradient"): lambda parts: parts.constraint,
     ("behaviour_gate", "contrastive_weight", "contrastive_temperature", "behaviour_mask"): (
         lambda parts: parts.gate == "behaviour"
     ),
@@ -51,7 +51,6 @@ class ModelConfig(Section):
         "mean", description="how a history is pooled; din and the aw variants always attend (DIN's target attention)"
     )
     position_tower: bool = Field(False, description="a logit for the position shown, in training only [D]")
-    gates: Literal["own", "shared"] = Field("own", description="constraint gates with weights of their own [D], or C's")
     noisy_gate: bool = Field(True, description="noise on the gate's logits in training [C]")
     batch_norm: bool = Field(True, description="the experts' input is batch-normalised [C], once for all experts [D]")
     gate_speed: float = Field(
@@ -70,7 +69,7 @@ class ModelConfig(Section):
     adv_space: Literal["probability", "logit"] = Field("probability", description="space of the disagreement [D]")
     load_balance_weight: float = Field(0.1, ge=0, description="lambda_lb [C]")
     buckets: int = Field(4, ge=1, description="M, mmoe's buckets of top categories of about equal traffic [A: 4, 10]")
-    behaviour_gate: Literal["topk", "softmax", "linear"] = Field(
+    behaviour_gate: Literal["topk", "softmax"] = Field(
         "topk", description="how the aw variants' gate weighs the experts [D]"
     )
     contrastive_weight: float = Field(1e-3, ge=0, description="lambda_cl, of the aw variants [D]")

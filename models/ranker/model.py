@@ -34,13 +34,12 @@ class Ranker(tfrs.Model):
       inputs: the transformed features that are read.
       config: variant, sizes and weights of the losses.
       seed: of the gate's noise, the choice of disagreeing experts and the masked behaviours.
-      xla: training compiles the experts, see `Experts`.
 
     Raises:
       ValueError: if the schema lacks what ``config`` asks for: a label, a history, a position.
     """
 
-    def __init__(self, schema: LogSchema, inputs: RankerInputs, config: ModelConfig, seed: int = 0, xla: bool = False):
+    def __init__(self, schema: LogSchema, inputs: RankerInputs, config: ModelConfig, seed: int = 0):
         super().__init__(name="ranker")  # begins the names of its weights
         self.config = config
         self.labels = trained_labels(schema, config)
@@ -64,7 +63,6 @@ class Ranker(tfrs.Model):
             as_large_as=config.experts if config.parts.wide else 0,
             dispatch=config.dispatch,
             bfloat16=config.bfloat16,
-            xla=xla,
             name="experts",
         )
         self.gates = [self._gate(f"{label.name}_gates") for label in self.labels] if config.mixture else []
@@ -94,7 +92,6 @@ class Ranker(tfrs.Model):
             config.embedding_size,
             noisy=config.noisy_gate and config.parts.gate == "category",
             constrained=config.constrained,
-            shared=config.gates == "shared",
             back_off=config.back_off,
             speed=config.gate_speed,
             spread=config.gate_spread,

@@ -145,7 +145,7 @@ def new_ranker(
     inputs = ranker_inputs(schema, tft.TFTransformOutput(transform_graph), hierarchy)
     tf.keras.utils.set_random_seed(train.seed)
     with strategy_of(train).scope():
-        return Ranker(schema, inputs, model, train.seed, train.xla)
+        return Ranker(schema, inputs, model, train.seed)
 
 
 def training_key(fn_args, model: ModelConfig, train: TrainConfig) -> str:
