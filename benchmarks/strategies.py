@@ -28,7 +28,6 @@ _STRATEGIES = {
     "mirrored over two devices": ({}, {"strategy": "mirrored"}, 2),
     "bfloat16": ({"bfloat16": True}, {}, 1),
     "dense dispatch": ({"dispatch": "dense"}, {}, 1),
-    "XLA": ({}, {"xla": True}, 1),
 }
 _FIGURES = {
     "train_ranking_loss": "training loss",

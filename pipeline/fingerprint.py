@@ -43,7 +43,7 @@ def used_rows(model: ModelConfig) -> dict[str, object]:
 
     A fingerprint counts the row in place of the table's source: a new variant retrains no other variant.
     """
-    return {}
+    return {"models.ranker.variants": model.parts}
 
 
 def component_codes(rows: Mapping[str, object] | None = None) -> dict[str, str]:

@@ -17,7 +17,7 @@ class BehaviourGates(tf.keras.layers.Layer):
     u_j = GateUnit(b_j, c) in R^N and a_j = ActivationUnit(b_j, c) in R, each a small MLP on [b_j, c, b_j * c]; u_0 is a
     `CategoryGates` without noise, the gate of users without history. The parts are AW-MoE's [A], their form is our
     choice [D]. So is what the experts are weighed with: by ``form``, the softmax of g over its K largest, as in the
-    other mixtures ("topk"), over all ("softmax"), or g itself, neither positive nor of a fixed sum ("linear").
+    other mixtures ("topk"), or over all ("softmax").
 
     In training the gate is computed a second time, with each behaviour masked with probability ``mask``, as if the
     user's history were shorter; a contrastive loss holds the two together.
@@ -39,7 +39,7 @@ class BehaviourGates(tf.keras.layers.Layer):
         experts: int,
         embedding_size: int,
         mask: float,
-        form: Literal["topk", "softmax", "linear"] = "topk",
+        form: Literal["topk", "softmax"] = "topk",
         hidden: int = 32,
         **kwargs,
     ):
@@ -83,16 +83,15 @@ class BehaviourGates(tf.keras.layers.Layer):
 
         whole, masked = gate(present), None
         weights, active, experts, expert_weights = top_k_gate(whole, self.category_gates.top_k)
-        if self.form != "topk":
-            weights = tf.nn.softmax(whole) if self.form == "softmax" else whole
+        if self.form == "softmax":
+            weights = tf.nn.softmax(whole)
         if training and self.mask:
             kept = draw(tf.random.stateless_uniform, tf.shape(present), seed) >= self.mask
-            masked = gate(present & kept)
-        if self.form != "linear":
-            # A shift of all logits changes no weight, and must change no contrast.
-            whole, masked = _centred(whole), None if masked is None else _centred(masked)
+            masked = _centred(gate(present & kept))
         has_behaviours = tf.reduce_any(present, axis=1)
-        return Routing(weights, active, experts, expert_weights, None, level_logits, whole, masked, has_behaviours)
+        # A shift of all logits changes no weight, and must change no contrast.
+        gates = _centred(whole), masked
+        return Routing(weights, active, experts, expert_weights, None, level_logits, *gates, has_behaviours)
 
     def without_behaviours(self, categories: list) -> Routing:
         """How requests of users without a history are sent to the experts, by their category ids, [B] int64 a level."""

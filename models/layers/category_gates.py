@@ -13,8 +13,8 @@ class CategoryGates(tf.keras.layers.Layer):
 
     The inference gate takes the leaf c^L, h^L = W v(c^L) + b. With ``constrained``, each level l < L
     has a constraint gate h^l of the same form, noise-free and used in the loss only [A] (but for back-off), with
-    weights of its own [D] or, with ``shared``, the inference gate's [C]. The embeddings v belong to the gates
-    alone [D], so that no loss on the experts' output but the ranking loss reaches a gate.
+    weights of its own [D]. The embeddings v belong to the gates alone [D], so that no loss on the experts' output but
+    the ranking loss reaches a gate.
 
     With ``back_off``, where a level's category is unknown, the gate of the level above stands in, which
     the constraint has trained for just that; where there is none, the mean gate, W E[v] + b over the
@@ -28,11 +28,10 @@ class CategoryGates(tf.keras.layers.Layer):
       embedding_size: the width of v.
       noisy: noise on the inference gate in training.
       constrained: with constraint gates.
-      shared: constraint gates share the inference gate's weights.
       back_off: see above.
       speed: v = speed * (a row of the table): under Adam, whose steps do not grow with the gradient, the embeddings
-        learn that many times as fast as the rest; under SGD its square as fast. A category that few requests have
-        would keep the experts it started with otherwise [D].
+        learn that many times as fast as the rest. A category that few requests have would keep the experts it started
+        with otherwise [D].
       spread: of v at the start, the standard deviation of a normal that is cut at two of them [D].
     """
 
@@ -44,7 +43,6 @@ class CategoryGates(tf.keras.layers.Layer):
         embedding_size: int,
         noisy: bool = True,
         constrained: bool = False,
-        shared: bool = False,
         back_off: bool = True,
         speed: float = 30.0,
         spread: float = 0.1,
@@ -68,7 +66,7 @@ class CategoryGates(tf.keras.layers.Layer):
         ][self.first_level :]
         self.leaf_gate = Gate(experts, noisy=noisy, name="leaf_gate")
         self.constraint_gates = [
-            self.leaf_gate if shared else Gate(experts, noisy=False, name=f"constraint_gate_level_{level}")
+            Gate(experts, noisy=False, name=f"constraint_gate_level_{level}")
             for level in range(1, len(self.embeddings))
         ]
 

@@ -10,10 +10,7 @@ import tensorflow as tf
 
 from models.layers.segments import segments_of
 
-_ITEMS_A_STEP, _REQUESTS_A_STEP = 256, 32  # to which a batch is padded for XLA
 
-
-@tf.keras.utils.register_keras_serializable(package="aislerank")
 class Experts(tf.keras.layers.Layer):
     """N towers over the same input, E_e(x) = Dense 1 . ReLU Dense 64 . ReLU Dense 128 [C].
 
@@ -37,8 +34,6 @@ class Experts(tf.keras.layers.Layer):
       dispatch: "sparse" computes the chosen experts only; "dense" computes all and picks, for devices and compilers
         that want shapes which do not depend on values. Value and gradient are the same.
       bfloat16: training computes the hidden layers in bfloat16; weights, outputs and serving are float32.
-      xla: training computes all experts, whatever the dispatch, by one compiled program for each size of batch, and the
-        batches are padded to few sizes.
     """
 
     def __init__(
@@ -49,7 +44,6 @@ class Experts(tf.keras.layers.Layer):
         as_large_as: int = 0,
         dispatch: Literal["sparse", "dense"] = "sparse",
         bfloat16: bool = False,
-        xla: bool = False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -63,7 +57,6 @@ class Experts(tf.keras.layers.Layer):
         self.as_large_as = as_large_as
         self.dispatch = dispatch
         self.bfloat16 = bfloat16
-        self.xla = xla
 
     def build(self, input_shape):
         """Makes the stacked kernels and biases."""
@@ -100,27 +93,16 @@ class Experts(tf.keras.layers.Layer):
         if one_request and chosen is not None:
             return self._of_one_request(items, requests, chosen[0])
         dtype = tf.bfloat16 if training and self.bfloat16 else tf.float32
-        compiled = training and self.xla
-        towers = None if compiled else _Towers(self.kernels, self.biases, self.sizes, dtype)
-        if chosen is not None and self.dispatch == "sparse" and not compiled:
+        towers = _Towers(self.kernels, self.biases, self.sizes, dtype)
+        if chosen is not None and self.dispatch == "sparse":
             return self._chosen(items, requests, lengths, chosen, towers)
         request_of_item = segments_of(tf.RaggedTensor.from_row_lengths(items, lengths, validate=False))
-        if compiled:
-            logits = self._compiled(items, requests, request_of_item, dtype)
-        else:
-            logits = [
-                towers.logits(expert, items, tf.gather(towers.of_requests(expert, requests), request_of_item))
-                for expert in range(self.experts)
-            ]
-            logits = tf.stack(logits, axis=1)
+        logits = [
+            towers.logits(expert, items, tf.gather(towers.of_requests(expert, requests), request_of_item))
+            for expert in range(self.experts)
+        ]
+        logits = tf.stack(logits, axis=1)
         return logits if chosen is None else tf.gather(logits, tf.gather(chosen, request_of_item), batch_dims=1)
-
-    def _compiled(self, items, requests, request_of_item, dtype: tf.DType) -> tf.Tensor:
-        """[T, d_item], [B, d_request], [T] -> [T, N, tasks]; XLA compiles anew for each size that it meets."""
-        weights = [tf.convert_to_tensor(weight) for weight in (*self.kernels, *self.biases)]
-        padded = _padded(items, _ITEMS_A_STEP), _padded(requests, _REQUESTS_A_STEP)
-        logits = _all_towers(weights, *padded, _padded(request_of_item, _ITEMS_A_STEP), self.sizes, dtype)
-        return logits[: tf.shape(items)[0]]
 
     def _of_one_request(self, items, request, chosen) -> tf.Tensor:
         """[n, d_item], [1, d_request], [S] -> [n, S, tasks]."""
@@ -170,18 +152,6 @@ class Experts(tf.keras.layers.Layer):
         logits = tf.scatter_nd((item * slots + slot)[:, tf.newaxis], tf.concat(logits, axis=0), shape)
         return tf.reshape(logits, [-1, slots, self.tasks])
 
-    def get_config(self):
-        """The arguments of the constructor."""
-        return super().get_config() | {
-            "experts": self.experts,
-            "hidden": list(self.hidden),
-            "tasks": self.tasks,
-            "as_large_as": self.as_large_as,
-            "dispatch": self.dispatch,
-            "bfloat16": self.bfloat16,
-            "xla": self.xla,
-        }
-
 
 class _Towers:
     """The weights apart by expert; ``dtype`` is that of what is computed for items, but for the output."""
@@ -217,28 +187,6 @@ class _Towers:
 def _dense(x: tf.Tensor, expert: int, layer: tuple[list, list]) -> tf.Tensor:
     kernels, biases = layer
     return tf.nn.bias_add(tf.matmul(x, kernels[expert]), biases[expert])
-
-
-def _padded(rows: tf.Tensor, multiple: int) -> tf.Tensor:
-    """With zeros below, up to the next multiple."""
-    missing = -tf.shape(rows)[0] % multiple
-    return tf.pad(rows, [[0, missing], *[[0, 0]] * (rows.shape.rank - 1)])
-
-
-@tf.function(jit_compile=True, autograph=False)
-def _all_towers(weights: list, items, requests, request_of_item, sizes: list[int], dtype: tf.DType) -> tf.Tensor:
-    """[P, d_item], [Q, d_request], [P] -> [P, N, tasks] float32, by one product a layer over the stacked weights."""
-    (of_both, *kernels), (of_first, *biases) = weights[: len(weights) // 2], weights[len(weights) // 2 :]
-    of_items, of_requests = tf.split(of_both, sizes, axis=1)
-    # Expert by expert along the first axis: [N, P, units] everywhere.
-    x = tf.matmul(tf.cast(items, dtype)[tf.newaxis], tf.cast(of_items, dtype))
-    added = tf.matmul(requests[tf.newaxis], of_requests) + of_first[:, tf.newaxis]
-    x += tf.cast(tf.gather(added, request_of_item, axis=1), dtype)
-    for place, (kernel, bias) in enumerate(zip(kernels, biases, strict=True), start=1):
-        of_layer = dtype if place < len(kernels) else tf.float32
-        x = tf.matmul(tf.cast(tf.nn.relu(x), of_layer), tf.cast(kernel, of_layer))
-        x += tf.cast(bias, of_layer)[:, tf.newaxis]
-    return tf.transpose(x, [1, 0, 2])
 
 
 def widened(size: int, hidden: Sequence[int], outputs: int, factor: float) -> tuple[int, ...]:

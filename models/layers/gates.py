@@ -21,7 +21,6 @@ class GateLogits(NamedTuple):
     noise_scale: tf.Tensor | None
 
 
-@tf.keras.utils.register_keras_serializable(package="aislerank")
 class Gate(tf.keras.layers.Layer):
     """Scores the experts from the embedding of a category [A; noise: C, after Shazeer et al. 2017].
 
@@ -70,10 +69,6 @@ class Gate(tf.keras.layers.Layer):
         noise_scale = tf.math.softplus(tf.matmul(category, self.noise_kernel))
         noise = draw(tf.random.stateless_normal, tf.shape(clean), seed)
         return GateLogits(clean, clean + noise * noise_scale, noise_scale)
-
-    def get_config(self):
-        """The arguments of the constructor."""
-        return super().get_config() | {"experts": self.experts, "noisy": self.noisy}
 
 
 class TopK(NamedTuple):

@@ -17,8 +17,8 @@ class Routing(NamedTuple):
       expert_weights: their weights, [B, K] float32; None likewise.
       logits: of the leaf category; None from a gate without noise.
       level_logits: noise-free logits of the gated levels of the category path, [B, N] each, top first.
-      gate, masked_gate: AW-MoE's gate before it becomes weights, centred unless linear, and the same with some of the
-        behaviours masked, [B, N] each; the latter in training only.
+      gate, masked_gate: AW-MoE's gate before it becomes weights, centred, and the same with some of the behaviours
+        masked, [B, N] each; the latter in training only.
       has_behaviours: [B] bool; None, as the two above, from a gate that looks at the category alone.
     """
 

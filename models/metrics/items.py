@@ -6,9 +6,9 @@ from models.metrics.base import Quotient, padded_lists
 
 _EPSILON = 1e-7
 _LARGEST_LOGIT = 16.0
+_BUCKETS = 4000
 
 
-@tf.keras.utils.register_keras_serializable(package="aislerank")
 class ItemLogLoss(Quotient):
     """Mean over items of - ln p(whether the grade is > 0), probabilities cut to [1e-7, 1 - 1e-7]."""
 
@@ -22,7 +22,6 @@ class ItemLogLoss(Quotient):
         return tf.where(valid, loss, 0.0), valid
 
 
-@tf.keras.utils.register_keras_serializable(package="aislerank")
 class ItemCalibration(Quotient):
     """Mean predicted probability / observed rate of positive grades; 1 is calibrated, more is too sure."""
 
@@ -34,25 +33,18 @@ class ItemCalibration(Quotient):
         return tf.where(valid, scores, 0.0), grades > 0
 
 
-@tf.keras.utils.register_keras_serializable(package="aislerank")
 class ItemAUC(tf.keras.metrics.Metric):
     """P(score of a positive > score of a negative) + 0.5 P(they are equal) over all pairs of items.
 
     Scores are counted in buckets of equal width in the logit, from -16 to 16: click probabilities crowd near 0, where
     buckets of equal width in the probability, as `tf.keras.metrics.AUC` has them, are too wide. Scores of one bucket
     count as equal. With 4000 buckets, 0.008 wide, the error is far below 1e-3 unless all logits are within 0.1.
-
-    Args:
-      buckets: how many.
     """
 
-    def __init__(self, buckets: int = 4000, name: str = "auc", dtype=None):
+    def __init__(self, name: str = "auc", dtype=None):
         super().__init__(name=name, dtype=dtype)
-        if buckets < 2:
-            raise ValueError(f"`buckets` must be at least 2. Received: buckets={buckets}")
-        self.buckets = buckets
-        self.positives = self.add_weight("positives", (buckets,), initializer="zeros", dtype=tf.float64)
-        self.negatives = self.add_weight("negatives", (buckets,), initializer="zeros", dtype=tf.float64)
+        self.positives = self.add_weight("positives", (_BUCKETS,), initializer="zeros", dtype=tf.float64)
+        self.negatives = self.add_weight("negatives", (_BUCKETS,), initializer="zeros", dtype=tf.float64)
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         """Adds a batch; see the package's documentation."""
@@ -61,9 +53,9 @@ class ItemAUC(tf.keras.metrics.Metric):
         probability = tf.clip_by_value(scores, _EPSILON, 1.0 - _EPSILON)
         logit = tf.math.log(probability) - tf.math.log1p(-probability)
         share = (tf.clip_by_value(logit, -_LARGEST_LOGIT, _LARGEST_LOGIT) + _LARGEST_LOGIT) / (2.0 * _LARGEST_LOGIT)
-        bucket = tf.minimum(tf.cast(share * self.buckets, tf.int32), self.buckets - 1)
+        bucket = tf.minimum(tf.cast(share * _BUCKETS, tf.int32), _BUCKETS - 1)
         for counts, mask in ((self.positives, grades > 0), (self.negatives, grades == 0)):
-            counts.assign_add(tf.math.unsorted_segment_sum(tf.cast(mask & valid, tf.float64), bucket, self.buckets))
+            counts.assign_add(tf.math.unsorted_segment_sum(tf.cast(mask & valid, tf.float64), bucket, _BUCKETS))
 
     def result(self):
         """The AUC, float32; NaN without a positive or without a negative item."""
@@ -76,7 +68,3 @@ class ItemAUC(tf.keras.metrics.Metric):
         """Forgets all batches."""
         for counts in (self.positives, self.negatives):
             counts.assign(tf.zeros_like(counts))
-
-    def get_config(self):
-        """The arguments of the constructor."""
-        return super().get_config() | {"buckets": self.buckets}

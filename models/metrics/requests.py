@@ -12,7 +12,6 @@ import tensorflow as tf
 from models.metrics.base import Quotient, counts_above
 
 
-@tf.keras.utils.register_keras_serializable(package="aislerank")
 class RequestNDCG(Quotient):
     """Mean over requests of DCG / the best possible DCG, over the first ``topn`` places.
 
@@ -59,7 +58,6 @@ class RequestNDCG(Quotient):
         return super().get_config() | {"topn": self.topn, "gains": self.gains}
 
 
-@tf.keras.utils.register_keras_serializable(package="aislerank")
 class RequestMRR(Quotient):
     """Mean over requests of 1 / place of the first item of grade > 0.
 

@@ -5,7 +5,6 @@ import tensorflow as tf
 from models.metrics.base import Quotient, counts_above
 
 
-@tf.keras.utils.register_keras_serializable(package="aislerank")
 class SessionAUC(Quotient):
     """Mean over requests of P(score of a positive > score of a negative) + 0.5 P(they are equal).
 
@@ -20,7 +19,6 @@ class SessionAUC(Quotient):
         return request_aucs(grades, scores, valid)
 
 
-@tf.keras.utils.register_keras_serializable(package="aislerank")
 class SessionTies(Quotient):
     """Mean over requests of P(score of a positive = score of a negative); 1 of a ranker that knows nothing.
 
@@ -36,7 +34,6 @@ class SessionTies(Quotient):
         return tf.where(counts, tied, 0.0), counts
 
 
-@tf.keras.utils.register_keras_serializable(package="aislerank")
 class SessionCount(SessionAUC):
     """How many requests the session AUC is the mean of."""
 

@@ -1,50 +1,37 @@
 """Configuration of the ranker: the section `model` of a run's YAML file."""
 
-import typing
+from collections.abc import Callable
 from typing import Literal
 
 from pydantic import Field, model_validator
 
 from common.section import Section
+from models.ranker.variants import VARIANTS, Parts
 
-Variant = Literal[
-    "dnn",
-    "dnn_wide",
-    "dcn",
-    "din",
-    "moe",
-    "adv_moe",
-    "hsc_moe",
-    "adv_hsc_moe",
-    "mmoe",
-    "aw_moe",
-    "adv_hsc_aw_moe",
-]
-
-_ONE_TOWER = ("dnn", "dnn_wide", "dcn", "din")
-
-# By which variants a key of `model` is read, whatever the values of other keys; one not named here is always read.
-_VARIANTS = typing.get_args(Variant)
-_MIXTURES = [variant for variant in _VARIANTS if variant not in _ONE_TOWER]
-_CATEGORY_GATED = [variant for variant in _MIXTURES if variant != "mmoe"]  # in part at least
-_BEHAVIOUR_GATED = [variant for variant in _MIXTURES if variant.endswith("aw_moe")]
-_READERS = {
-    ("experts",): [*_MIXTURES, "dnn_wide"],
-    ("buckets",): ["mmoe"],
-    ("history",): [variant for variant in _VARIANTS if variant not in ("din", *_BEHAVIOUR_GATED)],
-    ("top_k", "dispatch", "load_balance_weight", "back_off", "gate_speed", "gate_spread"): _CATEGORY_GATED,
-    ("noisy_gate",): [variant for variant in _CATEGORY_GATED if variant not in _BEHAVIOUR_GATED],
-    ("disagreeing", "adv_weight", "adv_pick", "adv_space"): [v for v in _MIXTURES if v.startswith("adv_")],
-    ("gates", "hsc_weight", "hsc_over", "hsc_space", "hsc_stop_parent_gradient"): [v for v in _MIXTURES if "hsc_" in v],
-    ("behaviour_gate", "contrastive_weight", "contrastive_temperature", "behaviour_mask"): _BEHAVIOUR_GATED,
+# Which keys are read by some variants only, and the parts that read them, whatever the values of other keys.
+_READERS: dict[tuple[str, ...], Callable[[Parts], bool]] = {
+    ("experts",): lambda parts: parts.gate != "none" or parts.wide,
+    ("buckets",): lambda parts: parts.gate == "bucket",
+    ("history",): lambda parts: not parts.attention,
+    ("top_k", "dispatch", "load_balance_weight", "back_off", "gate_speed", "gate_spread"): (
+        lambda parts: parts.gate in ("category", "behaviour")
+    ),
+    ("noisy_gate",): lambda parts: parts.gate == "category",
+    ("disagreeing", "adv_weight", "adv_pick", "adv_space"): lambda parts: parts.disagreement,
+    ("hsc_weight", "hsc_over", "hsc_space", "hsc_stop_parent_gradient"): lambda parts: parts.constraint,
+    ("behaviour_gate", "contrastive_weight", "contrastive_temperature", "behaviour_mask"): (
+        lambda parts: parts.gate == "behaviour"
+    ),
 }
-_READ_BY = {key: variants for keys, variants in _READERS.items() for key in keys}
+_READ_BY = {key: reader for keys, reader in _READERS.items() for key in keys}
 
 
 class ModelConfig(Section):
     """The ranker. [A], [C], [D] behind a default name its source: the papers, their code, our choice."""
 
-    variant: Variant = Field("adv_hsc_moe", description="which ranker; docs/method.md's table of variants")
+    variant: Literal[tuple(VARIANTS)] = Field(
+        "adv_hsc_moe", description="which ranker; docs/method.md's table of variants"
+    )
     tasks: list[str] = Field(
         [],
         description="labels that are trained, a gate each, and judged by the first; the schema's first label",
@@ -64,7 +51,6 @@ class ModelConfig(Section):
         "mean", description="how a history is pooled; din and the aw variants always attend (DIN's target attention)"
     )
     position_tower: bool = Field(False, description="a logit for the position shown, in training only [D]")
-    gates: Literal["own", "shared"] = Field("own", description="constraint gates with weights of their own [D], or C's")
     noisy_gate: bool = Field(True, description="noise on the gate's logits in training [C]")
     batch_norm: bool = Field(True, description="the experts' input is batch-normalised [C], once for all experts [D]")
     gate_speed: float = Field(
@@ -83,7 +69,7 @@ class ModelConfig(Section):
     adv_space: Literal["probability", "logit"] = Field("probability", description="space of the disagreement [D]")
     load_balance_weight: float = Field(0.1, ge=0, description="lambda_lb [C]")
     buckets: int = Field(4, ge=1, description="M, mmoe's buckets of top categories of about equal traffic [A: 4, 10]")
-    behaviour_gate: Literal["topk", "softmax", "linear"] = Field(
+    behaviour_gate: Literal["topk", "softmax"] = Field(
         "topk", description="how the aw variants' gate weighs the experts [D]"
     )
     contrastive_weight: float = Field(1e-3, ge=0, description="lambda_cl, of the aw variants [D]")
@@ -122,9 +108,14 @@ class ModelConfig(Section):
             )
         return self
 
+    @property
+    def parts(self) -> Parts:
+        """The variant's row of `VARIANTS`."""
+        return VARIANTS[self.variant]
+
     def reads(self, key: str) -> bool:
         """Whether the variant reads a key of this section, whatever the values of the others."""
-        return self.variant in _READ_BY.get(key, _VARIANTS)
+        return key not in _READ_BY or _READ_BY[key](self.parts)
 
     @property
     def unread(self) -> list[str]:
@@ -134,22 +125,18 @@ class ModelConfig(Section):
     @property
     def mixture(self) -> bool:
         """Whether the variant has experts and a gate."""
-        return self.variant not in _ONE_TOWER
+        return self.parts.gate != "none"
 
     @property
     def category_gated(self) -> bool:
-        """Whether the gate sees the category alone and chooses the top k experts."""
-        return self.mixture and self.variant != "mmoe" and not self.behaviour_gated
-
-    @property
-    def behaviour_gated(self) -> bool:
-        """Whether the gate sees the user's behaviours."""
-        return "aw_moe" in self.variant
+        """Whether the gate sees the category alone."""
+        return self.parts.gate == "category"
 
     @property
     def sparse(self) -> bool:
         """Whether a request is scored by K experts and the others are not computed."""
-        return self.category_gated or (self.behaviour_gated and self.behaviour_gate == "topk")
+        gate = self.parts.gate
+        return gate == "category" or (gate == "behaviour" and self.behaviour_gate == "topk")
 
     @property
     def chooses_experts(self) -> bool:
@@ -158,13 +145,13 @@ class ModelConfig(Section):
 
     @property
     def adversarial(self) -> bool:
-        """Whether the variant trains its experts to disagree."""
-        return self.variant.startswith("adv_") and self.adv_weight > 0
+        """Whether the experts are trained to disagree."""
+        return self.parts.disagreement and self.adv_weight > 0
 
     @property
     def constrained(self) -> bool:
-        """Whether the variant's gate has the hierarchical soft constraint."""
-        return "hsc" in self.variant and self.hsc_weight > 0
+        """Whether the gate has the hierarchical soft constraint."""
+        return self.parts.constraint and self.hsc_weight > 0
 
     @property
     def balanced(self) -> bool:
@@ -174,14 +161,14 @@ class ModelConfig(Section):
     @property
     def contrastive(self) -> bool:
         """Whether the gate is trained to withstand the loss of behaviours."""
-        return self.behaviour_gated and self.contrastive_weight > 0
+        return self.parts.gate == "behaviour" and self.contrastive_weight > 0
 
     @property
     def cross_layer_count(self) -> int:
         """How many cross layers there are."""
-        return (2 if self.variant == "dcn" else 0) if self.cross_layers is None else self.cross_layers
+        return self.parts.cross_layers if self.cross_layers is None else self.cross_layers
 
     @property
     def target_attention(self) -> bool:
         """Whether histories are pooled by target attention."""
-        return self.variant == "din" or self.behaviour_gated or self.history == "attention"
+        return self.parts.attention or self.history == "attention"

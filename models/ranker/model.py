@@ -34,13 +34,12 @@ class Ranker(tfrs.Model):
       inputs: the transformed features that are read.
       config: variant, sizes and weights of the losses.
       seed: of the gate's noise, the choice of disagreeing experts and the masked behaviours.
-      xla: training compiles the experts, see `Experts`.
 
     Raises:
       ValueError: if the schema lacks what ``config`` asks for: a label, a history, a position.
     """
 
-    def __init__(self, schema: LogSchema, inputs: RankerInputs, config: ModelConfig, seed: int = 0, xla: bool = False):
+    def __init__(self, schema: LogSchema, inputs: RankerInputs, config: ModelConfig, seed: int = 0):
         super().__init__(name="ranker")  # begins the names of its weights
         self.config = config
         self.labels = trained_labels(schema, config)
@@ -61,10 +60,9 @@ class Ranker(tfrs.Model):
             config.experts if config.mixture else 1,
             tuple(config.hidden),
             tasks=len(self.labels),
-            as_large_as=config.experts if config.variant == "dnn_wide" else 0,
+            as_large_as=config.experts if config.parts.wide else 0,
             dispatch=config.dispatch,
             bfloat16=config.bfloat16,
-            xla=xla,
             name="experts",
         )
         self.gates = [self._gate(f"{label.name}_gates") for label in self.labels] if config.mixture else []
@@ -85,22 +83,21 @@ class Ranker(tfrs.Model):
 
     def _gate(self, name: str) -> tf.keras.layers.Layer:
         config, inputs = self.config, self.inputs
-        if config.variant == "mmoe":
+        if config.parts.gate == "bucket":
             return BucketGates(inputs.category_traffic[0], config.buckets, config.experts, name=name)
         gates = CategoryGates(
             inputs.category_traffic,
             config.experts,
             min(config.top_k, config.experts),
             config.embedding_size,
-            noisy=config.noisy_gate and config.category_gated,
+            noisy=config.noisy_gate and config.parts.gate == "category",
             constrained=config.constrained,
-            shared=config.gates == "shared",
             back_off=config.back_off,
             speed=config.gate_speed,
             spread=config.gate_spread,
             name=name,
         )
-        if config.category_gated:
+        if config.parts.gate == "category":
             return gates
         mask = config.behaviour_mask if config.contrastive else 0.0
         return BehaviourGates(
@@ -152,7 +149,7 @@ class Ranker(tfrs.Model):
         By a gate that sees behaviours, those of users without any. For the mixtures but mmoe, whose gates see items.
         """
         gate = self.gates[task]
-        return gate.without_behaviours(categories) if self.config.behaviour_gated else gate(categories)
+        return gate.without_behaviours(categories) if self.config.parts.gate == "behaviour" else gate(categories)
 
     def experts_of(self, features: dict) -> tuple[tf.Tensor, Routing]:
         """What every expert of a mixture says of each item, whether it is asked or not: the first task's logits,
@@ -307,7 +304,7 @@ class Ranker(tfrs.Model):
         for task, routing in enumerate(routings):
             of_task = of_tasks[task][..., task]
             weights = routing.expert_weights if config.sparse else routing.weights
-            if config.variant != "mmoe" and not one_request:
+            if config.parts.gate != "bucket" and not one_request:
                 weights = tf.gather(weights, encoded.request_of_item)
             scores.append(tf.reduce_sum(weights * of_task[:, : weights.shape[1]], axis=1))
             if not training:
@@ -327,9 +324,9 @@ class Ranker(tfrs.Model):
         return tf.concat([routing.experts, disagreeing], axis=1)
 
     def _routing(self, gate, encoded: EncodedRequests, categories: list, training: bool, seed) -> Routing:
-        if self.config.category_gated:
+        if self.config.parts.gate == "category":
             return gate(categories, training=training, seed=seed)
-        if self.config.behaviour_gated:
+        if self.config.parts.gate == "behaviour":
             return gate(encoded.behaviours, encoded.present, categories, training=training, seed=seed)
         return Routing(gate(encoded.joined(), categories[0], encoded.request_of_item))
 

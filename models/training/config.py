@@ -14,7 +14,7 @@ class TrainConfig(Section):
     epochs: int = Field(3, ge=1, description="passes over the training split")
     batch_requests: int = Field(32, ge=1, description="requests a step")
     shuffle_requests: int = Field(10_000, ge=1, description="shuffle buffer over the log's order of time; 1: none")
-    optimizer: Literal["adam", "lazy_adam", "adagrad", "sgd"] = Field(
+    optimizer: Literal["adam", "lazy_adam"] = Field(
         "adam",
         description="[C]: adam; lazy_adam moves only the embeddings that a batch looks up, see docs/benchmarks.md",
     )
@@ -53,9 +53,6 @@ class TrainConfig(Section):
         "or on those of TF_CONFIG, docs/training.md",
     )
     workers: int = Field(2, ge=2, description="processes that multi_worker starts on this machine without TF_CONFIG")
-    xla: bool = Field(
-        False, description="training compiles the experts, all of them computed whatever the dispatch; for GPUs"
-    )
 
     @property
     def in_one_process(self) -> "TrainConfig":

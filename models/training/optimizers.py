@@ -12,16 +12,10 @@ def make_optimizer(config: TrainConfig, total_steps: int) -> tf.keras.optimizers
     learning_rate = config.learning_rate
     if config.schedule == "cosine" or config.warmup_steps:
         learning_rate = WarmUp(config.learning_rate, config.warmup_steps, total_steps, config.schedule == "cosine")
-    optimizers = {
-        "adam": Adam,
-        "lazy_adam": LazyAdam,
-        "adagrad": tf.keras.optimizers.Adagrad,
-        "sgd": tf.keras.optimizers.SGD,
-    }
-    return optimizers[config.optimizer](learning_rate, global_clipnorm=config.clip_norm)
+    optimizer = {"adam": Adam, "lazy_adam": LazyAdam}[config.optimizer]
+    return optimizer(learning_rate, global_clipnorm=config.clip_norm)
 
 
-@tf.keras.utils.register_keras_serializable(package="aislerank")
 class Adam(tf.keras.optimizers.Adam):
     """Keras' Adam with one operation for each dense variable instead of ten.
 
@@ -66,7 +60,6 @@ class Adam(tf.keras.optimizers.Adam):
         return self._momentums[place], self._velocities[place]
 
 
-@tf.keras.utils.register_keras_serializable(package="aislerank")
 class LazyAdam(Adam):
     """Adam that leaves the rows of an embedding table alone which a batch does not look up.
 
@@ -88,7 +81,6 @@ class LazyAdam(Adam):
         table.scatter_sub(tf.IndexedSlices(rate * m_rows / (tf.sqrt(v_rows) + self.epsilon), rows))
 
 
-@tf.keras.utils.register_keras_serializable(package="aislerank")
 class WarmUp(tf.keras.optimizers.schedules.LearningRateSchedule):
     """A learning rate that rises linearly from 0, then stays or falls to 0 along a half cosine."""
 
@@ -106,12 +98,3 @@ class WarmUp(tf.keras.optimizers.schedules.LearningRateSchedule):
             return self.learning_rate * rise
         done = (step - self.warmup_steps) / max(1, self.total_steps - self.warmup_steps)
         return self.learning_rate * rise * 0.5 * (1.0 + tf.cos(math.pi * tf.clip_by_value(done, 0.0, 1.0)))
-
-    def get_config(self) -> dict:
-        """What `from_config` needs."""
-        return {
-            "learning_rate": self.learning_rate,
-            "warmup_steps": self.warmup_steps,
-            "total_steps": self.total_steps,
-            "cosine": self.cosine,
-        }

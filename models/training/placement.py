@@ -18,12 +18,12 @@ def new_ranker(data: TrainingData, model: ModelConfig, train: TrainConfig) -> Ra
     Args:
       data: for the ranker's inputs; a request of its validation split creates the variables.
       model: the ranker's configuration.
-      train: for seed, strategy and XLA.
+      train: for seed and strategy.
     """
     inputs = data.inputs
     tf.keras.utils.set_random_seed(train.seed)
     with strategy_of(train.strategy).scope():
-        ranker = Ranker(data.schema, inputs, model, train.seed, train.xla)
+        ranker = Ranker(data.schema, inputs, model, train.seed)
         for batch in read_requests(data.valid_files, data.feature_spec, 1).take(1):
             ranker(batch)
     return ranker

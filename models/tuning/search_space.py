@@ -20,7 +20,6 @@ _NOT_TUNED = {
     "train.seed",
     "train.strategy",
     "train.workers",
-    "train.xla",
     "train.max_adversarial_ratio",
     "train.max_session_auc",
     "train.max_expert_share",

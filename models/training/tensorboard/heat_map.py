@@ -12,19 +12,17 @@ _ROW, _COLUMN = 14, (10, 28)  # a row's height; a column's width at least and at
 _CELLS_WIDTH = 640
 _MARGIN = 4
 _MOST_CHARACTERS = 60
-# The palette: 64 greys from black to white, 95 steps from white to blue, as many to red, and one for NaN.
-_GREYS, _STEPS, _NONE = 64, 95, 254
+# The palette: 64 greys from black to white, 190 steps from white to blue, and a grey for NaN.
+_GREYS, _STEPS, _NONE = 64, 190, 254
 _LINE = 61  # of the greys
-_WHITE, _BLUE, _RED = (np.array(colour, np.float64) for colour in ((255, 255, 255), (8, 48, 107), (140, 20, 20)))
+_WHITE, _BLUE = np.full(3, 255.0), np.array([8.0, 48.0, 107.0])
 _PALETTE = np.concatenate(
-    [np.linspace(0 * _WHITE, _WHITE, _GREYS)]
-    + [np.linspace(_WHITE, colour, _STEPS) for colour in (_BLUE, _RED)]
-    + [[[225.0] * 3]]
+    [np.linspace(0 * _WHITE, _WHITE, _GREYS), np.linspace(_WHITE, _BLUE, _STEPS), [[225.0] * 3]]
 ).astype(np.uint8)
 
 
 class HeatMap:
-    """A table's picture, a row a line of text and its cells: white is 0, dark blue 1 and more, dark red -1.
+    """A table's picture, a row a line of text and its cells: white is 0 and less, dark blue 1 and more.
 
     A colour's depth is the square root of its value, so that small weights are told from none. NaN is grey.
 
@@ -52,9 +50,9 @@ class HeatMap:
 
     def draw(self, values: np.ndarray) -> Image.Image:
         """The picture of ``values`` [rows, columns]."""
-        share = np.clip(values, -1.0, 1.0)
-        depth = np.rint(np.sqrt(np.abs(np.nan_to_num(share))) * (_STEPS - 1)).astype(np.uint8)
-        colours = np.where(np.isnan(share), _NONE, _GREYS + depth + np.where(share < 0, _STEPS, 0)).astype(np.uint8)
+        share = np.clip(values, 0.0, 1.0)
+        depth = np.rint(np.sqrt(np.nan_to_num(share)) * (_STEPS - 1)).astype(np.uint8)
+        colours = np.where(np.isnan(share), _NONE, _GREYS + depth).astype(np.uint8)
         cells = np.repeat(np.repeat(colours, _ROW, axis=0), self._cell, axis=1)
         # A line between the cells; of one colour, they would run into each other.
         cells[_ROW - 1 :: _ROW], cells[:, self._cell - 1 :: self._cell] = _LINE, _LINE

@@ -80,10 +80,3 @@ def test_in_training_noise_is_added_to_the_gate_that_stands_in():
     logits = gates(path, training=True, seed=tf.constant([1, 2])).logits
     np.testing.assert_allclose(logits.clean[0], logits_of(gates, 1, 2), rtol=1e-4, atol=1e-5)
     assert np.all(np.abs(logits.noisy - logits.clean) > 1e-6)
-
-
-def test_shared_gates_take_the_inference_gates_weights_and_no_noise():
-    gates = new_gates(constrained=True, shared=True)
-    assert {id(gate) for gate in gates.constraint_gates} == {id(gates.leaf_gate)}
-    levels = [gates.logits([tf.constant([1])] * 3, training=True, seed=tf.constant([s, 0]))[1] for s in (1, 2)]
-    np.testing.assert_array_equal(levels[0], levels[1])

@@ -110,25 +110,6 @@ def test_dense_dispatch_is_compiled_by_xla():
     np.testing.assert_allclose(compiled(*x), expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("tasks", [1, 2])
-def test_training_under_xla_has_the_value_and_the_gradient_of_training_without(tasks):
-    plain, compiled = Experts(4, hidden=(8, 4), tasks=tasks), Experts(4, hidden=(8, 4), tasks=tasks, xla=True)
-    for lengths in ([2, 0, 3], [150, 120]):  # of one size and of another
-        x, chosen = random_inputs(lengths)[:2], tf.constant([[2, 0], [1, 2], [0, 1]])[: len(lengths)]
-        lengths = tf.constant(lengths, tf.int64)
-        plain(x, lengths), compiled(x, lengths)
-        for one, other in zip(plain.weights, compiled.weights, strict=True):
-            other.assign(one)
-        found = []
-        for experts in (plain, compiled):
-            with tf.GradientTape() as tape:
-                logits = experts(x, lengths, chosen, training=True)
-                loss = tf.reduce_sum(tf.sin(logits))
-            found.append([logits, *tape.gradient(loss, experts.trainable_weights)])
-        for one, other in zip(*found, strict=True):
-            np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
-
-
 def test_bfloat16_is_for_training_only_and_near_float32():
     experts = Experts(2, hidden=(64, 32), bfloat16=True)
     x, lengths = random_inputs([20, 30], item_size=12, request_size=8)[:2], [20, 30]
@@ -158,8 +139,6 @@ def test_weights_start_as_those_of_independent_dense_layers():
     assert len({k.tobytes() for k in kernel}) == 20
 
 
-def test_experts_are_rebuilt_from_their_config():
-    experts = Experts.from_config(Experts(3, hidden=[8, 2], tasks=2, dispatch="dense").get_config())
-    assert (experts.experts, experts.hidden, experts.tasks, experts.dispatch) == (3, (8, 2), 2, "dense")
+def test_experts_without_a_hidden_layer_are_refused():
     with pytest.raises(ValueError, match="`hidden` must hold numbers of at least 1"):
         Experts(3, hidden=())

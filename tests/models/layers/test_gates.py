@@ -98,8 +98,3 @@ def test_a_gate_without_noise_needs_no_seed_and_one_with_noise_does():
     assert Gate(experts=2, noisy=False)(category, training=True).noise_scale is None
     with pytest.raises(ValueError, match="`seed` must be given"):
         Gate(experts=2)(category, training=True)
-
-
-def test_a_gate_is_rebuilt_from_its_config():
-    gate = Gate.from_config(Gate(experts=5, noisy=False, name="leaf").get_config())
-    assert (gate.experts, gate.noisy, gate.name) == (5, False, "leaf")

@@ -1,5 +1,3 @@
-import typing
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -7,10 +5,9 @@ import tensorflow as tf
 from models.inputs.reading import read_requests
 from models.layers.gates import pick_disagreeing
 from models.ranker import model as ranker_module
-from models.ranker.config import ModelConfig, Variant
+from models.ranker.config import ModelConfig
 from models.ranker.model import Ranker
-
-VARIANTS = list(typing.get_args(Variant))
+from models.ranker.variants import VARIANTS
 
 
 def _ranker(small_log, **config) -> Ranker:
@@ -40,10 +37,11 @@ def test_the_objective_is_the_weighted_sum_of_its_terms(small_log, batch, varian
     factors = {"hierarchical_soft_constraint": 0.3, "adversarial_disagreement": -0.2, "load_balance": 0.05}
     factors["contrastive"] = 0.1
     expected = {"ranking_loss"}
-    expected |= {"load_balance"} if variant.endswith("moe") and variant != "mmoe" else set()
-    expected |= {"contrastive"} if "aw" in variant else set()
-    expected |= {"hierarchical_soft_constraint"} if "hsc" in variant else set()
-    expected |= {"adversarial_disagreement"} if "adv" in variant else set()
+    parts = VARIANTS[variant]
+    expected |= {"load_balance"} if parts.gate in ("category", "behaviour") else set()
+    expected |= {"contrastive"} if parts.gate == "behaviour" else set()
+    expected |= {"hierarchical_soft_constraint"} if parts.constraint else set()
+    expected |= {"adversarial_disagreement"} if parts.disagreement else set()
     assert terms.keys() == expected
     np.testing.assert_allclose(objective, sum(factors.get(name, 1.0) * term for name, term in terms.items()), rtol=1e-5)
 
@@ -51,8 +49,8 @@ def test_the_objective_is_the_weighted_sum_of_its_terms(small_log, batch, varian
 OTHERS = {
     "experts": 5, "buckets": 2, "history": "attention", "top_k": 1, "dispatch": "dense", "load_balance_weight": 9.0,
     "back_off": False, "gate_speed": 1.0, "gate_spread": 0.5, "noisy_gate": False, "disagreeing": 2, "adv_weight": 9.0,
-    "adv_pick": "lowest", "adv_space": "logit", "gates": "shared", "hsc_weight": 9.0, "hsc_over": "all",
-    "hsc_space": "logit", "hsc_stop_parent_gradient": True, "behaviour_gate": "linear", "contrastive_weight": 9.0,
+    "adv_pick": "lowest", "adv_space": "logit", "hsc_weight": 9.0, "hsc_over": "all",
+    "hsc_space": "logit", "hsc_stop_parent_gradient": True, "behaviour_gate": "softmax", "contrastive_weight": 9.0,
     "contrastive_temperature": 1.0, "behaviour_mask": 0.6,
 }  # fmt: skip
 
@@ -82,7 +80,6 @@ TWO_TASKS = {"tasks": ["click", "purchase"]}
         {"variant": "hsc_moe", "experts": 1, "top_k": 1},
         {"variant": "adv_hsc_moe", "back_off": False, "score_weights": [1.0, 3.0], "cross_layers": 2, **TWO_TASKS},
         {"variant": "aw_moe", "behaviour_gate": "softmax", **TWO_TASKS},
-        {"variant": "aw_moe", "behaviour_gate": "linear"},
         {"variant": "moe", "bfloat16": True},
     ],
     ids=str,
@@ -212,7 +209,7 @@ def test_an_unknown_label_is_refused(small_log):
         {"variant": "dcn", "history": "attention"},
         {"variant": "mmoe", "batch_norm": False},
         {"variant": "adv_hsc_aw_moe", "tasks": ["click", "purchase"], "position_tower": True},
-        {"variant": "adv_hsc_aw_moe", "behaviour_gate": "linear"},
+        {"variant": "adv_hsc_aw_moe", "behaviour_gate": "softmax"},
     ],
 )
 def test_every_kind_of_gate_trains_in_a_graph(small_log, config):

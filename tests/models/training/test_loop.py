@@ -24,7 +24,7 @@ MODEL = ModelConfig(experts=3, top_k=1, hidden=[8], embedding_size=4)
 
 def _fit(small_log, folder, config=TRAIN, model=MODEL, inspect=None):
     tf.keras.utils.set_random_seed(config.seed)
-    ranker = Ranker(small_log.schema, small_log.inputs, model, config.seed, config.xla)
+    ranker = Ranker(small_log.schema, small_log.inputs, model, config.seed)
     result = fit(
         ranker,
         small_log.train_files,
@@ -131,10 +131,7 @@ def test_it_stops_early_keeps_the_best_and_is_not_trained_further(small_log, tmp
         np.testing.assert_array_equal(variable, other)
 
 
-@pytest.mark.parametrize("switches", [{"xla": True}, {"bfloat16": True}, {"xla": True, "bfloat16": True}], ids=str)
-def test_it_learns_as_much_under_xla_and_in_bfloat16(small_log, undisturbed, tmp_path, switches):
-    config = TRAIN.model_copy(update={"xla": switches.get("xla", False)})
-    model = MODEL.model_copy(update={"bfloat16": switches.get("bfloat16", False)})
-    _, result = _fit(small_log, tmp_path, config, model)
+def test_it_learns_as_much_in_bfloat16(small_log, undisturbed, tmp_path):
+    _, result = _fit(small_log, tmp_path, model=MODEL.model_copy(update={"bfloat16": True}))
     assert result.steps == 36
     assert result.session_auc == pytest.approx(undisturbed[1].session_auc, abs=0.05)

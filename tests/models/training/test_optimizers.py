@@ -1,4 +1,3 @@
-import json
 import math
 
 import numpy as np
@@ -59,4 +58,3 @@ def test_the_learning_rate_warms_up_and_decays():
     expected = [0.1 * (step + 1) / 4 for step in range(4)]
     expected += [0.05 * (1 + np.cos(np.pi * (step - 4) / 8)) for step in range(4, 13)]
     np.testing.assert_allclose(rates, expected, atol=1e-7)
-    assert json.loads(json.dumps(schedule.get_config())) == schedule.get_config()

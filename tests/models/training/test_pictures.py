@@ -45,7 +45,7 @@ def last(logs: event_accumulator.EventAccumulator, tag: str) -> np.ndarray:
         ({"variant": "adv_hsc_moe"}, ["click"]),
         ({"variant": "moe", "back_off": False, "tasks": ["click", "purchase"]}, ["click", "purchase"]),
         ({"variant": "mmoe", "buckets": 3}, ["click"]),
-        ({"variant": "aw_moe", "behaviour_gate": "linear"}, ["click"]),
+        ({"variant": "aw_moe", "behaviour_gate": "softmax"}, ["click"]),
         ({"variant": "adv_hsc_aw_moe"}, ["click"]),
         ({"variant": "dnn"}, []),
     ],
@@ -99,7 +99,7 @@ def test_a_pictures_colours_tell_the_values():
     np.testing.assert_array_equal(cells[0, 0], [255, 255, 255])
     np.testing.assert_array_equal(cells[0, 2], [8, 48, 107])
     assert abs(cells[0, 1] - (cells[0, 0] + cells[0, 2]) / 2).max() <= 1  # the square root of a quarter
-    np.testing.assert_array_equal(cells[1], [[140, 20, 20], [225, 225, 225], [8, 48, 107]])
+    np.testing.assert_array_equal(cells[1], [[255, 255, 255], [225, 225, 225], [8, 48, 107]])
 
 
 def test_it_changes_no_weight_and_draws_nothing(small_log, batch, tmp_path):

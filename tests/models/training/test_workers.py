@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import types
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -19,18 +20,24 @@ from models.training.data import TrainingData
 from models.training.entry import run_fn
 from models.training.errors import TrainingFault
 from models.training.loop import fit
+from models.training.optimizers import make_optimizer
 from models.training.placement import new_ranker
 from schemas.parsing import parse_schema
 from tests.models.conftest import SCHEMA_PATH
 
 SMALL = {"experts": 4, "top_k": 2, "hidden": [8], "embedding_size": 4}
-# By gradients alone: Adam makes a whole step of a gradient that differs from 0 in its last digit only.
-TRAIN = {"epochs": 1, "batch_requests": 17, "validations_per_epoch": 1, "optimizer": "sgd", "learning_rate": 0.1}
+TRAIN = {"epochs": 1, "batch_requests": 17, "validations_per_epoch": 1}
 CASES = {
-    "all auxiliary losses": ({"variant": "adv_hsc_moe", "tasks": ["click", "purchase"]}, {"clip_norm": 0.05}),
+    # By gradients alone: Adam makes a whole step of a gradient that differs from 0 in its last digit only.
+    "all auxiliary losses": (
+        {"variant": "adv_hsc_moe", "tasks": ["click", "purchase"]},
+        {},
+        lambda config, steps: tf.keras.optimizers.SGD(0.1, global_clipnorm=0.05),
+    ),
     "a list-wise loss, positions, lazy Adam": (
         {"variant": "dnn", "loss": "softmax", "position_tower": True, "batch_norm": False},
-        {"optimizer": "lazy_adam", "learning_rate": 1e-3},
+        {"optimizer": "lazy_adam"},
+        make_optimizer,
     ),
 }
 MIRRORED = """
@@ -48,11 +55,12 @@ def fitted(log: dict, folder, strategy: str) -> None:
     """Trains all cases; writes their weights and the means of their losses."""
     schema = parse_schema(SCHEMA_PATH.read_text(encoding="utf-8"))
     data = TrainingData(schema, log["graph"], log["train"], log["valid"])
-    for place, (model, train) in enumerate(CASES.values()):
+    for place, (model, train, optimizer) in enumerate(CASES.values()):
         model, train = ModelConfig(**SMALL | model), TrainConfig(strategy=strategy, **TRAIN | train)
         ranker = new_ranker(data, model, train)
         logs = f"{folder}/{place}"
-        fit(ranker, data.train_files, data.valid_files, data.feature_spec, train, f"{logs}/checkpoints", logs)
+        with mock.patch("models.training.loop.make_optimizer", optimizer):
+            fit(ranker, data.train_files, data.valid_files, data.feature_spec, train, f"{logs}/checkpoints", logs)
         weights = [variable.numpy() for variable in ranker.trainable_variables]
         layers = (ranker.encoder, *ranker.position_towers)
         moving = [variable.numpy() for layer in layers for variable in layer.non_trainable_variables]
@@ -154,7 +162,7 @@ def test_of_two_workers_one_is_killed_and_they_end_where_one_process_does(small_
 
 def test_workers_that_diverge_end_with_the_reason_alone(small_log, tmp_path, monkeypatch):
     monkeypatch.delenv("TF_CONFIG", raising=False)
-    train = TrainConfig(**TRAIN | {"optimizer": "adam", "learning_rate": 1e30}, strategy="multi_worker")
+    train = TrainConfig(**TRAIN | {"learning_rate": 1e30}, strategy="multi_worker")
     with pytest.raises(TrainingFault, match=r"^the training has diverged at step 2: ranking_loss") as error:
         run_fn(_fn_args(small_log, tmp_path, ModelConfig(variant="dnn", **SMALL), train))
     assert "Traceback" not in str(error.value)

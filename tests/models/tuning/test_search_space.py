@@ -33,7 +33,7 @@ def test_values_reach_the_configuration_with_their_types():
     choices = {
         "model.experts": [4, 16],
         "model.hidden": [[64, 32], [8]],
-        "model.gates": ["own", "shared"],
+        "model.adv_pick": ["random", "lowest"],
         "model.noisy_gate": [True, False],
         "model.hsc_weight": [0.0, 0.5],
         "train.clip_norm": [None, 1.0],
@@ -41,7 +41,7 @@ def test_values_reach_the_configuration_with_their_types():
     # As it goes: KerasTuner's values, a JSON file, the Trainer.
     chosen = json.loads(json.dumps({key: encode(values)[-1] for key, values in choices.items()}))
     model, train = with_values(ModelConfig(top_k=2), TrainConfig(seed=7), decode(chosen))
-    assert model == ModelConfig(top_k=2, experts=16, hidden=[8], gates="shared", noisy_gate=False, hsc_weight=0.5)
+    assert model == ModelConfig(top_k=2, experts=16, hidden=[8], adv_pick="lowest", noisy_gate=False, hsc_weight=0.5)
     assert train == TrainConfig(seed=7, clip_norm=1.0)
     assert with_values(model, train, {}) == (model, train)
     with pytest.raises(ValueError, match=r"`top_k` must be in \[1, experts=16\]. Received: top_k=17"):
