@@ -213,7 +213,7 @@ class ArtifactLine(BaseModel):
 
     Attributes:
       seconds: that the component took to make it; None where the orchestrator does not keep times.
-      code: fingerprint of the source that made it; None if it is TFX's own.
+      code: fingerprint of the source that made it; None if nobody knows it.
     """
 
     component: str

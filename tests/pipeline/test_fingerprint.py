@@ -146,6 +146,13 @@ def test_a_row_that_a_model_uses_counts_and_no_other_row(before, edit):
     assert component_codes({table: "a"}) == first
 
 
+def test_a_template_counts_for_the_modules_that_render_it_and_not_for_their_neighbours(edit):
+    modules = ("reporting.html", "reporting.request_metrics")
+    before = [source_fingerprint(module) for module in modules]
+    edit("reporting/templates/report.css", statement)
+    assert [source_fingerprint(module) == old for module, old in zip(modules, before, strict=True)] == [False, True]
+
+
 def test_the_cache_and_the_report_have_the_same_fingerprints():
     """Each component takes the fingerprint of the table, under its id or the id of the component that it stands for."""
     sets = ["tune.enabled=true", "train.epochs=7"]
