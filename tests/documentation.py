@@ -42,7 +42,7 @@ exec 3>"$RECORD"
 """
 # All programs in one process of its own, which imports TensorFlow once. Two programs may have flags of the same name.
 _PARSER = """
-import importlib, json, sys
+import contextlib, importlib, io, json, sys
 from absl import flags
 FLAGS = flags.FLAGS
 
@@ -58,11 +58,16 @@ def parse(arguments):
     except flags.Error as error:
         return {"error": str(error)}
     given = [FLAGS[name] for name in FLAGS if FLAGS[name].present]
-    return {
-        "rest": rest,
-        "values": {flag.name: flag.value for flag in given},
-        "helps": {flag.name: flag.help for flag in given},
-    }
+    return {"rest": rest, "values": {flag.name: flag.value for flag in given}}
+
+def parse_verb(arguments):
+    from pipeline.__main__ import parse
+    try:
+        with contextlib.redirect_stderr(io.StringIO()) as said:
+            values = vars(parse(["pipeline", *arguments]))
+    except SystemExit:
+        return {"error": said.getvalue()}
+    return {"rest": [values.pop("do").__name__], "values": values}
 
 answers = {}
 for module, calls in json.load(sys.stdin).items():
@@ -72,7 +77,8 @@ for module, calls in json.load(sys.stdin).items():
         del sys.modules[name]
     try:
         importlib.import_module(module)
-        answers[module] = [parse(arguments) for arguments in calls]
+        take = parse_verb if module == "pipeline.__main__" else parse
+        answers[module] = [take(arguments) for arguments in calls]
     except ModuleNotFoundError as error:
         answers[module] = [{"error": str(error)}] * len(calls)
 print(json.dumps(answers))
@@ -200,7 +206,10 @@ def _recipe(arguments: list[str]) -> str:
 
 
 def parse_flags(calls: dict[str, list[list[str]]]) -> dict[str, list[dict]]:
-    """What programs, by their module, make of their arguments: `error`, or `rest` and the flags given, by name."""
+    """What programs, by their module, make of their arguments: `error`, or `values` of flags and the `rest`.
+
+    The rest of `python -m pipeline` is the name of the verb's function.
+    """
     done = subprocess.run(
         [sys.executable, "-c", _PARSER],
         cwd=PROJECT, input=json.dumps(calls), capture_output=True, text=True, check=False,

@@ -19,7 +19,6 @@ import tempfile
 
 import pytest
 import yaml
-from absl.flags import FlagHolder
 from click.testing import CliRunner
 from google.protobuf import text_format
 from pydantic import BaseModel
@@ -211,6 +210,8 @@ def check_python_command(arguments: list[str]) -> None:
     name = module.replace(".", "/")
     if main := main_module(module):
         flags = [flag for flag in flags if flag != "--help"]
+        if module == "pipeline" and not flags:
+            return
         answer = parsed(main, flags)
         if "error" in answer:
             raise ValueError(answer["error"])
@@ -256,25 +257,14 @@ def parsed(module: str, flags: list[str]) -> dict:
 
 
 def check_verb(answer: dict) -> None:
-    """Of `python -m pipeline`: a verb that is there, flags that it reads, and settings that are taken."""
-    values = answer["values"]
-    verb, *rest = answer["rest"] or [""]
-    file = "run" if verb == "tune" else verb
-    if not (PROJECT / f"pipeline/verbs/{file}.py").is_file() or verb == "common":
-        raise ValueError(f"no verb: {verb}")
-    if rest and verb != "compare":
-        raise ValueError(f"{verb} takes no {rest}")
-    holders = vars(importlib.import_module(f"pipeline.verbs.{file}")).values()
-    read = {holder.name for holder in holders if isinstance(holder, FlagHolder)}
-    for name, text in answer["helps"].items():
-        if name not in read and f"{verb}:" not in text:
-            raise ValueError(f"{verb} does not read --{name}")
-    if verb in ("init", "simulate", "compare"):
+    """Of `python -m pipeline`: settings that are taken."""
+    [verb], values = answer["rest"], answer["values"]
+    if "config" not in values:
         return
-    path, sets = config_path(values.get("config", "pipeline/configs/demo.yaml")), values.get("set", [])
+    path, sets = config_path(values["config"]), values["set"]
     if verb == "ablation":
-        given = {name: values[name] for name in ("baselines", "among", "held_out_leaves") if name in values}
-        read_plan(values.get("variants", "dnn,moe"), values.get("seeds", "1"), path, sets, str(PROJECT), **given)
+        given = {name: values[name] for name in ("baselines", "among", "held_out_leaves")}
+        read_plan(values["variants"], values["seeds"], path, sets, str(PROJECT), **given)
     else:
         load_config(path, [*sets, *(["tune.enabled=true"] if verb == "tune" else [])], needs_log=False)
 
@@ -465,8 +455,8 @@ def test_what_a_page_shows_is_so(page):
         ("    make rum", "No rule to make target"),
         ("    make run CONFG=shop.yaml", "the target does not read CONFG="),
         ('`make run ARGS="--set train.epoch=3"`', "unknown key `train.epoch`. Did you mean `epochs`"),
-        ("    cd /x && python -m pipeline serv", "no verb: serv"),
-        ("    python -m pipeline run \\\n        --target=airflow", "run does not read --target"),
+        ("    cd /x && python -m pipeline serv", "invalid choice: 'serv'"),
+        ("    python -m pipeline run \\\n        --target=airflow", "run: there is no flag --target"),
         ("    make bench; python -m benchmarks.serve --secnds 2", "Unknown command line flag 'secnds'"),
         ("`python -m benchmarks.cook`", "No module named 'benchmarks.cook'"),
         ("`python -m pipeline.cook`", "there is no module pipeline.cook"),

@@ -1,34 +1,46 @@
-"""ablation: train variants over several seeds on the same transformed requests and compare them."""
+"""ablation: train variants with several seeds on the same transformed requests, and compare them."""
 
+import argparse
 import dataclasses
 import pathlib
 
-from absl import flags
-
-from pipeline.verbs.common import CONFIG, DATA, RUNS, SET, Refused
-
-_VARIANTS = flags.DEFINE_string(
-    "variants",
-    "dnn,moe,adv_moe,hsc_moe,adv_hsc_moe",
-    "Names of `model.variant`, or label=variant;key=value;.. with keys of the section model, or train.<key>.",
-)
-_SEEDS = flags.DEFINE_string("seeds", "1,2,3", "The seeds that each variant is trained with.")
-_BASELINES = flags.DEFINE_list(
-    "baselines", [], "Labels of the variants that all are compared with; dnn and moe unless named."
-)
-_AMONG = flags.DEFINE_string(
-    "among", None, "<item feature>=<request feature>: judge among the candidates in which they are equal."
-)
-_HELD_OUT_LEAVES = flags.DEFINE_float(
-    "held_out_leaves",
-    0.0,
-    "Hide this share of the leaf categories from the training, and judge on their requests, leaf unknown.",
-    lower_bound=0.0,
-    upper_bound=0.9,
-)
+from pipeline.verbs.parser import Parser, Refused, add_run_flags, comma_list, number
 
 
-def ablation() -> None:
+def add_flags(parser: Parser) -> None:
+    """Adds the verb's flags."""
+    parser.description += (
+        " Members that are trained already are reused. Writes runs/<name>/ablation/report.html, and its figures as CSV "
+        "and JSON."
+    )
+    add_run_flags(parser)
+    parser.add_argument(
+        "--variants",
+        default="dnn,moe,adv_moe,hsc_moe,adv_hsc_moe",
+        help="Names of `model.variant`, or label=variant;key=value;.. with keys of the section model, or train.<key>, "
+        'for example "dnn,moe,strong=hsc_moe;hsc_weight=1;train.epochs=5".',
+    )
+    parser.add_argument("--seeds", default="1,2,3", help="The seeds that each variant is trained with.")
+    parser.add_argument(
+        "--baselines",
+        type=comma_list,
+        default=[],
+        help="Labels of the variants that all others are compared with; without the flag, dnn and moe.",
+    )
+    parser.add_argument(
+        "--among",
+        help="<item feature>=<request feature>: evaluate among the candidates for which the two are equal, for example "
+        "item_sub_category=sub_category.",
+    )
+    parser.add_argument(
+        "--held_out_leaves",
+        type=number(float, 0.0, 0.9),
+        default=0.0,
+        help="Hide this share of the leaf categories from the training, and evaluate on their requests, leaf unknown.",
+    )
+
+
+def ablation(flags: argparse.Namespace) -> None:
     """Compares variants over seeds."""
     from pipeline.ablation.plan import read_plan
     from pipeline.config import ConfigError
@@ -36,18 +48,18 @@ def ablation() -> None:
 
     try:
         plan = read_plan(
-            _VARIANTS.value,
-            _SEEDS.value,
-            CONFIG.value,
-            SET.value,
-            DATA.value,
-            _BASELINES.value,
-            _AMONG.value,
-            _HELD_OUT_LEAVES.value,
+            flags.variants,
+            flags.seeds,
+            flags.config,
+            flags.set,
+            flags.data,
+            flags.baselines,
+            flags.among,
+            flags.held_out_leaves,
         )
     except ConfigError as error:
         raise Refused(str(error)) from error
-    with screen(pathlib.Path(RUNS.value) / plan.config.name) as (out, display):
+    with screen(pathlib.Path(flags.runs) / plan.config.name) as (out, display):
         from pipeline.ablation import runner
         from pipeline.ablation.report import page, terminal
         from pipeline.runners import local
@@ -61,9 +73,9 @@ def ablation() -> None:
             display.component_finished,
             on_plan=lambda names, last: display.expect([*names, *members], last),
         )
-        plan = dataclasses.replace(plan, config=with_log(plan.config, RUNS.value))
+        plan = dataclasses.replace(plan, config=with_log(plan.config, flags.runs))
         folder, result = runner.run(
-            plan, RUNS.value, components, on_start=display.component_started, on_finish=display.finished
+            plan, flags.runs, components, on_start=display.component_started, on_finish=display.finished
         )
         display.stop()
         out.print(terminal.Table(result), highlight=False)

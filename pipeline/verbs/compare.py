@@ -1,20 +1,39 @@
 """compare: two finished runs side by side."""
 
+import argparse
 import contextlib
 import os
 import pathlib
 
-from pipeline.verbs.common import OUT, Refused
+from pipeline.verbs.parser import Parser, Refused
 
 
-def compare(first: str, second: str) -> None:
+def add_flags(parser: Parser) -> None:
+    """Adds the verb's words and flags."""
+    parser.usage = "%(prog)s <run> <another run> [--out=<file>.html]"
+    parser.description += (
+        " Runs are folders, for example runs/monday runs/tuesday; a difference is the second run's figure minus the "
+        "first's. Figures are paired by request where both runs were evaluated on the same requests; the tables say "
+        "where they were not. Also writes a page."
+    )
+    parser.add_argument("runs", nargs="*", metavar="<run> <another run>", help="The folders of two runs.")
+    parser.add_argument(
+        "--out", help="The page; without the flag, comparison-with-<run>.html in the second run's folder."
+    )
+
+
+def compare(flags: argparse.Namespace) -> None:
     """Shows how the second run differs from the first, and writes a page."""
+    if len(flags.runs) != 2 or not all(flags.runs):
+        given = " ".join(filter(None, flags.runs)) or "none"
+        raise Refused(f"compare: takes <run> <another run>. Received: {given}")
+    first, second = flags.runs
     from common.escaping import printable
     from pipeline.terminal.console import quiet
 
     name = os.path.basename(os.path.realpath(first))
-    out = pathlib.Path(OUT.value or pathlib.Path(second) / f"comparison-with-{name}.html")
-    if OUT.value:
+    out = pathlib.Path(flags.out or pathlib.Path(second) / f"comparison-with-{name}.html")
+    if flags.out:
         _prepare(out)
     with quiet(os.devnull) as (console, _):
         from pipeline.comparison import page

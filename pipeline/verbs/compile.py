@@ -1,54 +1,65 @@
 """compile: write what an orchestrator needs to run the pipeline."""
 
+import argparse
 import os
 import pathlib
 
-from absl import flags
 from absl import logging as absl_logging
 
-from pipeline.verbs.common import CONFIG, DATA, OUT, RUNS, SET, Refused
-
-_TARGET = flags.DEFINE_enum("target", None, ["airflow", "kubeflow"], "For which orchestrator.")
-_PIPELINE_ROOT = flags.DEFINE_string(
-    "pipeline_root", None, "Kubeflow: the bucket's folder for artifacts, checkpoints and the pushed models."
-)
-_IMAGE = flags.DEFINE_string("image", None, "Kubeflow: the image of deploy/Dockerfile, with its tag.")
-_RESOLVERS = flags.DEFINE_bool(
-    "resolvers",
-    True,
-    "Kubeflow: compare a new model with the last blessed one. Vertex AI can; Kubeflow Pipelines' own backend "
-    "refuses such a job.",
-)
-_IMAGE_SCHEMA = flags.DEFINE_string(
-    "image_schema", None, "Kubeflow: the schema as the image sees it, if it is not in the project's schemas/."
-)
-_RESOURCES = flags.DEFINE_list(
-    "resources", [], "Kubeflow: processors and gigabytes of a component, as in Trainer=8:32; the cluster's."
-)
+from pipeline.verbs.parser import Parser, Refused, add_run_flags, comma_list, load
 
 
-def compile_pipeline() -> None:
-    """Writes the form that the chosen orchestrator takes."""
-    if not OUT.value or not _TARGET.value:
+def add_flags(parser: Parser) -> None:
+    """Adds the verb's flags."""
+    parser.description += (
+        " For Airflow, --out is <folder of DAGs>/<name>.aislerank.json (docs/airflow.md). For Kubeflow it is a .json or "
+        ".yaml file (docs/kubeflow.md)."
+    )
+    add_run_flags(parser)
+    parser.add_argument("--target", choices=["airflow", "kubeflow"], help="The orchestrator.")
+    parser.add_argument("--out", help="The file to write.")
+    parser.add_argument(
+        "--pipeline_root", help="Kubeflow: the bucket's folder for artifacts, checkpoints and the pushed models."
+    )
+    parser.add_argument("--image", help="Kubeflow: the image of deploy/Dockerfile, with its tag.")
+    parser.add_boolean(
+        "resolvers",
+        True,
+        "Kubeflow: compare a new model with the last blessed one. Vertex AI can; Kubeflow Pipelines' own backend "
+        "refuses such a job.",
+    )
+    parser.add_argument(
+        "--image_schema", help="Kubeflow: the schema's path in the image, if it is not in the project's schemas/."
+    )
+    parser.add_argument(
+        "--resources",
+        type=comma_list,
+        default=[],
+        help="Kubeflow: processors and gigabytes of components, for example Trainer=8:32,Transform=4:16; without the "
+        "flag, the cluster's defaults.",
+    )
+
+
+def compile_pipeline(flags: argparse.Namespace) -> None:
+    """Writes the file of the chosen orchestrator."""
+    if not flags.out or not flags.target:
         raise Refused("compile needs --target=airflow or --target=kubeflow, and --out=<file>")
-    {"airflow": _compile_for_airflow, "kubeflow": _compile_for_kubeflow}[_TARGET.value]()
+    {"airflow": _compile_for_airflow, "kubeflow": _compile_for_kubeflow}[flags.target](flags)
 
 
-def _compile_for_kubeflow() -> None:
-    from pipeline.config import ConfigError, load_config
+def _compile_for_kubeflow(flags: argparse.Namespace) -> None:
+    from pipeline.config import ConfigError
     from pipeline.terminal.console import quiet
 
-    path = pathlib.Path(OUT.value)
+    path = pathlib.Path(flags.out)
+    # Only the cluster can see whether the log is there.
+    config, schema = load(flags, needs_log=False)
     try:
-        # The log is where the cluster reads it: whether it is there cannot be seen from here.
-        config, schema = load_config(CONFIG.value, SET.value, DATA.value, needs_log=False)
         with quiet(os.devnull) as (out, _):
             from pipeline.runners import kubeflow
 
-            resources = kubeflow.parse_resources(_RESOURCES.value)
-            target = kubeflow.Target(
-                _PIPELINE_ROOT.value, _IMAGE.value, _RESOLVERS.value, _IMAGE_SCHEMA.value, resources
-            )
+            resources = kubeflow.parse_resources(flags.resources)
+            target = kubeflow.Target(flags.pipeline_root, flags.image, flags.resolvers, flags.image_schema, resources)
             job = kubeflow.compile_job(config, schema, target)
             kubeflow.write_job(job, path)
             out.print(kubeflow.table(job, path))
@@ -56,27 +67,28 @@ def _compile_for_kubeflow() -> None:
         raise Refused(str(error)) from error
 
 
-def _compile_for_airflow() -> None:
-    from pipeline.config import ConfigError, load_config
+def _compile_for_airflow(flags: argparse.Namespace) -> None:
+    from pipeline.config import ConfigError
 
+    config, schema = load(flags)
     try:
-        config, schema = load_config(CONFIG.value, SET.value, DATA.value)
         absl_logging.set_verbosity(absl_logging.WARNING)
         from pipeline.runners.airflow_spec import write_spec
         from pipeline.simulation.log import with_log
 
-        arguments = _flags_of_the_run(config.data.path)
-        config = with_log(config, RUNS.value, write=False)
-        spec = write_spec(config, schema, os.path.abspath(RUNS.value), arguments, OUT.value)
+        arguments = _flags_of_the_run(flags, config.data.path)
+        config = with_log(config, flags.runs, write=False)
+        spec = write_spec(config, schema, os.path.abspath(flags.runs), arguments, flags.out)
     except (ConfigError, RuntimeError) as error:
         raise Refused(str(error)) from error
-    print(f"{OUT.value}: {len(spec['tasks'])} tasks")
+    print(f"{flags.out}: {len(spec['tasks'])} tasks")
 
 
-def _flags_of_the_run(data: str | None) -> list[str]:
-    """The flags that say what is run, for a process in the project's folder: other files by absolute path.
+def _flags_of_the_run(flags: argparse.Namespace, data: str | None) -> list[str]:
+    """The flags that name the run, for a process in the project's folder. Files elsewhere get absolute paths.
 
     Args:
+      flags: the flags of this process.
       data: the log's folder, as `load_config` found it from this process' folder.
     """
     project = pathlib.Path(__file__).resolve().parents[2]
@@ -88,8 +100,8 @@ def _flags_of_the_run(data: str | None) -> list[str]:
     if data and "://" not in data:
         data = place(data)
     return [
-        f"--config={place(CONFIG.value)}",
-        f"--runs={place(RUNS.value)}",
+        f"--config={place(flags.config)}",
+        f"--runs={place(flags.runs)}",
         *([f"--data={data}"] if data else []),
-        *(f"--set={override}" for override in SET.value),
+        *(f"--set={override}" for override in flags.set),
     ]

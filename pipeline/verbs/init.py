@@ -1,26 +1,32 @@
 """init: look at a log, and write the schema and the configuration that read it."""
 
+import argparse
 import os
 import pathlib
 import re
 
-from absl import flags
-
-from pipeline.verbs.common import OUT, Refused
-
-_LOG = flags.DEFINE_string("log", None, "The log, a file or a folder; tables to join lie beside it.")
-_NAME = flags.DEFINE_string("name", None, "Of the files and of the run; the log's name unless given.")
-_SAMPLE_ROWS = flags.DEFINE_integer("sample_rows", 200_000, "Rows to look at in each kind of file.", lower_bound=10)
-_HEADER = flags.DEFINE_multi_string(
-    "header",
-    [],
-    "Names of columns for files without a header row, a,b,c, for those of as many columns; or items*=a,b,c for "
-    "those whose names match; repeatable.",
-)
+from pipeline.verbs.parser import Parser, Refused, number
 
 
-def init() -> None:
-    """Looks, writes, and says what it was unsure of."""
+def add_flags(parser: Parser) -> None:
+    """Adds the verb's flags."""
+    parser.add_argument("--log", help="The log, a file or a folder; tables to join lie beside it.")
+    parser.add_argument("--out", help="The folder to write to; without the flag, this folder.")
+    parser.add_argument("--name", help="The name of the files and of the run; without the flag, the log's name.")
+    parser.add_argument(
+        "--sample_rows", type=number(int, 10), default=200_000, help="Rows to look at in each kind of file."
+    )
+    parser.add_argument(
+        "--header",
+        action="append",
+        default=[],
+        help="Names of columns for files without a header row: a,b,c for files with as many columns, or items*=a,b,c "
+        "for files whose names match; repeatable.",
+    )
+
+
+def init(flags: argparse.Namespace) -> None:
+    """Looks at the log, writes the two files, and says what it was unsure of."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -30,26 +36,26 @@ def init() -> None:
     from pipeline.inspection.sample import Unreadable, read_samples
     from pipeline.inspection.write import check_free, write_config, write_files, write_schema
 
-    if not _LOG.value:
+    if not flags.log:
         raise Refused("init needs --log=<file or folder>")
-    log = pathlib.Path(_LOG.value)
+    log = pathlib.Path(flags.log)
     if not os.path.exists(log):  # False, not an error, for what can be no path
         raise Refused(f"{log}: there is no such file or folder")
-    name = _NAME.value or re.sub("[^A-Za-z0-9_.-]+", "_", log.name.split(".")[0])[:100].strip("_.-") or "log"
+    name = flags.name or re.sub("[^A-Za-z0-9_.-]+", "_", log.name.split(".")[0])[:100].strip("_.-") or "log"
     if not is_run_name(name):
         raise Refused(
             f"--name={name}: must have at most 100 letters, digits, `_`, `.` and `-`, a letter or a digit first"
         )
-    folder = pathlib.Path(OUT.value or ".")
+    folder = pathlib.Path(flags.out or ".")
     schema_path, config_path = folder / f"{name}.pbtxt", folder / f"{name}.yaml"
     try:
         check_free([schema_path, config_path])
-        proposal = propose(read_samples(log, _SAMPLE_ROWS.value, _HEADER.value))
+        proposal = propose(read_samples(log, flags.sample_rows, flags.header))
     except (Unreadable, OSError) as error:
         raise Refused(str(error)) from error
     texts = {
-        schema_path: write_schema(proposal, name, _LOG.value),
-        config_path: write_config(proposal, name, schema_path.name, _LOG.value),
+        schema_path: write_schema(proposal, name, flags.log),
+        config_path: write_config(proposal, name, schema_path.name, flags.log),
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,34 +1,34 @@
 """rollback: serve an earlier pushed version again."""
 
+import argparse
 import pathlib
 
-from absl import flags
-
-from pipeline.verbs.common import CONFIG, DATA, RUNS, SET, Refused
-
-_TO = flags.DEFINE_integer("to", None, "The version to serve; the one before the present unless given.")
-_LIST = flags.DEFINE_bool("list", False, "List the pushed versions and change nothing.")
+from pipeline.verbs.parser import Parser, Refused, add_run_flags, load
 
 
-def rollback() -> None:
-    """Withdraws the versions above an earlier one, which servers then take."""
+def add_flags(parser: Parser) -> None:
+    """Adds the verb's flags."""
+    add_run_flags(parser)
+    parser.add_argument("--to", type=int, help="The version to serve; without the flag, the one before the served one.")
+    parser.add_boolean("list", False, "List the pushed versions and change nothing.")
+
+
+def rollback(flags: argparse.Namespace) -> None:
+    """Withdraws the versions above an earlier version, so that servers take the earlier one."""
     from rich.console import Console
     from rich.table import Table
 
-    from pipeline.config import MODEL, ConfigError, load_config
+    from pipeline.config import MODEL
     from pipeline.run_folder.database import METADATA_FILE
     from pipeline.run_folder.rollback import RollbackError, list_versions, roll_back
 
-    try:
-        config, _ = load_config(CONFIG.value, SET.value, DATA.value, needs_log=False)
-    except ConfigError as error:
-        raise Refused(str(error)) from error
-    run = pathlib.Path(RUNS.value) / config.name
+    config, _ = load(flags, needs_log=False)
+    run = pathlib.Path(flags.runs) / config.name
     folder, metadata = run / "serving" / MODEL, run / METADATA_FILE
     said = []
-    if not _LIST.value:
+    if not flags.list:
         try:
-            served, withdrawn = roll_back(folder, metadata, _TO.value)
+            served, withdrawn = roll_back(folder, metadata, flags.to)
         except RollbackError as error:
             raise Refused(str(error)) from error
         gone = ", ".join(map(str, withdrawn))

@@ -1,24 +1,25 @@
-"""run and tune: the pipeline, or the search for hyperparameters alone."""
+"""run and tune: the pipeline, or only the search for hyperparameters."""
 
+import argparse
 import pathlib
 import shlex
 
-from pipeline.verbs.common import CONFIG, DATA, RUNS, SET, Refused
+from pipeline.verbs.parser import Parser, add_run_flags, load
 
 
-def run(*overrides: str) -> None:
-    """Runs the pipeline, with some keys of the configuration set after those of the command line."""
-    # TensorFlow and TFX are imported by the verbs that need them only, and after their noise is sent to a file.
-    from pipeline.config import ConfigError, load_config, unused_keys
+def add_flags(parser: Parser) -> None:
+    """Adds the flags of run and of tune."""
+    add_run_flags(parser)
+
+
+def run(flags: argparse.Namespace, *overrides: str) -> None:
+    """Runs the pipeline; ``overrides`` set keys of the configuration after those of the command line."""
+    # A verb imports TensorFlow and TFX only if it needs them, and after their output is redirected to a file.
+    config, schema = load(flags, *overrides)
+    from pipeline.config import unused_keys
     from pipeline.terminal.screen import screen
 
-    try:
-        config, schema = load_config(CONFIG.value, [*SET.value, *overrides], DATA.value)
-    except ConfigError as error:
-        raise Refused(str(error)) from error
-    # Before the run: given arguments for Beam, TFX parses the command line again, which appends to repeated flags.
-    command = _command_to_train()
-    folder = pathlib.Path(RUNS.value) / config.name
+    folder = pathlib.Path(flags.runs) / config.name
     with screen(folder) as (out, display):
         from pipeline.runners import local
         from pipeline.simulation.log import with_log
@@ -27,7 +28,7 @@ def run(*overrides: str) -> None:
         for text in unused_keys(config.model):
             out.print(f"Warning: {text}", markup=False, highlight=False, soft_wrap=True)
         runner = local.LocalRunner(display.component_started, display.component_finished, display.expect)
-        summary = local.run(with_log(config, RUNS.value), schema, RUNS.value, runner)
+        summary = local.run(with_log(config, flags.runs), schema, flags.runs, runner)
         display.stop()
         if summary["cached"] and all(summary["cached"].values()):
             out.print("Nothing changed since the last run: everything was reused.")
@@ -36,17 +37,17 @@ def run(*overrides: str) -> None:
         if config.stop_after == "tune":
             out.print(f"{folder}/hyperparameters.yaml", markup=False, highlight=False)
             out.print("The best is trained, evaluated and pushed by", markup=False, highlight=False)
-            out.print(f"    {command}", markup=False, highlight=False, soft_wrap=True)
+            out.print(f"    {_command_to_train(flags)}", markup=False, highlight=False, soft_wrap=True)
 
 
-def tune() -> None:
-    """Runs it up to the search, and no further."""
-    run("tune.enabled=true", "stop_after=tune")
+def tune(flags: argparse.Namespace) -> None:
+    """Runs the pipeline up to the search, whose space is the section `tune` of the configuration."""
+    run(flags, "tune.enabled=true", "stop_after=tune")
 
 
-def _command_to_train() -> str:
+def _command_to_train(flags: argparse.Namespace) -> str:
     """The run that takes the Tuner's outputs from the cache: the same settings, and the search."""
-    sets = [f"--set={override}" for override in (*SET.value, "tune.enabled=true")]
-    runs = [] if RUNS.value == RUNS.default else [f"--runs={RUNS.value}"]
-    variables = [f"CONFIG={CONFIG.value}"] + ([f"DATA={DATA.value}"] if DATA.value else [])
+    sets = [f"--set={override}" for override in (*flags.set, "tune.enabled=true")]
+    runs = [] if flags.runs == "runs" else [f"--runs={flags.runs}"]
+    variables = [f"CONFIG={flags.config}"] + ([f"DATA={flags.data}"] if flags.data else [])
     return f'make run {shlex.join(variables)} ARGS="{shlex.join([*runs, *sets])}"'

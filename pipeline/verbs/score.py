@@ -1,31 +1,34 @@
 """score: score a folder of raw requests with a pushed model, without a server."""
 
+import argparse
 import pathlib
 
-from absl import flags
-
-from pipeline.verbs.common import CONFIG, DATA, RUNS, SET, Refused
-
-_INPUT = flags.DEFINE_string("input", None, "The folder of the raw requests, in the form that `data` describes.")
-_OUTPUT = flags.DEFINE_string("output", None, "The folder to write the scores to.")
-_VERSION = flags.DEFINE_integer("version", None, "The pushed version to score with; the newest unless given.")
-_OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace other scores that stand in the output folder.")
+from pipeline.verbs.parser import Parser, Refused, add_run_flags, load
 
 
-def score() -> None:
+def add_flags(parser: Parser) -> None:
+    """Adds the verb's flags."""
+    parser.description += " Reads neither labels nor positions. Writes Parquet."
+    add_run_flags(parser)
+    parser.add_argument("--input", help="The folder of the raw requests, in the form that `data` describes.")
+    parser.add_argument("--output", help="The folder to write the scores to.")
+    parser.add_argument("--version", type=int, help="The pushed version to score with; without the flag, the newest.")
+    parser.add_boolean("overwrite", False, "Replace other scores in the output folder.")
+
+
+def score(flags: argparse.Namespace) -> None:
     """Scores a folder of requests."""
-    from pipeline.config import ConfigError, load_config
     from pipeline.scoring.job import finished, plan
     from pipeline.scoring.requests import ScoringError
     from pipeline.terminal.screen import screen
 
+    config, schema = load(flags, needs_log=False)
     try:
-        config, schema = load_config(CONFIG.value, SET.value, DATA.value, needs_log=False)
-        job = plan(config, schema, RUNS.value, _INPUT.value, _OUTPUT.value, _VERSION.value)
-        summary = finished(job, _OVERWRITE.value)
-    except (ConfigError, ScoringError) as error:
+        job = plan(config, schema, flags.runs, flags.input, flags.output, flags.version)
+        summary = finished(job, flags.overwrite)
+    except ScoringError as error:
         raise Refused(str(error)) from error
-    with screen(pathlib.Path(RUNS.value) / config.name) as (out, display):
+    with screen(pathlib.Path(flags.runs) / config.name) as (out, display):
         from pipeline.scoring.report import table
 
         if summary:

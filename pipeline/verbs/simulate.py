@@ -1,41 +1,46 @@
 """simulate: write the demo log."""
 
+import argparse
 import logging
 
-from absl import flags
-
-from pipeline.verbs.common import OUT, Refused
-
-_ROWS = flags.DEFINE_integer("rows", 1_000_000, "About how many impressions.", lower_bound=1)
-_SEED = flags.DEFINE_integer("seed", 1, "The seed.", lower_bound=0)
-_FORMAT = flags.DEFINE_enum("format", "csv", ["csv", "parquet"], "The files' format.")
-_CATEGORY_TASTE = flags.DEFINE_bool("category_taste", True, "What sells differs by category.")
-_INHERITANCE = flags.DEFINE_bool("inheritance", True, "A sub-category shares its top's taste.")
-_USER_TASTE = flags.DEFINE_bool("user_taste", True, "Users differ.")
-_DAYS = flags.DEFINE_integer("days", None, "How many days, a file each.", lower_bound=1)
-_DRIFT = flags.DEFINE_float("drift", 0.0, "How far taste turns in a day, from 0 to 1.")
-_NEW_CATEGORIES = flags.DEFINE_float("new_categories", 0.0, "Share of the sub-categories that open later.")
+from pipeline.verbs.parser import Parser, Refused, number
 
 
-def write_log() -> None:
+def add_flags(parser: Parser) -> None:
+    """Adds the verb's flags."""
+    parser.add_argument("--out", help="The folder to write to.")
+    parser.add_argument("--rows", type=number(int, 1), default=1_000_000, help="About how many impressions.")
+    parser.add_argument("--seed", type=number(int, 0), default=1, help="The seed.")
+    parser.add_argument("--format", choices=["csv", "parquet"], default="csv", help="The files' format.")
+    parser.add_boolean("category_taste", True, "Taste differs by category.")
+    parser.add_boolean("inheritance", True, "A sub-category inherits the taste of its top category.")
+    parser.add_boolean("user_taste", True, "Taste differs by user.")
+    parser.add_argument("--days", type=number(int, 1), help="How many days, a file each, of a shop that changes.")
+    parser.add_argument("--drift", type=float, default=0.0, help="How far taste turns in a day, from 0 to 1.")
+    parser.add_argument(
+        "--new_categories", type=float, default=0.0, help="Share of the sub-categories that open after the first day."
+    )
+
+
+def write_log(flags: argparse.Namespace) -> None:
     """Writes a log and prints its figures."""
     from pipeline.simulation.simulate import simulate
 
-    if not OUT.value:
+    if not flags.out:
         raise Refused("simulate needs --out=<folder>")
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         result = simulate(
-            OUT.value,
-            _ROWS.value,
-            _SEED.value,
-            _FORMAT.value,
-            category_taste=_CATEGORY_TASTE.value,
-            inheritance=_INHERITANCE.value,
-            user_taste=_USER_TASTE.value,
-            days=_DAYS.value,
-            drift=_DRIFT.value,
-            new_categories=_NEW_CATEGORIES.value,
+            flags.out,
+            flags.rows,
+            flags.seed,
+            flags.format,
+            category_taste=flags.category_taste,
+            inheritance=flags.inheritance,
+            user_taste=flags.user_taste,
+            days=flags.days,
+            drift=flags.drift,
+            new_categories=flags.new_categories,
         )
     except ValueError as error:
         raise Refused(str(error)) from error

@@ -5,8 +5,6 @@ import socket
 
 import pytest
 import yaml
-from absl import flags
-from absl.testing import flagsaver
 from google.protobuf import json_format
 from tfx.dsl.components.common.resolver import Resolver
 from tfx.types.channel_utils import get_individual_channels
@@ -210,19 +208,17 @@ def test_a_schema_that_the_image_does_not_hold(tmp_path):
 
 @pytest.fixture
 def compile_verb(tmp_path):
-    flags.FLAGS.mark_as_parsed()
-
-    def run(**given):
+    def run(*flags, **given):
         given = {"target": "kubeflow", "data": LOG, "pipeline_root": ROOT, "image": IMAGE} | given
-        with flagsaver.flagsaver(config="pipeline/configs/demo.yaml", **given):
-            command_line._main(["pipeline", "compile"])
+        given = [f"--{name}={value}" for name, value in given.items() if value is not None]
+        command_line.call(command_line.parse(["pipeline", "compile", *given, *flags]))
 
     return run
 
 
 def test_the_command_writes_the_job_and_says_what_is_in_it(compile_verb, tmp_path, capfd):
     path = tmp_path / "new" / "job.json"
-    compile_verb(out=str(path), set=["train.epochs=4"], resources=["Trainer=8:32"])
+    compile_verb(out=path, set="train.epochs=4", resources="Trainer=8:32")
     job = json.loads(path.read_text())
     assert job == compiled(["train.epochs=4"], resources={"Trainer": (8, 32)})
     shown = capfd.readouterr().out
@@ -232,13 +228,13 @@ def test_the_command_writes_the_job_and_says_what_is_in_it(compile_verb, tmp_pat
 
 def test_the_command_writes_what_kubeflow_pipelines_takes(compile_verb, tmp_path):
     path = tmp_path / "job.yaml"
-    compile_verb(out=str(path), resolvers=False)
+    compile_verb("--noresolvers", out=path)
     assert yaml.safe_load(path.read_text()) == compiled(resolvers=False)["pipelineSpec"]
 
 
 def test_the_command_refuses(compile_verb, tmp_path, capfd):
     with pytest.raises(SystemExit):
-        compile_verb(data=None, out=str(tmp_path / "job.json"))
+        compile_verb(data=None, out=tmp_path / "job.json")
     assert "--data" in capfd.readouterr().err
     with pytest.raises(SystemExit):
         compile_verb(out=None)

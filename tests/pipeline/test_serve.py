@@ -8,7 +8,7 @@ import sys
 import pytest
 import yaml
 
-from pipeline import serve
+from pipeline.verbs import serve
 from tests.deploy.test_manifests import FLAGS
 
 PROJECT = pathlib.Path(__file__).resolve().parents[2]
@@ -40,7 +40,7 @@ def program(folder: pathlib.Path, name: str, script: str) -> pathlib.Path:
 @pytest.mark.parametrize("backend", ["tensorflow_model_server", "docker"])
 def test_tf_serving_gets_flags_that_it_has(pushed, backend):
     folder = pushed / "demo" / "serving" / "ranker"
-    command = serve.command(backend, folder, "127.0.0.1", 9000, 9001)
+    command = serve.command_of(backend, folder, "127.0.0.1", 9000, 9001)
     server = command[command.index(serve.IMAGE) + 1 :] if backend == "docker" else command[1:]
     flags = dict(re.fullmatch("--([a-z_]+)=(.+)", flag).groups() for flag in server)
     assert set(flags) <= set(FLAGS.split())
