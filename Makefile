@@ -8,11 +8,11 @@ export PYTHON CHROMIUM
 python := .venv/bin/python
 data := $(if $(DATA),--data $(DATA))
 
-.PHONY: help environment init run tune ablation compare tensorboard score serve rollback airflow kubeflow test fuzz \
+.PHONY: help environment init run tune ablation compare tensorboard score serve rollback airflow kubeflow test test-fast fuzz \
 	bench kills flink lint format lock clean
 
 help:  ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
 
 environment:
 	@bash deploy/environment.sh .venv requirements.lock
@@ -57,10 +57,14 @@ kubeflow: environment  ## compile the pipeline for Kubeflow: CONFIG, DATA=gs://.
 	@$(python) -m pipeline compile --target kubeflow --config $(CONFIG) --data "$(or $(DATA),gs://bucket/log)" \
 		--pipeline_root "$(ROOT)" --image "$(IMAGE)" --out runs/$(basename $(notdir $(CONFIG)))/kubeflow.json $(ARGS)
 
+parallel := -n 2 --dist loadgroup --no-loadscope-reorder
 # A browser that cannot be had is no failure: its tests skip, with the reason.
 test: environment  ## every test: ARGS="-k gates"; CHROMIUM=<program> in place of the one that is fetched once
 	@$(if $(CHROMIUM),,bash deploy/browser.sh .browser || true)
-	@$(python) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(python) -m pytest $(parallel) $(ARGS)
+
+test-fast: environment  ## the tests that start no process, pipeline, training or browser, in two minutes
+	@$(python) -m pytest $(parallel) -m "not slow" $(ARGS)
 
 fuzzed := tests/serving tests/components/click_log_example_gen tests/schemas tests/pipeline/test_config_fuzz.py
 fuzz: environment  ## malformed requests, logs, schemas and configurations by the ten thousand; version swaps
@@ -70,7 +74,7 @@ bench: environment  ## every benchmark: tables here, JSON in runs/benchmarks; AR
 	@for name in train strategies growth serve server ingest hierarchy pipeline; do $(python) -m benchmarks.$$name $(ARGS) || exit 1; done
 
 kills: environment  ## kill the pipeline 50 times at random moments and compare what it ends with: ARGS=--kills=200
-	@$(python) -m benchmarks.kills $(ARGS)
+	@$(python) -m tests.kills $(ARGS)
 
 flink: environment  ## a million impressions through a Flink cluster on this machine, compared with the direct runner
 	@$(python) -m benchmarks.flink $(ARGS)

@@ -1,10 +1,18 @@
-"""How long the fuzzing takes, which tests begin, and what is made once for all of them."""
+"""How long the fuzzing takes, which tests begin, which are slow, and what is made once for all of them."""
+
+import contextlib
+import fcntl
+import os
+import pathlib
+import shutil
 
 import hypothesis
 import pytest
 
+from tests.marks import is_slow
+
 # `make fuzz` asks for the second. Neither keeps a folder of what it found in the project.
-for profile, examples in (("default", 300), ("thorough", 12_000)):
+for profile, examples in (("default", 100), ("thorough", 12_000)):
     hypothesis.settings.register_profile(
         profile,
         max_examples=examples,
@@ -15,35 +23,71 @@ for profile, examples in (("default", 300), ("thorough", 12_000)):
     )
 hypothesis.settings.load_profile("default")
 
-# Files are shared out whole and in this order, so that at the end no worker is alone with a long one.
+# A process takes a group whole: tests that share a fixture that is costly to make, and else the tests of one file. The
+# long groups come first, so that at the end no process is alone with one.
+GROUPS = {"serving/": "server", "components/model_report/": "model_report"}
 LONG = (
     "pipeline/test_end_to_end.py",
-    "models/training/test_workers.py",
-    "pipeline/test_killed.py",
-    "pipeline/test_blessing.py",
-    "pipeline/test_rollback.py",
-    "pipeline/ablation/test_end_to_end.py",
     "pipeline/test_days.py",
-    "pipeline/test_airflow.py",
+    "pipeline/test_killed.py",
+    "models/distributed/test_workers.py",
+    "pipeline/ablation/test_end_to_end.py",
     "models/tuning/test_tuner.py",
-    "pipeline/test_untrusted.py",
+    "pipeline/test_blessing.py",
+    "models/ranker/test_model.py",
+    "serving/",
+    "components/model_report/",
+    "pipeline/test_score.py",
+    "models/training/test_loop.py",
+    "models/training/test_watch.py",
 )
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: starts a process, a pipeline, a training or a browser (tests/marks.py)")
+
+
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in its own
 def pytest_collection_modifyitems(items):
+    tests = pathlib.Path(__file__).parent
+
     def place(item):
-        return next((place for place, long in enumerate(LONG) if item.path.as_posix().endswith(long)), len(LONG))
+        path = item.path.relative_to(tests).as_posix()
+        return next((place for place, long in enumerate(LONG) if path.startswith(long)), len(LONG))
 
     items.sort(key=place)
+    for item in items:
+        path = item.path.relative_to(tests).as_posix()
+        group = next((group for folder, group in GROUPS.items() if path.startswith(folder)), path)
+        item.add_marker(pytest.mark.xdist_group(group))
+        if is_slow(item):
+            item.add_marker(pytest.mark.slow)
+
+
+@contextlib.contextmanager
+def made_once(tmp_path_factory, name):
+    """A folder that all processes of pytest-xdist share, and whether it is to be made: the first that asks makes it."""
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder, made = base / name, base / f"{name}.made"
+    with open(base / f"{name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+        yield folder, not made.exists()
+        made.touch()
 
 
 # Defined here, where all tests see it: a fixture that modules import is made again for each of them.
 @pytest.fixture(scope="session")
 def small_log(tmp_path_factory):
-    """A `SmallLog` of 240 requests, transformed for real."""
-    from tests.models.conftest import make_small_log  # not above: TensorFlow is only for who asks
+    """A `SmallLog` of 240 requests, transformed for real; for reading."""
+    from tests.models.conftest import make_small_log, read_small_log  # not above: TensorFlow is only for who asks
 
-    return make_small_log(tmp_path_factory.mktemp("small_log"))
+    with made_once(tmp_path_factory, "small_log") as (folder, missing):
+        if missing:
+            make_small_log(folder)
+    return read_small_log(folder)
 
 
 @pytest.fixture(scope="session")
@@ -51,7 +95,10 @@ def exported(small_log, tmp_path_factory):
     """The folder of a SavedModel, as it is pushed, of that log; for reading."""
     from tests.models.conftest import export
 
-    return export(small_log, tmp_path_factory.mktemp("exported") / "1")
+    with made_once(tmp_path_factory, "exported") as (folder, missing):
+        if missing:
+            export(small_log, folder / "1")
+    return folder / "1"
 
 
 @pytest.fixture(scope="module")

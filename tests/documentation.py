@@ -47,7 +47,8 @@ from absl import flags
 FLAGS = flags.FLAGS
 
 def ours(module):
-    return module.startswith(("benchmarks", "pipeline.verbs", "pipeline.__main__", "serving.development"))
+    programs = "benchmarks", "pipeline.verbs", "pipeline.__main__", "serving.development", "tests.kills"
+    return module.startswith(programs)
 
 def parse(arguments):
     FLAGS.unparse_flags()

@@ -246,7 +246,7 @@ def parsed_in_pages() -> dict[tuple, dict]:
 
 def main_module(module: str) -> str | None:
     """The module of a program of ours with absl's flags."""
-    if module.startswith("benchmarks."):
+    if module == "tests.kills" or module.startswith("benchmarks."):
         return module
     return f"{module}.__main__" if module in ("pipeline", "serving.development") else None
 

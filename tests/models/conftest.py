@@ -109,11 +109,21 @@ def to_example(request: dict, schema: LogSchema) -> tf.train.Example:
     return example
 
 
-def make_small_log(folder: pathlib.Path) -> SmallLog:
-    schema = read_schema(SCHEMA_PATH)
+def _requests() -> list[dict]:
     rng = np.random.default_rng(1)
-    requests = [make_request(rng, number, int(rng.integers(2, 9))) for number in range(240)]
-    paths = {}
+    return [make_request(rng, number, int(rng.integers(2, 9))) for number in range(240)]
+
+
+def read_small_log(folder: pathlib.Path) -> SmallLog:
+    """The log that `make_small_log` wrote."""
+    graph = str(folder / "transform")
+    files = ([str(folder / f"{split}.gz")] for split in ("train", "valid"))
+    return SmallLog(read_schema(SCHEMA_PATH), _requests(), graph, tft.TFTransformOutput(graph), *files)
+
+
+def make_small_log(folder: pathlib.Path) -> None:
+    schema, requests, paths = read_schema(SCHEMA_PATH), _requests(), {}
+    folder.mkdir()
     for request in requests[:200]:
         path = request["top_category"], request["sub_category"]
         paths[path] = paths.get(path, 0) + 1
@@ -134,11 +144,8 @@ def make_small_log(folder: pathlib.Path) -> SmallLog:
     (metadata / "schema.pbtxt").write_text(SCHEMA_PATH.read_text(encoding="utf-8"), encoding="utf-8")
     shutil.copytree(folder / "hierarchy", hierarchy_folder(str(folder / "transform")))
     transform_output = tft.TFTransformOutput(str(folder / "transform"))
-    files = {}
     for split, records in {"train": serialized[:200], "valid": serialized[200:]}.items():
-        files[split] = [str(folder / f"{split}.gz")]
-        _write(files[split][0], _transform(records, transform_output))
-    return SmallLog(schema, requests, str(folder / "transform"), transform_output, files["train"], files["valid"])
+        _write(str(folder / f"{split}.gz"), _transform(records, transform_output))
 
 
 def _write(path: str, records: list[bytes]) -> None:

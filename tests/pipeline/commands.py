@@ -5,7 +5,7 @@ import pathlib
 import subprocess
 import tempfile
 
-from benchmarks.attempts import fork
+from tests.attempts import fork
 
 PROJECT = pathlib.Path(__file__).resolve().parents[2]
 DEMO = PROJECT / "pipeline" / "configs" / "demo.yaml"

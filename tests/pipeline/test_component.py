@@ -3,8 +3,6 @@
 import os
 import pathlib
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
@@ -16,9 +14,9 @@ from pipeline.runners import local
 from pipeline.runners.component import SUMMARY, run_component
 from pipeline.runners.nodes import ComponentFailed
 from pipeline.simulation.simulate import simulate
+from tests.attempts import fork
+from tests.pipeline.commands import DEMO
 
-PROJECT = pathlib.Path(__file__).resolve().parents[2]
-DEMO = PROJECT / "pipeline" / "configs" / "demo.yaml"
 DAY = 19_723  # 2024-01-01
 SETS = ["data.files=impressions-{YYYY}{MM}{DD}.csv", f"data.span={DAY}", "data.split.by=request"]
 
@@ -51,8 +49,7 @@ def rows_in(examples: str) -> int:
 def killed(log, runs) -> pathlib.Path:
     """The outputs of an ingestion that was killed while it wrote them, one file of which has no successor's name."""
     flags = [f"--config={DEMO}", f"--data={log}", f"--runs={runs}", *(f"--set={override}" for override in SETS)]
-    command = [sys.executable, "-m", "pipeline", "component", "--id=ClickLogExampleGen", "--run_id=monday", *flags]
-    process = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = fork(["component", "--id=ClickLogExampleGen", "--run_id=monday", *flags], {}, os.devnull)
     outputs = runs / "demo" / "artifacts" / "ClickLogExampleGen" / "examples"
     deadline = time.monotonic() + 120
     while not list(outputs.glob("*/Split-train")):

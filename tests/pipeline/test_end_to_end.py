@@ -23,8 +23,8 @@ from tests.pipeline.commands import PROJECT, call
 README = PROJECT / "README.md"
 SUMMARY = {"run": "summary.json", "tune": "tune.json"}
 SMALL = [
-    "simulate.rows=12000",
-    "train.epochs=2",
+    "simulate.rows=8000",
+    "train.epochs=1",
     "train.validations_per_epoch=3",
     "model.experts=6",
     "model.top_k=2",
@@ -186,21 +186,6 @@ def test_a_training_that_diverges_ends_with_its_reason_and_pushes_nothing(first)
     assert sorted((runs / "demo" / "serving" / "ranker").iterdir()) == before
 
 
-def test_a_split_without_a_click_stops_the_run_before_training(first, tmp_path):
-    [log] = (first[0] / "demo").glob("log-*/impressions-*.csv")
-    rows = pd.read_csv(log)
-    rows.loc[rows["timestamp"] > rows["timestamp"].quantile(0.85), "click"] = 0
-    (tmp_path / "log").mkdir()
-    rows.to_csv(tmp_path / "log" / log.name, index=False)
-    process = call("run", *flags(tmp_path / "runs"), f"--data={tmp_path / 'log'}")
-    assert process.returncode == 1
-    first_line, reason, _ = process.stderr.splitlines()
-    assert first_line == "AnomalyGate failed: the log leaves nothing to learn or to judge:"
-    assert re.match(r"  test: none of its [\d,]+ items in \d+ requests has a positive click; look at how", reason)
-    assert "Traceback" not in process.stdout + process.stderr
-    assert not (tmp_path / "runs" / "demo" / "serving").exists()
-
-
 def test_a_model_below_the_threshold_is_not_pushed(first, refused):
     runs, _, before = first
     output, summary = refused
@@ -220,7 +205,8 @@ def test_a_model_below_the_threshold_is_not_pushed(first, refused):
 def test_what_is_tuned_is_trained(first):
     runs, _, _ = first
     space = "tune.space={model: {experts: [3], hidden: [[4], [16]]}, train: {learning_rate: {min: 1e-3, max: 1e-2}}}"
-    overrides = ["tune.trials=2", "tune.epochs=1", "evaluation.max_session_auc_drop=1.0", "report.enabled=false", space]
+    overrides = ["tune.trials=2", "tune.epochs=1", "model.variant=moe", "report.enabled=false", space]
+    overrides += ["evaluation.max_session_auc_drop=1.0", "evaluation.max_category_session_auc_drop=1.0"]
     summary = (runs / "demo" / "summary.json").read_text()
     output, tuned = run(runs, *overrides, verb="tune")
     assert (runs / "demo" / "summary.json").read_text() == summary  # the run's, not the search's

@@ -3,8 +3,6 @@
 import gzip
 import json
 import pathlib
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -297,23 +295,14 @@ def test_files_are_written_all_or_none(tmp_path):
 
 def test_the_verb_writes_once_and_its_command_runs(tmp_path):
     simulate(tmp_path / "log", rows=3_000, seed=1)
-    command = [
-        sys.executable,
-        "-m",
-        "pipeline",
-        "init",
-        f"--log={tmp_path / 'log'}",
-        f"--out={tmp_path}",
-        "--name=shop",
-    ]
-    first, second = (subprocess.run(command, cwd=PROJECT, capture_output=True, text=True) for _ in range(2))
+    flags = [f"--log={tmp_path / 'log'}", f"--out={tmp_path}", "--name=shop"]
+    first, second = (call("init", *flags) for _ in range(2))
     assert first.returncode == 0, first.stderr
     assert f"make run CONFIG={tmp_path / 'shop.yaml'} DATA={tmp_path / 'log'}" in first.stdout
     assert second.returncode == 2
     assert "shop.pbtxt is there already" in second.stderr
-    run = [sys.executable, "-m", "pipeline", "run", f"--config={tmp_path / 'shop.yaml'}", f"--data={tmp_path / 'log'}"]
-    run += [f"--runs={tmp_path / 'runs'}", "--set=stop_after=validation"]
-    process = subprocess.run(run, cwd=PROJECT, capture_output=True, text=True)
+    flags = [f"--config={tmp_path / 'shop.yaml'}", f"--data={tmp_path / 'log'}", f"--runs={tmp_path / 'runs'}"]
+    process = call("run", *flags, "--set=stop_after=validation")
     assert process.returncode == 0, process.stdout + process.stderr
     summary = json.loads((tmp_path / "runs" / "shop" / "summary.json").read_text())
     assert summary["rows_quarantined"] == 0

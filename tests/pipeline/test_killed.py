@@ -9,7 +9,7 @@ import signal
 
 import pytest
 
-from benchmarks.attempts import (
+from tests.attempts import (
     ONE_THREAD,
     SETS,
     Attempt,
@@ -17,10 +17,11 @@ from benchmarks.attempts import (
     fork,
     fork_on_terminal,
     later,
+    new_process,
     once_there,
     while_writing,
 )
-from benchmarks.run_state import differences, digests, inconsistencies
+from tests.run_state import differences, digests, inconsistencies
 
 # Where, by what, and what the process leaves as its exit code.
 ENDS = [
@@ -37,13 +38,10 @@ def runs(tmp_path_factory) -> pathlib.Path:
     return tmp_path_factory.mktemp("runs")
 
 
-def hash_seed(number: int) -> dict[str, str]:
-    return {**ONE_THREAD, "PYTHONHASHSEED": str(number)}
-
-
 @pytest.fixture(scope="module")
 def undisturbed(runs) -> pathlib.Path:
-    done = attempt(runs / "1", environment=hash_seed(1))
+    # The others' hash seed is that of the tests.
+    done = attempt(runs / "1", environment={**ONE_THREAD, "PYTHONHASHSEED": "1"}, start=new_process)
     assert done.code == 0, done.output
     assert not done.halves
     return runs / "1" / "demo"
@@ -53,11 +51,8 @@ def undisturbed(runs) -> pathlib.Path:
 def attempts(runs) -> list[Attempt]:
     """All starts of the run that was ended, the last of which came to its end."""
     moments = [(moment, number) for _, number, moment in ENDS]
-    first, *others = moments
-    ended = attempt(runs / "2", *first, environment=hash_seed(2))
-    # The hash seed of a fork is the one of the tests.
-    starts = zip((*others, ()), (fork, fork_on_terminal, fork, fork), strict=True)
-    return [ended, *(attempt(runs / "2", *ends, start=start) for ends, start in starts)]
+    starts = zip((*moments, ()), (fork, fork, fork_on_terminal, fork, fork), strict=True)
+    return [attempt(runs / "2", *ends, start=start) for ends, start in starts]
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +117,7 @@ def test_the_log_in_other_files_and_another_order_gives_the_same(runs, undisturb
     for name, begin, end in zip("cba", cuts, cuts[1:], strict=False):  # read last first
         (tmp_path / f"impressions-{name}.csv").write_text(header + "".join(rows[begin:end]))
     sets = (*SETS, "stop_after=transform")
-    done = attempt(runs / "3", sets=sets, data=str(tmp_path), environment=hash_seed(3))
+    done = attempt(runs / "3", sets=sets, data=str(tmp_path), start=fork)
     assert done.code == 0, done.output
     expected, found = digests(undisturbed), digests(runs / "3" / "demo")
     outputs = ["ClickLogExampleGen/examples", "CategoryHierarchyGen/hierarchy", "Transform/transformed_examples"]

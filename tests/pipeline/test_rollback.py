@@ -1,28 +1,15 @@
-"""The way back to an earlier version: what is served, what a kill leaves, and what the next runs go on from."""
+"""The way back to an earlier version, on made-up metadata; in a run of several days: test_days.py."""
 
 import contextlib
 import pathlib
-import subprocess
-import sys
-import threading
-import time
 
 import ml_metadata
-import numpy as np
 import pytest
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
-from benchmarks.attempts import few_features
-from pipeline.config import load_config
 from pipeline.run_folder.rollback import RollbackError, list_versions, roll_back
-from pipeline.runners import local
-from pipeline.simulation.simulate import simulate
-from serving.client import RestClient
 from serving.versions import versions_in
-from tests.serving.conftest import serving
-
-PROJECT = pathlib.Path(__file__).resolve().parents[2]
-DEMO = PROJECT / "pipeline" / "configs" / "demo.yaml"
+from tests.pipeline.commands import call
 
 
 class Pushed:
@@ -173,135 +160,9 @@ def test_what_cannot_be_done_is_refused(pushed, tmp_path):
         roll_back(pushed.folder, pushed.metadata, 3)
 
 
-def command(runs: pathlib.Path, *flags: str) -> subprocess.CompletedProcess:
-    arguments = [sys.executable, "-m", "pipeline", "rollback", f"--runs={runs}", *flags]
-    return subprocess.run(arguments, cwd=PROJECT, capture_output=True, text=True, check=False)
-
-
 @pytest.mark.parametrize("flags", [[], ["--list"], ["--to=3"]])
 def test_a_run_that_pushed_nothing_is_told(tmp_path, flags):
-    process = command(tmp_path / "none", *flags)
+    process = call("rollback", f"--runs={tmp_path / 'none'}", *flags)
     assert process.returncode == 2
     assert process.stderr.strip().endswith("serving/ranker: holds no pushed version")
     assert not (tmp_path / "none").exists()
-
-
-class Days:
-    """A log of three days, run day by day."""
-
-    def __init__(self, folder: pathlib.Path):
-        self.log, self.runs = folder / "log", folder / "runs"
-        self.folder = self.runs / "demo"
-        simulate(self.log, 30_000, days=3)
-        self.schema = few_features(folder)
-
-    def run(self, day: int) -> tuple[dict, str]:
-        """The summary and the model's folder."""
-        sets = [
-            'data.files="impressions-{YYYY}{MM}{DD}.csv"',
-            f"data.span={19_723 + day}",
-            "data.split.fractions={train: 0.6, valid: 0.1, test: 0.3}",
-            "train.warm_start=true",
-            "train.epochs=1",
-            f"schema={self.schema}",
-            "model.variant=dnn",
-            "report.enabled=false",
-            "evaluation.min_session_auc=0.2",
-            "evaluation.max_session_auc_drop=0.5",
-            "evaluation.max_category_session_auc_drop=0.5",
-            "evaluation.max_calibration_error=null",
-        ]
-        config, schema = load_config(DEMO, sets, str(self.log))
-        runner = local.LocalRunner()
-        summary = local.run(config, schema, str(self.runs), runner)
-        return summary, {run.name: run for run in runner.node_runs}["Trainer"].outputs["model"]
-
-
-@pytest.fixture(scope="module")
-def days(tmp_path_factory):
-    return Days(tmp_path_factory.mktemp("days"))
-
-
-@pytest.fixture(scope="module")
-def two_days(days):
-    return [days.run(day) for day in (0, 1)]
-
-
-REQUEST = {
-    "top_category": "shoes", "sub_category": "", "item_id": ["i1", "i2"], "brand": ["b", "b"], "price": [20.0, 40.0],
-}  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def rolled_back(days, two_days):
-    """The command, given while a client asks the real development server: (process, failures, answers)."""
-    first, second = (pathlib.Path(summary["pushed_model"]).name for summary, _ in two_days)
-    failures, answers, stop = [], [], threading.Event()
-
-    def ask(url):
-        client = RestClient(url)
-        while not stop.is_set():
-            try:
-                answers.append(client.rank(REQUEST))
-            except Exception as error:
-                failures.append(error)
-
-    with serving(days.folder / "serving" / "ranker") as server:
-        server.wait_for(int(second))
-        client = threading.Thread(target=ask, args=(server.url,))
-        client.start()
-        process = command(days.runs)
-        server.wait_for(int(first))
-        time.sleep(0.2)
-        stop.set()
-        client.join()
-    return process, failures, answers
-
-
-def test_the_server_goes_back_and_no_request_fails(days, two_days, rolled_back):
-    first, second = (int(pathlib.Path(summary["pushed_model"]).name) for summary, _ in two_days)
-    process, failures, answers = rolled_back
-    assert process.returncode == 0, process.stderr
-    assert failures == []
-    assert not np.allclose(answers[0], answers[-1])
-    assert f"ranker/{first} is served, withdrawn: {second}" in process.stdout
-    listed = command(days.runs, "--list").stdout
-    assert f"{two_days[0][0]['metrics']['session_auc']:.4f}" in listed
-    assert versions_in(days.folder / "serving" / "ranker") == [first]
-    assert versions_in(days.folder / "serving" / "withdrawn") == [second]
-
-
-@pytest.fixture(scope="module")
-def second_day_again(days, rolled_back):
-    return days.run(1)
-
-
-def test_a_run_that_comes_to_the_withdrawn_model_again_does_not_push_it(days, two_days, second_day_again):
-    summary, model = second_day_again
-    assert summary["cached"]["Trainer"]
-    assert model == two_days[1][1]
-    assert summary["blessed"] is False
-    assert summary["pushed_model"] is None
-    assert summary["served_model"] == two_days[0][0]["pushed_model"]
-    version = pathlib.Path(two_days[1][0]["pushed_model"]).name
-    [reason] = summary["blessing"]["reasons"]
-    assert f"pushed as version {version} and taken back" in reason
-
-
-def test_the_next_day_goes_on_from_the_model_that_is_served(days, two_days, second_day_again):
-    summary, _ = days.run(2)
-    assert summary["blessing"]["compared_with"] == two_days[0][1]
-    assert summary["training"]["warm_start"]
-    assert base_model(days.folder / "metadata.sqlite") == two_days[0][1]
-    assert summary["pushed_model"] == summary["served_model"]
-
-
-def base_model(metadata: pathlib.Path) -> str:
-    """Of the last training."""
-    config = mlmd.ConnectionConfig()
-    config.sqlite.filename_uri = str(metadata)
-    store = ml_metadata.MetadataStore(config)
-    trainer = max(store.get_executions_by_type("components.trainer.component.Trainer"), key=lambda one: one.id)
-    events = store.get_events_by_execution_ids([trainer.id])
-    [base] = [event.artifact_id for event in events if event.path.steps[0].key == "base_model"]
-    return store.get_artifacts_by_id([base])[0].uri

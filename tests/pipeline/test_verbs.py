@@ -28,7 +28,18 @@ FLAGS = {
         [*FLAGS_OF_A_RUN, "image", "image_schema", "out", "pipeline_root", "resolvers", "resources", "target"]
     ),
     "component": sorted([*FLAGS_OF_A_RUN, "id", "run_id", "span"]),
-    "simulate": ("category_taste days drift format inheritance new_categories out rows seed user_taste").split(),
+    "simulate": [
+        "category_taste",
+        "days",
+        "drift",
+        "format",
+        "inheritance",
+        "new_categories",
+        "out",
+        "rows",
+        "seed",
+        "user_taste",
+    ],
 }
 
 

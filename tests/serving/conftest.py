@@ -41,7 +41,7 @@ class Server(NamedTuple):
         shutil.copytree(version, self.folder / f"{number}.unfinished")
         (self.folder / f"{number}.unfinished").rename(self.folder / str(number))
 
-    def wait_for(self, number: int, state: str = "AVAILABLE", seconds: float = 60.0) -> None:
+    def wait_for(self, number: int, state: str = "AVAILABLE", seconds: float = 300.0) -> None:
         client, end = RestClient(self.url), time.monotonic() + seconds
         while time.monotonic() < end:
             if client.status().get(number) == state:
@@ -64,11 +64,11 @@ def serving(folder: pathlib.Path, *flags: str, first: tuple[pathlib.Path, int] |
         finally:
             running = process.poll() is None
             process.terminate()
-            assert process.wait(30) == 0 or not running
+            assert process.wait(120) == 0 or not running
 
 
 def _started(process: subprocess.Popen, folder: pathlib.Path, log) -> Server:
-    end = time.monotonic() + 120
+    end = time.monotonic() + 300  # of a busy machine
     while time.monotonic() < end:
         ended = process.poll() is not None
         log.seek(0)

@@ -10,15 +10,17 @@ from tensorflow_serving.apis import prediction_service_pb2_grpc
 
 from serving.client import GrpcClient, RestClient
 from serving.predict_request import predict_request
+from serving.versions import versions_in
 from tests.models.conftest import make_request
 from tests.serving.conftest import dtypes_of, serving
 
 
-@pytest.fixture
-def own_server(versions, tmp_path):
-    """A server whose folder a test may change; it serves version 2, the first of the two models."""
-    (tmp_path / "ranker").mkdir()
-    with serving(tmp_path / "ranker", first=(versions[0], 2)) as running:
+@pytest.fixture(scope="module")
+def own_server(versions, tmp_path_factory):
+    """A server whose folder a test may change. Its even versions are the first of the two models."""
+    folder = tmp_path_factory.mktemp("own") / "ranker"
+    folder.mkdir()
+    with serving(folder, first=(versions[0], 2)) as running:
         yield running
 
 
@@ -94,20 +96,21 @@ def test_versions_are_swapped_without_a_failed_request_or_mixed_scores(
 
 def test_a_version_that_cannot_be_loaded_leaves_the_one_before(own_server, versions, requests_of_rank, expected):
     client = GrpcClient(own_server.address)
-    broken = own_server.folder / "3"
-    broken.mkdir()
-    (broken / "saved_model.pb").write_bytes(b"no model")
-    own_server.wait_for(3, "END")
-    np.testing.assert_allclose(client.rank(requests_of_rank[0]), expected[0][0], rtol=1e-6)
-    own_server.push(versions[1], 4)
-    own_server.wait_for(3, "END")
-    own_server.wait_for(4)
-    assert client.status() == {2: "END", 3: "END", 4: "AVAILABLE"}
+    served = versions_in(own_server.folder)[-1]
+    broken, good = served + 1, served + 2
+    (own_server.folder / str(broken)).mkdir()
+    (own_server.folder / str(broken) / "saved_model.pb").write_bytes(b"no model")
+    own_server.wait_for(broken, "END")
+    np.testing.assert_allclose(client.rank(requests_of_rank[0]), expected[served % 2][0], rtol=1e-6)
+    own_server.push(versions[(served + 1) % 2], good)
+    own_server.wait_for(broken, "END")
+    own_server.wait_for(good)
+    assert client.status() | {served: "END", broken: "END", good: "AVAILABLE"} == client.status()
     # Rolled back by taking the newer versions away.
-    for number in (3, 4):
+    for number in (broken, good):
         (own_server.folder / str(number)).rename(own_server.folder / f"bad-{number}")
-    own_server.wait_for(2)
-    np.testing.assert_allclose(client.rank(requests_of_rank[0]), expected[0][0], rtol=1e-6)
+    own_server.wait_for(served)
+    np.testing.assert_allclose(client.rank(requests_of_rank[0]), expected[served % 2][0], rtol=1e-6)
 
 
 @pytest.mark.parametrize(("content", "message"), [(None, "holds no version"), (b"no model", "cannot be loaded: ")])
@@ -119,8 +122,8 @@ def test_a_server_without_a_model_says_so_and_ends(tmp_path, content, message):
         pass
 
 
-def test_a_taken_port_is_named(own_server):
-    port = own_server.address.rsplit(":", 1)[1]
-    for flag in (f"--port={port}", f"--rest_api_port={own_server.url.rsplit(':', 1)[1]}"):
-        with pytest.raises(RuntimeError, match=r"(bind to address|cannot listen)"), serving(own_server.folder, flag):
+def test_a_taken_port_is_named(server):
+    port = server.address.rsplit(":", 1)[1]
+    for flag in (f"--port={port}", f"--rest_api_port={server.url.rsplit(':', 1)[1]}"):
+        with pytest.raises(RuntimeError, match=r"(bind to address|cannot listen)"), serving(server.folder, flag):
             pass

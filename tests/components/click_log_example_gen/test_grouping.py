@@ -39,27 +39,25 @@ def ingest_rows(ingest, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("build", [False, True], ids=["histories read", "histories built"])
-@pytest.mark.parametrize(
-    ("files", "again"),
-    [
-        ([TOGETHER], False),
-        ([TOGETHER[:70], TOGETHER[70:71], TOGETHER[71:]], False),
-        ([LATE], True),
-        ([LATE[:-1], LATE[-1:]], True),
-    ],
-    ids=["together", "cut by files", "late", "late in another file"],
-)
-def test_same_requests_as_of_a_log_that_is_shuffled(ingest_rows, caplog, files, again, build):
+def test_same_requests_as_of_a_log_that_is_shuffled(ingest_rows, caplog, build):
     data = {"history": {"build": build}, "max_bad_fraction": 0.1}
     caplog.set_level("INFO", "aislerank.progress")
     shuffled, _ = ingest_rows(APART, **data)
     assert "read again" not in caplog.text
 
-    found, result = ingest_rows(*files, **data)
-    assert found == shuffled
-    assert ("read again" in caplog.text) == again
-    assert result.reasons == {"bad_type": 1}
-    assert (result.summary["rows_read"], result.summary["rows_in_requests"]) == (len(PLACES), len(PLACES) - 1)
+    logs = {
+        "together": ([TOGETHER], False),
+        "cut by files": ([TOGETHER[:70], TOGETHER[70:71], TOGETHER[71:]], False),
+        "late": ([LATE], True),
+        "late in another file": ([LATE[:-1], LATE[-1:]], True),
+    }
+    for name, (files, again) in logs.items():
+        caplog.clear()
+        found, result = ingest_rows(*files, **data)
+        assert found == shuffled, name
+        assert ("read again" in caplog.text) == again, name
+        assert result.reasons == {"bad_type": 1}
+        assert (result.summary["rows_read"], result.summary["rows_in_requests"]) == (len(PLACES), len(PLACES) - 1)
 
 
 def test_a_schema_without_a_label_reads_what_nobody_has_clicked_yet(ingest_rows):

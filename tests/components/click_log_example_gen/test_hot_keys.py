@@ -38,16 +38,16 @@ def _log(order):
     return rows
 
 
-@pytest.mark.parametrize("order", ["together", "scattered"])
 @pytest.mark.parametrize(
-    "data",
+    ("order", "data"),
     [
-        {"max_items": 5},
-        {"max_items": 5, "too_many_items": "quarantine"},
-        {"max_items": 5, "history": {"build": True, "length": 3}},
-        {"max_items": 5, "duplicate_items": "merge"},
+        ("together", {"max_items": 5}),
+        ("scattered", {"max_items": 5}),
+        ("scattered", {"max_items": 5, "too_many_items": "quarantine"}),
+        ("scattered", {"max_items": 5, "history": {"build": True, "length": 3}}),
+        ("together", {"max_items": 5, "duplicate_items": "merge"}),
     ],
-    ids=["truncate", "quarantine", "histories", "merge"],
+    ids=["truncate together", "truncate scattered", "quarantine", "histories", "merge"],
 )
 def test_a_hot_request_is_cut_early_with_the_same_result(ingest_rows, monkeypatch, order, data):  # noqa: F811
     rows, data = _log(order), {**data, "max_bad_fraction": 0.1}

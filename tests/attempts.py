@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
-from benchmarks.run_state import sizes
+from tests.run_state import sizes
 
 _ROOT = pathlib.Path(__file__).resolve().parent.parent
 # The demo made small, with a training of several validations, that is, checkpoints; and with `few_features`.
@@ -39,7 +39,7 @@ _STARTED = re.compile(r"(?:^\[\d+/\d+\]|▶) (\w+)", re.MULTILINE)
 _FINISHED = re.compile(r"^    done: ", re.MULTILINE)
 _CONTROLS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
 _COLUMNS, _LINES = 60, 24  # of the terminal
-_LOOK_SECONDS = 0.001
+_LOOK_SECONDS = 0.005  # often enough to meet a push at work, and no core is busy with it
 
 
 @dataclasses.dataclass
@@ -146,7 +146,7 @@ def _run_pipeline(arguments: list[str], environment: Mapping[str, str], out: str
     os.environ.update(environment)
     for path, descriptor in ((out, 1), (err or out, 2)):
         # After setsid: if it is a terminal, it is the one of this process.
-        os.dup2(os.open(path, os.O_WRONLY), descriptor)
+        os.dup2(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644), descriptor)
     sys.argv = ["pipeline", *arguments]
     main()
 

@@ -43,7 +43,7 @@ CASES = {
 MIRRORED = """
 import json, sys
 import tensorflow as tf
-from tests.models.training.test_workers import fitted
+from tests.models.distributed.test_workers import fitted
 devices = [tf.config.LogicalDeviceConfiguration()] * 2
 tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], devices)
 log, folder = json.loads(sys.argv[1]), sys.argv[2]

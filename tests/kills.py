@@ -1,13 +1,13 @@
 """Kills the pipeline again and again, starts the same command again, and compares what it ends with.
 
-    python -m benchmarks.kills --kills=50
+    python -m tests.kills --kills=50
 
 A small demo log is run undisturbed. Then rounds begin, each in a new folder: the same command is started, its whole
 process group gets SIGKILL at a random moment, it is started again, and so on, 17 times; then it is left alone. The
 moments are by turns: uniform over the length of what is left to do; soon after a component has made a folder for its
 outputs; while SQLite has a transaction of ML Metadata open. All along it is looked whether a server would find half a
-version. At the end of a round everything is compared with the undisturbed run, bit by bit on one thread. Prints a table
-and writes it as JSON; a difference makes it fail.
+version. At the end of a round everything is compared with the undisturbed run, bit by bit on one thread. Prints a
+table; a difference makes it fail.
 """
 
 import collections
@@ -21,20 +21,18 @@ from collections.abc import Callable
 
 from absl import app, flags, logging
 
-from benchmarks.attempts import Attempt, Look, after, attempt, fork, in_transaction, while_writing
-from benchmarks.harness import markdown_table, write
-from benchmarks.run_state import differences, digests, inconsistencies
+from tests.attempts import Attempt, Look, after, attempt, fork, in_transaction, while_writing
+from tests.run_state import differences, digests, inconsistencies
 
 _KINDS = ("uniform", "outputs", "metadata")
 _KILLS_A_ROUND = 17
 
 _KILLS = flags.DEFINE_integer("kills", 50, "At least so many; the last round is finished.")
 _MOMENTS = flags.DEFINE_integer("moments", 1, "The seed of the moments.")
-_OUT = "runs/benchmarks/kills.json"
 
 
 def main(_) -> None:
-    """Runs, kills, compares, prints and writes."""
+    """Runs, kills, compares and prints."""
     logging.set_verbosity(logging.WARNING)
     moments = random.Random(_MOMENTS.value)
     folder = pathlib.Path(tempfile.mkdtemp(prefix="aislerank-kills-"))
@@ -114,10 +112,11 @@ def _report(attempts: list[tuple[str, Attempt]], rounds: int, resumed: int, wron
         for place in places
     ]
     totals = [sum(row[column] for row in rows) for column in range(1, len(_KINDS) + 2)]
-    print(markdown_table(["killed at", *_KINDS, "kills"], [*rows, ["all", *totals]]))
+    header = ["killed at", *_KINDS, "kills"]
+    for row in (header, ["---"] * len(header), *rows, ["all", *totals]):
+        print(f"| {' | '.join(map(str, row))} |")
     figures = {"kills": totals[-1], "rounds": rounds, "trainings resumed": resumed, "differences": len(wrong)}
     print(", ".join(f"{name}: {value}" for name, value in figures.items()))
-    write(_OUT, {**figures, "table": rows, "wrong": wrong})
 
 
 if __name__ == "__main__":
