@@ -12,8 +12,8 @@ from pipeline.verbs.parser import Parser, Refused, add_run_flags, comma_list, lo
 def add_flags(parser: Parser) -> None:
     """Adds the verb's flags."""
     parser.description += (
-        " For Airflow, --out is <folder of DAGs>/<name>.aislerank.json (docs/airflow.md). For Kubeflow it is a .json or "
-        ".yaml file (docs/kubeflow.md)."
+        " For Airflow, --out is <folder of DAGs>/<name>.aislerank.json (docs/airflow.md). For Kubeflow it is a .json "
+        "or .yaml file (docs/kubeflow.md)."
     )
     add_run_flags(parser)
     parser.add_argument("--target", choices=["airflow", "kubeflow"], help="The orchestrator.")
