@@ -11,12 +11,13 @@ from tfx.proto.pusher_pb2 import PushDestination
 from tfx.proto.trainer_pb2 import EvalArgs, TrainArgs
 from tfx.types import BaseChannel
 
-from common.splits import EARLIER
+from common.splits import EARLIER, TEST
 from components.anomaly_gate.component import AnomalyGate
 from components.category_hierarchy_gen.component import CategoryHierarchyGen
 from components.click_log_example_gen.component import ClickLogExampleGen
 from components.evaluator.component import Evaluator
 from components.pusher.component import Pusher
+from components.split_scorer.component import SplitScorer
 from components.stock import StatisticsGen, Tuner
 from components.trainer.component import Trainer
 from components.transform.component import Transform
@@ -199,7 +200,15 @@ def _training(
         epochs=orchestration.epochs,
         **learning,
     )
-    judging = judge(config, schema, places, orchestration, example_gen.outputs["examples"], trainer.outputs["model"])
+    judging = judge(
+        config,
+        schema,
+        places,
+        orchestration,
+        example_gen.outputs["examples"],
+        transform.outputs["transform_graph"],
+        trainer.outputs["model"],
+    )
     before = [transform, *tuners, *earlier, trainer, *judging]
     return [*before, *_report(config, schema_text, orchestration, ingestion | {node.id: node for node in before})]
 
@@ -219,6 +228,7 @@ def _report(config: RunConfig, schema_text: str, orchestration: Orchestration, n
         "model": trainer.outputs["model"],
         "model_run": trainer.outputs["model_run"],
         "baseline_model": evaluator.inputs.get("baseline_model"),
+        "scores": nodes["SplitScorer"].outputs["scores"],
         "evaluation": evaluator.outputs["evaluation"],
         "blessing": evaluator.outputs["blessing"],
     }
@@ -234,24 +244,34 @@ def judge(
     places: Places,
     orchestration: Orchestration,
     examples: BaseChannel,
+    transform_graph: BaseChannel,
     model: BaseChannel,
 ) -> list:
     """From a trained model to a pushed one, if it is good enough: the last components of the pipeline."""
     baselines = orchestration.baseline(candidate=model)
-    evaluator = Evaluator(
+    baseline = baselines[0].outputs["model"] if baselines else None
+    scorer = SplitScorer(
         examples=examples,
+        transform_graph=transform_graph,
         model=model,
-        baseline_model=baselines[0].outputs["model"] if baselines else None,
-        example_splits=["test"],
+        baseline_model=baseline,
+        split=TEST,
+        label=trained_labels(schema, config.model)[0].name,
+        schema=pathlib.Path(config.log_schema).read_text(encoding="utf-8"),
+        code=source_fingerprint("components.split_scorer.executor"),
+    )
+    evaluator = Evaluator(
+        scores=scorer.outputs["scores"],
+        model=model,
+        baseline_model=baseline,
         eval_config=evaluation_config(config, schema),
         bounds=bounds(config, schema),
         categories=judged_categories(config, schema),
         code=source_fingerprint("components.evaluator.executor") + source_fingerprint("models.metrics"),
-        # Without a schema: with one, TFMA cuts every ragged feature of every request apart, four times as slow.
     )
     pusher = Pusher(
         model=model,
         model_blessing=evaluator.outputs["blessing"],
         push_destination=PushDestination(filesystem=PushDestination.Filesystem(base_directory=places.serving)),
     )
-    return [*baselines, evaluator, pusher]
+    return [*baselines, scorer, evaluator, pusher]

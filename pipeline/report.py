@@ -16,6 +16,7 @@ _SOURCES = {
     "CategoryHierarchyGen": "components.category_hierarchy_gen.executor",
     "Transform": "models.inputs.preprocessing",
     "Trainer": "models.training.entry",
+    "SplitScorer": "components.split_scorer.executor",
     "Evaluator": "components.evaluator.executor",
 }
 
