@@ -30,6 +30,12 @@ class Scores(Artifact):
     TYPE_NAME = "components.Scores"
 
 
+class RequestScores(Artifact):
+    """A split's scores by request as Parquet; described in components/split_scorer/request_scores.py."""
+
+    TYPE_NAME = "components.RequestScores"
+
+
 class ModelReport(Artifact):
     """What there is to say of a model, as a page and as figures; described in components/model_report/executor.py."""
 

@@ -8,6 +8,7 @@ from components.evaluator.config import EvaluationConfig
 from components.evaluator.metrics import CHECKS
 from models.ranker.labels import trained_labels
 from pipeline.config import RunConfig
+from reporting.slices import HISTORY_LENGTH, SLICINGS
 from schemas.log_schema import LogSchema
 
 # The name in summary.json and in the table: the class in models.metrics.
@@ -24,9 +25,8 @@ METRICS = {
 def evaluation_config(config: RunConfig, schema: LogSchema) -> tfma.EvalConfig:
     """TFMA's configuration for a run. It has no threshold: components.evaluator blesses."""
     label = trained_labels(schema, config.model)[0]
-    # The last two are derived by the model's signature `slices`.
-    derived = ["category_requests", *(["history_length"] if schema.histories else [])]
-    slices = [[], *([name] for name in (*judged_categories(config, schema), *derived))]
+    by_number = [slicing.key for slicing in SLICINGS if schema.histories or slicing is not HISTORY_LENGTH]
+    slices = [[], *([name] for name in (*judged_categories(config, schema), *by_number))]
     metrics = [
         tfma.MetricConfig(
             class_name=class_name,
@@ -40,12 +40,10 @@ def evaluation_config(config: RunConfig, schema: LogSchema) -> tfma.EvalConfig:
     return tfma.EvalConfig(
         model_specs=[
             tfma.ModelSpec(
-                # Or TFMA tries to load the model with Keras first.
-                model_type="tf_generic",
-                signature_name="serving_default",
+                # SplitScorer has called the model.
+                model_type=tfma.constants.MATERIALIZED_PREDICTION,
                 prediction_key="scores",
                 label_key=label.name,
-                preprocessing_function_names=["slices"],
                 padding_options=tfma.PaddingOptions(label_int_padding=-1, prediction_float_padding=-1.0),
             )
         ],

@@ -27,6 +27,7 @@ _RUNS = {
     "Transform": ("components.transform.executor", "models.inputs.preprocessing"),
     "Tuner": ("components.tuner", "models.tuning.tuner"),
     "Trainer": ("components.trainer.executor", "models.training.entry"),
+    "SplitScorer": ("components.split_scorer.executor",),
     "Evaluator": ("components.evaluator.executor", "models.metrics"),
     "Pusher": ("components.pusher.executor",),
     "ModelReport": ("components.model_report.executor",),

@@ -72,7 +72,8 @@ def _components(config: RunConfig, steps: Steps, places: Places) -> list:
     if config.stop_after == "tune":
         return steps.components
     model, model_run = steps.train(learning, requests, hyperparameters)
-    evaluated = steps.evaluate(requests, model)
+    scored = steps.score(requests, transform_graph, model)
+    evaluated = steps.evaluate(scored, model)
     pusher = steps.push(model, evaluated.blessing, places.serving)
     if config.report.enabled:
         steps.report(
@@ -85,7 +86,8 @@ def _components(config: RunConfig, steps: Steps, places: Places) -> list:
             transform_graph=transform_graph,
             model=model,
             model_run=model_run,
-            baseline_model=evaluated.baseline_model,
+            baseline_model=scored.baseline_model,
+            scores=scored.scores,
             evaluation=evaluated.evaluation,
             blessing=evaluated.blessing,
         )

@@ -8,12 +8,13 @@ from tfx.proto.pusher_pb2 import PushDestination
 from tfx.proto.trainer_pb2 import EvalArgs, TrainArgs
 from tfx.types import BaseChannel
 
-from common.splits import EARLIER
+from common.splits import EARLIER, TEST
 from components.anomaly_gate.component import AnomalyGate
 from components.category_hierarchy_gen.component import CategoryHierarchyGen
 from components.click_log_example_gen.component import ClickLogExampleGen
 from components.evaluator.component import Evaluator
 from components.pusher.component import Pusher
+from components.split_scorer.component import SplitScorer
 from components.stock import ExampleValidator, ImportSchemaGen, StatisticsGen
 from components.trainer.component import Trainer
 from components.transform.component import Transform
@@ -39,12 +40,18 @@ class Validated(NamedTuple):
     gate: AnomalyGate
 
 
+class Scored(NamedTuple):
+    """Output of `Steps.score`, and the model that the new model is compared with."""
+
+    scores: BaseChannel
+    baseline_model: BaseChannel | None
+
+
 class Evaluated(NamedTuple):
-    """Outputs of `Steps.evaluate`, and the model that the new model was compared with."""
+    """Outputs of `Steps.evaluate`."""
 
     evaluation: BaseChannel
     blessing: BaseChannel
-    baseline_model: BaseChannel | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -208,24 +215,38 @@ class Steps:
         )
         return trainer.outputs["model"], trainer.outputs["model_run"]
 
-    def evaluate(self, requests: BaseChannel, model: BaseChannel) -> Evaluated:
-        """Compares a model with the bounds, and with the model that was blessed last, on the test split."""
+    def score(self, requests: BaseChannel, transform_graph: BaseChannel, model: BaseChannel) -> Scored:
+        """The scores of the test split, by the model and by the model that was blessed last."""
         baseline = self._orchestration.baseline(candidate=model)
         baseline_model = self._add(baseline).outputs["model"] if baseline else None
-        evaluator = self._add(
-            Evaluator(
+        scorer = self._add(
+            SplitScorer(
                 examples=requests,
+                transform_graph=transform_graph,
                 model=model,
                 baseline_model=baseline_model,
-                example_splits=["test"],
+                split=TEST,
+                label=trained_labels(self._schema, self._config.model)[0].name,
+                schema=self._schema,
+                code=self._codes["SplitScorer"],
+            )
+        )
+        return Scored(scorer.outputs["scores"], baseline_model)
+
+    def evaluate(self, scored: Scored, model: BaseChannel) -> Evaluated:
+        """Compares the model's scores of the test split with the bounds and with those of the model blessed last."""
+        evaluator = self._add(
+            Evaluator(
+                scores=scored.scores,
+                model=model,
+                baseline_model=scored.baseline_model,
                 eval_config=evaluation_config(self._config, self._schema),
                 bounds=bounds(self._config, self._schema),
                 categories=judged_categories(self._config, self._schema),
                 code=self._codes["Evaluator"],
-                # Without a schema: with one, TFMA cuts every ragged feature of every request apart, four times as slow.
             )
         )
-        return Evaluated(evaluator.outputs["evaluation"], evaluator.outputs["blessing"], baseline_model)
+        return Evaluated(evaluator.outputs["evaluation"], evaluator.outputs["blessing"])
 
     def push(self, model: BaseChannel, blessing: BaseChannel, folder: str) -> Pusher:
         """Copies a blessed model to TF Serving's folder of versions."""

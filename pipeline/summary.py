@@ -24,6 +24,7 @@ from pipeline.lineage import NodeRun
 from pipeline.oracle import oracle_session_auc
 from pipeline.tuning import read_trials, trials_table
 from reporting.files import REPORT_FILE
+from reporting.slices import SLICINGS
 from reporting.titles import TITLES
 from schemas.log_schema import LogSchema
 from serving.versions import versions_in
@@ -209,8 +210,11 @@ def _metrics_table(summary: dict) -> Table:
     add("all", summary["metrics"], end_section=True, style="bold")
     if "oracle_session_auc" in summary:
         metrics.add_row("best possible (simulated log)", f"{summary['oracle_session_auc']:.4f}", end_section=True)
+    titles, order = {one.key: one.title for one in SLICINGS}, {one.key: one.names for one in SLICINGS}
     for feature, slices in {"": summary["metrics_by_top_category"], **summary["metrics_by"]}.items():
-        for index, (name, values) in enumerate(sorted(slices.items())):
-            label = f"{feature.replace('_', ' ')}: {name}" if feature else name or "(unknown)"
-            add(label, values, end_section=index == len(slices) - 1)
+        names = [name for name in order.get(feature, sorted(slices)) if name in slices]
+        title = titles.get(feature, feature.replace("_", " "))
+        for index, name in enumerate(names):
+            label = f"{title}: {name}" if feature else name or "(unknown)"
+            add(label, slices[name], end_section=index == len(names) - 1)
     return metrics

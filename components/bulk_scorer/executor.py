@@ -2,7 +2,6 @@
 
 import json
 import os
-from collections.abc import Iterable
 
 import apache_beam as beam
 from apache_beam.ml.inference.base import RunInference
@@ -12,7 +11,8 @@ from tfx.dsl.components.base import base_beam_executor
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 
-from components.bulk_scorer.scorer import SIGNATURE, UNFINISHED, Shard, ShardScorer
+from components import scoring
+from components.bulk_scorer.scorer import ItemScorer
 from schemas.log_schema import LogSchema
 from schemas.parsing import parse_schema
 
@@ -55,22 +55,16 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             path for split in splits for path in fileio.glob(f"{artifact_utils.get_split_uri([examples], split)}/*")
         )
         fileio.makedirs(folder)
-        shards = [
-            Shard(path, os.path.join(folder, f"scores-{i:05d}-of-{len(files):05d}.parquet"))
-            for i, path in enumerate(files)
-        ]
         with self._make_beam_pipeline() as pipeline:
             _ = (
                 pipeline
-                | "Shards" >> beam.Create(shards)
+                | "Shards" >> beam.Create(scoring.shards(files, folder))
                 | "OneByOne" >> beam.Reshuffle()
-                | "Score" >> RunInference(ShardScorer(model, version, schema.item_id.name))
-                | "Add" >> beam.CombineGlobally(_add)
+                | "Score" >> RunInference(ItemScorer(model, version, schema.item_id.name))
+                | "Add" >> beam.CombineGlobally(scoring.add)
                 | "WriteSummary" >> beam.Map(_write_json, {"model_version": version}, os.path.join(folder, SUMMARY))
             )
-        for name in fileio.listdir(folder):
-            if name.endswith(UNFINISHED):  # of an attempt that died with its worker
-                fileio.remove(os.path.join(folder, name))
+        scoring.remove_unfinished(folder)
 
 
 def check_model(folder: str, schema: LogSchema) -> None:
@@ -81,8 +75,8 @@ def check_model(folder: str, schema: LogSchema) -> None:
     """
     with fileio.open(os.path.join(folder, "saved_model.pb"), "rb") as file:
         graph = saved_model_pb2.SavedModel.FromString(file.read()).meta_graphs[0]
-    if SIGNATURE not in graph.signature_def:
-        raise ValueError(f"{folder}: the model has no signature {SIGNATURE}; was it pushed by this pipeline?")
+    if scoring.SIGNATURE not in graph.signature_def:
+        raise ValueError(f"{folder}: the model has no signature {scoring.SIGNATURE}; was it pushed by this pipeline?")
     # `serving_default` takes serialized tf.Examples; what it reads of them are the inputs of `rank`.
     wanted = set(graph.signature_def["rank"].inputs)
     if missing := sorted(wanted - {feature.name for feature in schema.features}):
@@ -90,13 +84,6 @@ def check_model(folder: str, schema: LogSchema) -> None:
             f"{folder}: the model takes the features {', '.join(missing)}, which the schema does not have; score with "
             "the configuration that it was trained with"
         )
-
-
-def _add(counts: Iterable[dict]) -> dict:
-    total = {"requests": 0, "items": 0}
-    for count in counts:
-        total = {key: total[key] + count[key] for key in total}
-    return total
 
 
 def _write_json(counts: dict, more: dict, path: str) -> None:

@@ -1,34 +1,36 @@
-"""Measures the model, compares it with the last blessed one, and writes the one blessing there is."""
+"""Measures the model, compares it with the last blessed one, and writes the one blessing of the run."""
 
 import json
 import math
 import os
 from typing import Any
 
+import tensorflow_model_analysis as tfma
 from tfx import types
-from tfx.components.evaluator import constants, executor
+from tfx.components.evaluator import constants
+from tfx.dsl.components.base import base_beam_executor
 from tfx.dsl.io import fileio
-from tfx.types import artifact_utils, standard_component_specs
-from tfx.utils import io_utils, path_utils
+from tfx.types import artifact_utils
+from tfx.utils import io_utils, proto_utils
 
 from common.files import WITHDRAWN
 from common.progress import progress
-from common.warnings import keep_warnings
 from components.evaluator.config import EvaluationConfig
 from components.evaluator.judgement import reasons_against
+from components.evaluator.measure import measure, with_baseline
 from components.evaluator.metrics import read_metrics
-from components.evaluator.signatures import broken_calls, read_signatures, reads_the_same_log
+from components.evaluator.signatures import broken_calls, read_signatures
+from components.scoring import saved_model
+from components.split_scorer.request_scores import has_baseline
 from components.timing import timed
 
-BOUNDS = "bounds"
 REASONS_FILE = "reasons.json"
 SESSION_AUC = "session_auc"
-# Of a model: the version as which it was pushed, and from which `pipeline rollback` went back.
 
 
 @timed
-class Executor(executor.Executor):
-    """TFX's executor of Evaluator, whose configuration holds no threshold and which therefore blesses nothing."""
+class Executor(base_beam_executor.BaseBeamExecutor):
+    """Executor of Evaluator."""
 
     def Do(
         self,
@@ -39,54 +41,50 @@ class Executor(executor.Executor):
         """Evaluates the model and blesses it, or says why not.
 
         Args:
-          input_dict: as TFX's: ``examples``, ``model``, and ``baseline_model``, if there is one to compare with.
+          input_dict: ``scores``; ``model``; ``baseline_model``, if there is a blessed model. It is compared with if
+            ``scores`` has scores of its own.
           output_dict: ``evaluation``, as TFX's; ``blessing``: with TFX's properties and files, the session AUC as
             property ``session_auc``, and ``reasons.json``: a list of lines, empty if the model is blessed.
-          exec_properties: as TFX's, and ``bounds``: JSON with ``config``, an `EvaluationConfig`, and ``categories``,
-            the slicing features whose large values are held to bounds of their own.
+          exec_properties: ``eval_config``: JSON of a tfma.EvalConfig; ``bounds``: JSON with ``config``, an
+            `EvaluationConfig`, and ``categories``, the slicing features whose large values are held to bounds of their
+            own.
         """
-        given = json.loads(exec_properties[BOUNDS])
+        self._log_startup(input_dict, output_dict, exec_properties)
+        given = json.loads(exec_properties["bounds"])
         bounds = EvaluationConfig.model_validate(given["config"])
-        model = artifact_utils.get_single_instance(input_dict[standard_component_specs.MODEL_KEY])
-        baselines = input_dict.get(standard_component_specs.BASELINE_MODEL_KEY) or []
-        reasons, comparable = [], True
+        model = artifact_utils.get_single_instance(input_dict["model"])
+        baselines = input_dict.get("baseline_model") or []
+        reasons = []
         if version := model.get_int_custom_property(WITHDRAWN):
             reasons.append(
                 f"this very model was pushed as version {version} and taken back; `python -m pipeline rollback "
                 f"--to={version}` serves it again"
             )
-        for baseline in baselines:
-            new, old = (read_signatures(_saved_model(artifact)) for artifact in (model, baseline))
-            if not bounds.allow_signature_change:
-                reasons += [
-                    f"{broken}: calls that the last blessed model answers would fail "
-                    "(`evaluation.allow_signature_change`)"
-                    for broken in broken_calls(new, old)
-                ]
-            comparable = reads_the_same_log(new, old)
-        if not comparable:
+        if not bounds.allow_signature_change:
+            reasons += [
+                f"{broken}: calls that the last blessed model answers would fail (`evaluation.allow_signature_change`)"
+                for baseline in baselines
+                for broken in broken_calls(*(read_signatures(saved_model(one)) for one in (model, baseline)))
+            ]
+        scores = artifact_utils.get_single_uri(input_dict["scores"])
+        evaluation = artifact_utils.get_single_uri(output_dict["evaluation"])
+        config = proto_utils.json_to_proto(exec_properties["eval_config"], tfma.EvalConfig())
+        if has_baseline(scores):
+            config = with_baseline(config)
+        else:
             baselines = []
-        super().Do(input_dict | {standard_component_specs.BASELINE_MODEL_KEY: baselines}, output_dict, exec_properties)
-        evaluation = artifact_utils.get_single_uri(output_dict[standard_component_specs.EVALUATION_KEY])
+        with self._make_beam_pipeline() as pipeline:
+            measure(pipeline, scores, config, evaluation)
         metrics = read_metrics(evaluation)
         reasons += reasons_against(metrics, read_metrics(evaluation, baseline=True), bounds, given["categories"])
 
-        [blessing] = output_dict[standard_component_specs.BLESSING_KEY]
+        [blessing] = output_dict["blessing"]
         _write(blessing, model, baselines, reasons)
-        if not comparable:
-            with keep_warnings(blessing.uri):
-                progress.warning(
-                    "the last blessed model asks for features that this log does not have: the new one is judged alone"
-                )
         session_auc = metrics[""][""]["session_auc"]
         if math.isfinite(session_auc):  # which it is not without a click; JSON has no NaN
             blessing.set_float_custom_property(SESSION_AUC, session_auc)
         for reason in reasons:
             progress.warning("not blessed: %s", reason)
-
-
-def _saved_model(model: types.Artifact) -> str:
-    return path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model))
 
 
 def _write(

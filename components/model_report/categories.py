@@ -3,44 +3,37 @@
 import numpy as np
 
 from components.model_report.nodes import Node
-from components.model_report.split import ScoredSplit
+from components.model_report.split import EvaluatedSplit
 from reporting.content import Category
 from reporting.estimates import means, number, paired_differences, quotients
 
 AUC_BOUNDS = (0.0, 1.0)
 
 
-def category_figures(
-    split: ScoredSplit,
-    nodes: list[Node],
-    of_requests: np.ndarray,
-    by_request: dict[str, np.ndarray],
-    of_baseline: dict[str, np.ndarray] | None,
-) -> list[Category]:
+def category_figures(split: EvaluatedSplit, nodes: list[Node], of_requests: np.ndarray) -> list[Category]:
     """The nodes with their figures, without their gates.
 
     Args:
-      split: the scored test split.
+      split: the evaluated test split.
       nodes, of_requests: of `list_nodes`.
-      by_request: the model's metrics of each request, of `reporting.request_metrics`.
-      of_baseline: the same of the last blessed model, or None.
     """
+    model, baseline = split.rankings["model"], split.rankings.get("baseline")
     request, level = np.nonzero(of_requests >= 0)
     groups, size = of_requests[request, level], len(nodes)
 
     def add(values: np.ndarray) -> np.ndarray:
         return np.bincount(groups, values[request], size)
 
-    session_auc = by_request["session_auc"]
-    positives, scores = split.sums(split.positive), split.sums(split.scores)
+    session_auc = model.by_request["session_auc"]
     requests, judged = np.bincount(groups, minlength=size), add(~np.isnan(session_auc))
-    items, clicked = add(split.lengths), add(positives)
+    items, clicked = add(split.lengths), add(split.positives)
     changes = None
-    if of_baseline:
-        changes = paired_differences(session_auc[request], of_baseline["session_auc"][request], groups, size)
+    if baseline:
+        before = baseline.by_request["session_auc"][request]
+        changes = paired_differences(session_auc[request], before, groups, size)
     aucs = means(session_auc[request], groups, size, AUC_BOUNDS)
-    ndcgs = means(by_request["ndcg_at_10"][request], groups, size, AUC_BOUNDS)
-    calibrations = quotients(scores[request], positives[request], groups, size)
+    ndcgs = means(model.by_request["ndcg_at_10"][request], groups, size, AUC_BOUNDS)
+    calibrations = quotients(model.scores[request], split.positives[request], groups, size)
     return [
         Category(
             name=node.name,

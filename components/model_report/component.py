@@ -8,7 +8,7 @@ from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import component_spec, standard_artifacts
 
-from components.artifacts import AnomalyReport, CategoryHierarchy, Quarantine
+from components.artifacts import AnomalyReport, CategoryHierarchy, Quarantine, RequestScores
 from components.artifacts import ModelReport as Report
 from components.model_report.executor import Executor
 from schemas.log_schema import LogSchema
@@ -36,6 +36,7 @@ class ModelReportSpec(component_spec.ComponentSpec):
         "model": component_spec.ChannelParameter(type=standard_artifacts.Model),
         "model_run": component_spec.ChannelParameter(type=standard_artifacts.ModelRun),
         "baseline_model": component_spec.ChannelParameter(type=standard_artifacts.Model, optional=True),
+        "scores": component_spec.ChannelParameter(type=RequestScores),
         "evaluation": component_spec.ChannelParameter(type=standard_artifacts.ModelEvaluation),
         "blessing": component_spec.ChannelParameter(type=standard_artifacts.ModelBlessing),
     }
@@ -52,7 +53,8 @@ class ModelReport(base_component.BaseComponent):
       hierarchy: of CategoryHierarchyGen.
       transform_graph: of Transform.
       model, model_run: of Trainer.
-      baseline_model: the last blessed model, the one that Evaluator is given; may be empty.
+      baseline_model: the last blessed model, which SplitScorer is given, too; may be empty.
+      scores: of SplitScorer.
       evaluation, blessing: of Evaluator.
       name: of the run.
       schema: of the log.
@@ -76,6 +78,7 @@ class ModelReport(base_component.BaseComponent):
         transform_graph: types.BaseChannel,
         model: types.BaseChannel,
         model_run: types.BaseChannel,
+        scores: types.BaseChannel,
         evaluation: types.BaseChannel,
         blessing: types.BaseChannel,
         name: str,
@@ -98,6 +101,7 @@ class ModelReport(base_component.BaseComponent):
                 model=model,
                 model_run=model_run,
                 baseline_model=baseline_model,
+                scores=scores,
                 evaluation=evaluation,
                 blessing=blessing,
                 name=name,

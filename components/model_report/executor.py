@@ -13,12 +13,10 @@ from tfx.components.evaluator import constants
 from tfx.dsl.components.base import base_executor
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
-from tfx.utils import path_utils
 
 from common.progress import progress
 from common.warnings import attempt, keep_warnings
 from components.evaluator.executor import REASONS_FILE
-from components.evaluator.signatures import read_signatures, reads_the_same_log
 from components.model_report import gates, page
 from components.model_report.categories import category_figures
 from components.model_report.config import ReportConfig
@@ -31,13 +29,13 @@ from components.model_report.marks import marks, probabilities
 from components.model_report.metrics import headline_metrics
 from components.model_report.nodes import UNKNOWN, Node, list_nodes
 from components.model_report.popularity import count_items
-from components.model_report.ranking import rankings
 from components.model_report.requests import judged_requests, parquet
 from components.model_report.sample import draw, read_sample
-from components.model_report.scoring import score_split
-from components.model_report.slices import calibration_curve, divisions, position_rows, slices
-from components.model_report.split import ScoredSplit
+from components.model_report.slices import divisions, slices
+from components.model_report.split import EvaluatedSplit, evaluate_split
 from components.model_report.trained_ranker import read_training, rebuild, trained_config
+from components.scoring import saved_model
+from components.split_scorer.request_scores import has_baseline, read_parts
 from components.timing import timed
 from models.ranker.config import ModelConfig
 from models.ranker.labels import trained_labels
@@ -46,6 +44,7 @@ from models.training.config import TrainConfig
 from models.training.data import TrainingData
 from reporting.content import Category, Experts, Headline, Importance, ReportContent
 from reporting.files import CONTENT_FILE, REPORT_FILE, REQUESTS_FILE
+from schemas.log_schema import Feature
 from schemas.parsing import parse_schema
 
 _SPLIT = "test"
@@ -116,30 +115,25 @@ def _content(inputs: dict[str, list[types.Artifact]], given: dict[str, Any]) -> 
     data = TrainingData(schema, artifact_utils.get_single_uri(inputs["transform_graph"]))
     subject = _Subject(
         data=data,
-        model=_saved_model(model),
+        model=saved_model(model),
         model_config=model_config,
         report=ReportConfig.model_validate(config.get("report") or {}),
         files=_files(inputs["examples"], [_SPLIT]),
     )
     labels = trained_labels(schema, model_config)
-    baseline = _comparable(model, inputs.get("baseline_model") or [])
-    split = score_split(
-        subject.files, schema, labels[0], data.transform_output, subject.model, baseline and _saved_model(baseline)
-    )
+    scores = artifact_utils.get_single_uri(inputs["scores"])
+    baseline = inputs["baseline_model"][0] if has_baseline(scores) else None
     progress.info("counting the training split's items")
     training_files = _files(inputs["examples"], json.loads(given["training_splits"]))
     counts = count_items(training_files, schema.item_id.name, labels[0].name)
-    shown, popularity = counts.of(split.items)
     progress.info("metrics and their intervals")
-    ranked = rankings(split, popularity, labels[0].gains)
-    of_model, before = ranked["model"], ranked.get("baseline")
-    of_both = of_model.by_request, before and before.by_request
-    judged = ~np.isnan(of_model.by_request["session_auc"])
-    positives, divided = split.sums(split.positive), divisions(split, shown)
+    split = evaluate_split(lambda: read_parts(scores), counts, labels[0].gains)
+    of_model, before = split.rankings["model"].by_request, split.rankings.get("baseline")
+    divided = divisions(split)
     nodes, of_requests = list_nodes(data.hierarchy, split.categories)
-    categories = category_figures(split, nodes, of_requests, *of_both)
+    categories = category_figures(split, nodes, of_requests)
     looked_inside = attempt(
-        "the report's experts and importance of features", _look_inside, subject, split, judged, nodes
+        "the report's experts and importance of features", _look_inside, subject, split, labels[0], nodes
     )
     experts, vectors, found = looked_inside or (None, None, None)
     if vectors is not None:
@@ -155,16 +149,16 @@ def _content(inputs: dict[str, list[types.Artifact]], given: dict[str, Any]) -> 
             reasons=_reasons(inputs["blessing"]),
             compared_with=_words(baseline, inputs.get("baseline_model") or []),
             requests=len(split.lengths),
-            judged_requests=int(judged.sum()),
-            metrics=headline_metrics(split.lengths, positives, ranked),
+            judged_requests=int(split.evaluated.sum()),
+            metrics=headline_metrics(split.lengths, split.positives, split.rankings),
         ),
         level_names=[level.name for level in schema.categories],
         categories=categories,
         experts=experts,
         importance=found,
-        calibration=calibration_curve(split) if probabilities(model_config, names) else [],
-        slices=slices(divided, *of_both),
-        positions=position_rows(split),
+        calibration=split.calibration if probabilities(model_config, names) else [],
+        slices=slices(divided, of_model, before and before.by_request),
+        positions=split.positions,
         curves=attempt("the report's curves of the training", training_curves, model_run) or [],
         training={key: value for key, value in training.items() if isinstance(value, int | float | str)},
         data=log_figures(
@@ -175,36 +169,33 @@ def _content(inputs: dict[str, list[types.Artifact]], given: dict[str, Any]) -> 
         seconds=seconds_by_component(lines),
         artifacts=lines,
     )
-    kept = attempt(
-        "the report's figures by request", lambda: parquet(judged_requests(split, of_model, of_requests, divided))
-    )
+    kept = attempt("the report's figures by request", lambda: parquet(judged_requests(split, of_requests, divided)))
     return content, kept
 
 
 def _look_inside(
-    subject: _Subject, split: ScoredSplit, judged: np.ndarray, nodes: list[Node]
+    subject: _Subject, split: EvaluatedSplit, label: Feature, nodes: list[Node]
 ) -> tuple[Experts | None, np.ndarray | None, Importance | None]:
     """What only the ranker itself can tell: its experts, the gates of the nodes, and the importance of features."""
     report, data = subject.report, subject.data
-    places = draw(split.lengths, judged, report.requests, report.seed)
-    features = read_sample(subject.files, places, data.schema, data.transform_output)
-    lengths = split.lengths[places]
+    requests = draw(split.requests, split.lengths, split.evaluated, report.requests, report.seed)
+    sample = read_sample(subject.files, requests, data.schema, label, data.transform_output)
+    features = sample.features
     one = {name: values[:1] for name, values in features.items()}
     ranker = rebuild(subject.model, data, subject.model_config, one)
     progress.info("experts and gates")
     vectors = gates.node_vectors(ranker, nodes)
-    experts = _experts(ranker, features, lengths, vectors, nodes)
-    top = split.categories[places, 0]
+    experts = _experts(ranker, features, sample.lengths, vectors, nodes)
     found = importance(
         ranker,
         data.schema,
         features,
-        lengths,
-        split.grades[np.isin(split.request_of_item, places)],
+        sample.lengths,
+        sample.grades,
         # The unknown category last, as in the list of nodes.
-        np.where(top > 0, top - 1, len(data.hierarchy.levels[0].keys)),
+        np.where(sample.top > 0, sample.top - 1, len(data.hierarchy.levels[0].keys)),
         [node.name for node in nodes if node.level == 1 and node.path[0]] + [UNKNOWN],
-        int(judged.sum()),
+        int(split.evaluated.sum()),
         report.seed,
     )
     return experts, vectors, found
@@ -242,18 +233,6 @@ def _files(examples: list[types.Artifact], splits: list[str]) -> list[str]:
     """Glob patterns of the splits that are there."""
     there = artifact_utils.decode_split_names(examples[0].split_names)
     return [f"{artifact_utils.get_split_uri(examples, split)}/*" for split in splits if split in there]
-
-
-def _saved_model(model: types.Artifact) -> str:
-    return path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model))
-
-
-def _comparable(model: types.Artifact, baselines: list[types.Artifact]) -> types.Artifact | None:
-    """The last blessed model, unless there is none, or it asks for features that this log does not have."""
-    for baseline in baselines:
-        if reads_the_same_log(*(read_signatures(_saved_model(one)) for one in (model, baseline))):
-            return baseline
-    return None
 
 
 def _words(baseline: types.Artifact | None, known: list[types.Artifact]) -> str | None:

@@ -18,6 +18,7 @@ MADE_BY = {
     "model": "Trainer",
     "model_run": "Trainer",
     "baseline_model": "Trainer",
+    "scores": "SplitScorer",
     "evaluation": "Evaluator",
     "blessing": "Evaluator",
 }

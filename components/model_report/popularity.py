@@ -5,15 +5,10 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from models.inputs.reading import read_requests
+from models.inputs.reading import name_hash, read_requests
 
 _BATCH = 2048
 _WAITING = 4_000_000  # rows that are counted together
-
-
-def name_hash(names: tf.Tensor) -> tf.Tensor:
-    """Names of items as int64, so that millions of them take little memory; two of the same hash are unlikely."""
-    return tf.strings.to_hash_bucket_fast(names, 2**63 - 1)
 
 
 @dataclasses.dataclass(frozen=True)

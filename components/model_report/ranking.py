@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from components.model_report.split import ScoredSplit
-from reporting.request_metrics import auc_placements, of_requests
+from components.split_scorer.request_scores import RequestScores
+from reporting.request_metrics import of_requests
 
 _EPSILON = 1e-7  # as in models/metrics/items.py
 
@@ -30,45 +30,29 @@ class Ranking:
     auc_influence: np.ndarray
 
 
-def rankings(split: ScoredSplit, popularity: np.ndarray, gains: Sequence[float]) -> dict[str, Ranking]:
-    """By ``model``, ``baseline`` (if there is one) and ``popularity``.
+def figures(part: RequestScores, scores: np.ndarray, gains: Sequence[float], probabilities: bool) -> dict:
+    """What is known of some requests by themselves, for `ranking`.
 
     Args:
-      split: the scored test split.
-      popularity: [T], the score of ranking by popularity.
+      part: the requests.
+      scores: [T] float32, by which their items are ranked.
       gains: of the grades, for the NDCG.
+      probabilities: whether the scores are click probabilities.
     """
-    scores = {"model": split.scores, "baseline": split.baseline, "popularity": popularity}
-    return {
-        name: _ranking(split, of, gains, probabilities=name != "popularity")
-        for name, of in scores.items()
-        if of is not None
-    }
+    by_request = of_requests(part.lengths, part.grades, scores, gains)
+    if not probabilities:
+        return by_request
+    return by_request | {"log_losses": part.sums(_losses(part.positive, scores)), "scores": part.sums(scores)}
 
 
-def _ranking(split: ScoredSplit, scores: np.ndarray, gains: Sequence[float], probabilities: bool) -> Ranking:
-    auc, influence = _auc(split, scores)
-    return Ranking(
-        by_request=of_requests(split.lengths, split.grades, scores, gains),
-        log_losses=split.sums(_losses(split.positive, scores)) if probabilities else None,
-        scores=split.sums(scores) if probabilities else None,
-        auc=auc,
-        auc_influence=influence,
-    )
+def ranking(parts: Sequence[dict], auc: float, auc_influence: np.ndarray) -> Ranking:
+    """The ranking of all requests, of what `figures` gives for each part of them."""
+    whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    log_losses, scores = whole.pop("log_losses", None), whole.pop("scores", None)
+    return Ranking(whole, log_losses, scores, auc, auc_influence)
 
 
 def _losses(positive: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """[T], the log loss of each item."""
     probability = np.clip(scores.astype(np.float64), _EPSILON, 1 - _EPSILON)
     return -np.where(positive, np.log(probability), np.log1p(-probability))
-
-
-def _auc(split: ScoredSplit, scores: np.ndarray) -> tuple[float, np.ndarray]:
-    """P(score of a positive > score of a negative) + 0.5 P(equal) over all pairs of items, and its influences [R]."""
-    positive = split.positive
-    placements = auc_placements(positive, scores)
-    if placements is None:
-        return np.nan, np.zeros(len(split.lengths))
-    auc = placements[positive].mean()
-    number = np.where(positive, positive.sum(), len(positive) - positive.sum())
-    return float(auc), split.sums((placements - auc) / number)

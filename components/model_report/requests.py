@@ -19,7 +19,7 @@ from pandas.util import hash_array
 
 from components.model_report.ranking import Ranking
 from components.model_report.slices import Division
-from components.model_report.split import ScoredSplit
+from components.model_report.split import EvaluatedSplit
 
 KEPT = 200_000
 _METADATA = b"aislerank"
@@ -53,18 +53,15 @@ class JudgedRequests:
 
 
 def judged_requests(
-    split: ScoredSplit, ranking: Ranking, nodes: np.ndarray, divided: list[Division], kept: int = KEPT
+    split: EvaluatedSplit, nodes: np.ndarray, divided: list[Division], kept: int = KEPT
 ) -> JudgedRequests:
-    """What is kept of a scored split; ``kept`` requests at most."""
-    items = hash_array(split.items.view(np.uint64) ^ hash_array(split.grades))
-    ends = np.concatenate([[0], np.cumsum(split.lengths)])
-    sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(items, dtype=np.uint64)])  # both modulo 2^64
+    """What is kept of an evaluated split; ``kept`` requests at most."""
     every = JudgedRequests(
         requests=split.requests,
-        contents=hash_array(sums[ends[1:]] - sums[ends[:-1]]).view(np.int64),
+        contents=split.contents,
         items=split.lengths,
-        positives=split.sums(split.positive).astype(np.int64),
-        ranking=ranking,
+        positives=split.positives,
+        ranking=split.rankings["model"],
         nodes=nodes,
         divided=divided,
         whole=len(split.lengths),

@@ -127,6 +127,11 @@ def _dealt(
     return tf.data.Dataset.from_tensor_slices(tf.RaggedTensor.from_row_starts(records, first, validate=False))
 
 
+def name_hash(names: tf.Tensor) -> tf.Tensor:
+    """Names of items or requests as int64: millions of hashes take little memory, and two names rarely share one."""
+    return tf.strings.to_hash_bucket_fast(names, 2**63 - 1)
+
+
 def count_requests(files: list[str]) -> int:
     """How many requests the files hold."""
     paths = [path for pattern in files for path in tf.io.gfile.glob(pattern)]

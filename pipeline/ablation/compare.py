@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from components.split_scorer.request_scores import RequestScores, places_of
 from models.inputs.hierarchy import CategoryHierarchy
 from pipeline.ablation.figures import MemberFigures, figures
 from pipeline.ablation.members import MemberScores, category_paths
@@ -17,7 +18,7 @@ _BASELINES = ("dnn", "moe")
 
 
 class MembersDiffer(RuntimeError):
-    """Members that were not scored on the same requests."""
+    """Members that were not scored on the same requests with the same items."""
 
 
 def compare(
@@ -53,11 +54,12 @@ def compare(
       the first three over requests and seeds.
 
     Raises:
-      MembersDiffer: if members were scored on other requests or in another order.
+      MembersDiffer: if members were scored on other requests or other items.
     """
-    first = _the_same_requests(scores)
+    by_label = _the_same_requests(scores)
+    first = next(iter(next(iter(by_label.values())).values()))
     judged = {
-        label: {seed: figures(member, gains) for seed, member in members.items()} for label, members in scores.items()
+        label: {seed: figures(member, gains) for seed, member in members.items()} for label, members in by_label.items()
     }
     baselines = list(baselines) or [label for label in _BASELINES if label in scores] or [next(iter(scores))]
     by_request = {
@@ -134,18 +136,30 @@ def differences(values: dict[str, np.ndarray], baseline: str) -> dict[str, dict 
     }
 
 
-def _the_same_requests(scores: dict[str, dict[int, MemberScores]]) -> MemberScores:
-    """Any member's scores, after all were seen to stand on the same requests in the same order."""
-    members = {f"{label}, seed {seed}": one for label, seeds in scores.items() for seed, one in seeds.items()}
-    (first_name, first), *others = members.items()
-    for name, other in others:
-        for part in ("lengths", "grades", "top", "leaf"):
-            if not np.array_equal(getattr(first, part), getattr(other, part)):
+def _the_same_requests(scores: dict[str, dict[int, MemberScores]]) -> dict[str, dict[int, RequestScores]]:
+    """All members' scores, in the order of the first member's requests; joined by the requests' ids."""
+    (first_label, first_seed), first = next(
+        ((label, seed), one.by_request) for label, seeds in scores.items() for seed, one in seeds.items()
+    )
+
+    def of_first(label: str, seed: int, other: RequestScores) -> RequestScores:
+        places = places_of(other.requests, first.requests)
+        found = None
+        if len(other.requests) == len(first.requests) and (places >= 0).all():
+            found = other.take(places)
+        for part in ("requests", "lengths", "items", "grades", "categories"):
+            if found is None or not np.array_equal(getattr(first, part), getattr(found, part)):
                 raise MembersDiffer(
-                    f"`{part}` of the test requests differ between {first_name!r} and {name!r}: they cannot be "
-                    "compared request by request. Delete the folder `members` of the ablation and start it again"
+                    f"`{part}` of the test requests differ between '{first_label}, seed {first_seed}' and "
+                    f"'{label}, seed {seed}': they cannot be compared request by request. Delete the folder `members` "
+                    "of the ablation and start it again"
                 )
-    return first
+        return found
+
+    return {
+        label: {seed: of_first(label, seed, one.by_request) for seed, one in seeds.items()}
+        for label, seeds in scores.items()
+    }
 
 
 def _stack(members: dict[int, MemberFigures], metric: str) -> np.ndarray:

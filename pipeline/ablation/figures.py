@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from components.split_scorer.request_scores import RequestScores
 from models.metrics import ItemAUC, ItemCalibration, ItemLogLoss
-from pipeline.ablation.members import MemberScores
 from reporting.request_metrics import of_requests
 
 
@@ -23,17 +23,17 @@ class MemberFigures:
     overall: dict[str, float]
 
 
-def figures(scores: MemberScores, gains: Sequence[float]) -> MemberFigures:
+def figures(scores: RequestScores, gains: Sequence[float]) -> MemberFigures:
     """The figures of a member's scores, by the classes of models/metrics.
 
     Args:
       scores: on the test split.
       gains: of the label's grades, for the NDCG.
     """
-    by_request = of_requests(scores.lengths, scores.grades, scores.probabilities, gains)
+    by_request = of_requests(scores.lengths, scores.grades, scores.scores, gains)
     overall = {name: _mean(values[~np.isnan(values)]) for name, values in by_request.items()}
     for metric in (ItemAUC(), ItemLogLoss(), ItemCalibration()):
-        metric.update_state(scores.grades[np.newaxis], scores.probabilities[np.newaxis])
+        metric.update_state(scores.grades[np.newaxis], scores.scores[np.newaxis])
         overall[metric.name] = float(metric.result())
     return MemberFigures(by_request, overall)
 

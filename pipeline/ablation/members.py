@@ -6,7 +6,8 @@ A finished member is a folder; what was finished is never trained again. One tha
 ===================  ====================================================================
 ``config.json``      the sections `model` and `train` it was trained with
 ``training.json``    what the training did, see `models.training.result.write_result`
-``scores.npz``       a `MemberScores`
+``scores``           its scores of the test split, see `components.split_scorer.request_scores`
+``gates.npy``        `MemberScores.gates`, unless they are None
 ``train``, ``valid`` TensorBoard's logs
 ===================  ====================================================================
 """
@@ -19,13 +20,16 @@ import pathlib
 import shutil
 
 import numpy as np
+import pyarrow.parquet as pq
 import tensorflow as tf
 
 from common.files import TRAINING_FILE
-from common.splits import EARLIER
+from common.splits import EARLIER, TEST
+from components.split_scorer.reader import evaluation_columns, features_read
+from components.split_scorer.request_scores import RequestScores, joined, read_parts, table
 from models.inputs.features import id_name
 from models.inputs.hierarchy import CategoryHierarchy, read_hierarchy
-from models.inputs.reading import read_requests
+from models.inputs.reading import read_records
 from models.ranker.config import ModelConfig
 from models.ranker.gate_vectors import gate_vectors
 from models.ranker.model import Ranker
@@ -37,7 +41,7 @@ from models.training.result import write_result
 from schemas.log_schema import LogSchema
 
 _CONFIG_FILE = "config.json"
-_SCORES_FILE = "scores.npz"
+_SCORES, _SCORES_FILE, _GATES_FILE = "scores", "scores-00000-of-00001.parquet", "gates.npy"
 _SCORING_BATCH = 256
 
 
@@ -47,6 +51,7 @@ class TransformedLog:
 
     Attributes:
       schema: of the log.
+      requests: folder of the raw requests, ``Split-<name>`` each.
       examples: folder of the transformed requests, ``Split-<name>`` each.
       transform_graph: folder of Transform's output.
       hierarchy: folder of the category hierarchy.
@@ -55,6 +60,7 @@ class TransformedLog:
     """
 
     schema: LogSchema
+    requests: str
     examples: str
     transform_graph: str
     hierarchy: str
@@ -73,7 +79,7 @@ class TransformedLog:
     def identity(self) -> list:
         """What tells this log from others: the folders, which TFX never uses twice, and the files' sizes."""
         sizes = [path.stat().st_size for path in sorted(pathlib.Path(self.examples).glob("Split-*/*"))]
-        return [self.examples, self.transform_graph, self.hierarchy, sizes, self.held_out]
+        return [self.requests, self.examples, self.transform_graph, self.hierarchy, sizes, self.held_out]
 
     def seen(self, batch: dict) -> dict:
         """The requests of a batch that training may see."""
@@ -98,38 +104,16 @@ class TransformedLog:
 
 @dataclasses.dataclass(frozen=True)
 class MemberScores:
-    """What a member says of the R requests of the test split, in the files' order, with their T items.
+    """What a member says of the test split.
 
     Attributes:
-      rows: [R] places of the requests in the split.
-      lengths: [R] items of each request.
-      grades: [T] of the label that is trained.
-      probabilities: [T] float32, the scores.
-      top: [R] ids of the top category, 0 for unknown.
-      leaf: [R] ids of the leaf category, 0 for unknown.
-      history: [R] length of the longest history; None if the log has none.
+      by_request: its scores.
       gates: [C, N] weights of the experts for each known leaf category, in the order of `category_paths`, zeros
         but for the K that are active; None if the variant has no gate that sees the category alone.
     """
 
-    rows: np.ndarray
-    lengths: np.ndarray
-    grades: np.ndarray
-    probabilities: np.ndarray
-    top: np.ndarray
-    leaf: np.ndarray
-    history: np.ndarray | None
+    by_request: RequestScores
     gates: np.ndarray | None
-
-    def among(self, candidates: np.ndarray) -> "MemberScores":
-        """The scores of some of the items, [T] bool; the requests stay, with fewer items each."""
-        request = np.repeat(np.arange(len(self.lengths)), self.lengths)
-        return dataclasses.replace(
-            self,
-            lengths=np.bincount(request[candidates], minlength=len(self.lengths)),
-            grades=self.grades[candidates],
-            probabilities=self.probabilities[candidates],
-        )
 
 
 class Member:
@@ -176,9 +160,11 @@ class Member:
         write_result(result, ranker, {}, str(self._unfinished / TRAINING_FILE))
         config = {"model": self._model.model_dump(), "train": self._train.model_dump()}
         (self._unfinished / _CONFIG_FILE).write_text(json.dumps(config, indent=2), encoding="utf-8")
-        scores = score(ranker, self._log, data.feature_spec)
-        arrays = {name: value for name, value in vars(scores).items() if value is not None}
-        np.savez_compressed(self._unfinished / _SCORES_FILE, **arrays)
+        scores = score(ranker, self._log)
+        (self._unfinished / _SCORES).mkdir(exist_ok=True)
+        pq.write_table(table(scores.by_request), self._unfinished / _SCORES / _SCORES_FILE)
+        if scores.gates is not None:
+            np.save(self._unfinished / _GATES_FILE, scores.gates)
         shutil.rmtree(checkpoints)
         self._unfinished.rename(self._folder)
 
@@ -188,8 +174,9 @@ class Member:
 
     def scores(self) -> MemberScores:
         """What it says of the test split."""
-        with np.load(self._folder / _SCORES_FILE) as arrays:
-            return MemberScores(**{field.name: arrays.get(field.name) for field in dataclasses.fields(MemberScores)})
+        gates = self._folder / _GATES_FILE
+        by_request = joined(list(read_parts(str(self._folder / _SCORES))))
+        return MemberScores(by_request, np.load(gates) if gates.exists() else None)
 
 
 def category_paths(hierarchy: CategoryHierarchy) -> np.ndarray:
@@ -200,31 +187,30 @@ def category_paths(hierarchy: CategoryHierarchy) -> np.ndarray:
     return np.stack(ids, axis=1)
 
 
-def score(ranker: Ranker, log: TransformedLog, feature_spec: dict) -> MemberScores:
-    """Scores the test split."""
+def score(ranker: Ranker, log: TransformedLog) -> MemberScores:
+    """Scores the raw requests of the test split.
+
+    Raises:
+      ValueError: if the split has no request to judge.
+    """
+    transform_output = log.training_data.transform_output
+    raw_spec, label = transform_output.raw_feature_spec(), ranker.labels[0]
+    inputs = [feature.name for feature in log.schema.model_inputs]
+    spec = {name: raw_spec[name] for name in {*inputs, *features_read(log.schema, label)}}
+    transform = tf.function(transform_output.transform_features_layer(), reduce_retracing=True)
     call = tf.function(ranker, autograph=False, reduce_retracing=True)
-    top = id_name(log.schema.categories[0])
-    histories = [id_name(feature) for feature in log.schema.histories]
-    parts, first_row = [], 0
-    for batch in read_requests(log.files("test"), feature_spec, _SCORING_BATCH):
-        judged, batch, seen = log.judged(batch)
-        grades = batch[ranker.labels[0].name]
-        part = {
-            "rows": first_row + tf.where(judged)[:, 0],
-            "lengths": grades.row_lengths(),
-            "grades": grades.flat_values,
-            "probabilities": call(seen).flat_values,
-            "top": batch[top],
-            "leaf": batch[log.leaf],
-        }
-        first_row += len(judged)
-        if histories:
-            part["history"] = tf.reduce_max(tf.stack([batch[name].row_lengths() for name in histories]), axis=0)
-        parts.append({name: value.numpy() for name, value in part.items()})
-    if not sum(len(part["rows"]) for part in parts):
+    levels = tuple(level.name for level in log.schema.categories)
+    parts = []
+    for examples in read_records([f"{log.requests}/Split-{TEST}/*"], _SCORING_BATCH):
+        raw = tf.io.parse_example(examples, spec)
+        judged, features, seen = log.judged(transform({name: raw[name] for name in inputs}))
+        columns = evaluation_columns(_where(raw, judged), features, log.schema, label)
+        columns["scores"] = call(seen).flat_values
+        found = {"positions": None, "history": None, "baseline": None, "levels": levels}
+        parts.append(RequestScores(**found | {name: values.numpy() for name, values in columns.items()}))
+    if not sum(len(part.requests) for part in parts):
         raise ValueError("there is no request to judge in the split test; see `data.split` and --held_out_leaves")
-    arrays = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    return MemberScores(**({"history": None} | arrays), gates=_gates(ranker, log))
+    return MemberScores(joined(parts), _gates(ranker, log))
 
 
 def held_out_leaves(hierarchy: CategoryHierarchy, share: float) -> tuple[int, ...]:

@@ -5,16 +5,14 @@ import json
 import pathlib
 from collections.abc import Callable
 
-import numpy as np
-
 from common.escaping import one_line
 from models.inputs.hierarchy import read_hierarchy
 from models.ranker.labels import trained_labels
 from models.training.errors import LabelLeak, TrainingFault
 from pipeline.ablation.candidates import own_candidates
-from pipeline.ablation.compare import MembersDiffer, compare
+from pipeline.ablation.compare import compare
 from pipeline.ablation.marks import marks
-from pipeline.ablation.members import Member, MemberScores, TransformedLog, held_out_leaves
+from pipeline.ablation.members import Member, TransformedLog, held_out_leaves
 from pipeline.ablation.plan import Plan
 from pipeline.ablation.report import charts, page, tables
 from pipeline.ablation.report.gate_maps import gate_maps
@@ -63,7 +61,7 @@ def run(
 
 def _run(plan: Plan, runs_folder: str, runner: local.LocalRunner, on_start, on_finish) -> tuple[pathlib.Path, dict]:
     run_folder, config = local.run_components(plan.config, plan.schema, runs_folder, runner)
-    log, examples = _transformed_log(plan, runner.node_runs)
+    log = _transformed_log(plan, runner.node_runs)
     hierarchy = read_hierarchy(log.hierarchy)
     if plan.held_out_leaves:
         try:
@@ -78,7 +76,11 @@ def _run(plan: Plan, runs_folder: str, runner: local.LocalRunner, on_start, on_f
     label = trained_labels(plan.schema, config.model)[0]
     scores = {name: {seed: one.scores() for seed, one in seeds.items()} for name, seeds in members.items()}
     if plan.among:
-        scores = _among_own(scores, own_candidates(examples, *plan.among, label.name))
+        own = own_candidates(log.requests, *plan.among, plan.schema)
+        scores = {
+            name: {seed: dataclasses.replace(one, by_request=own.of(one.by_request)) for seed, one in seeds.items()}
+            for name, seeds in scores.items()
+        }
     trainings = {name: {seed: one.training() for seed, one in seeds.items()} for name, seeds in members.items()}
     result = {
         "name": config.name,
@@ -102,7 +104,7 @@ def _run(plan: Plan, runs_folder: str, runner: local.LocalRunner, on_start, on_f
             label.gains,
             plan.baselines,
             # The truth that the log holds is that of clicks, among all that was shown.
-            oracle_session_auc(examples, "test", config, plan.schema)
+            oracle_session_auc(log.requests, "test", config, plan.schema)
             if simulated and not plan.name and label == plan.schema.labels[0]
             else None,
         ),
@@ -155,23 +157,13 @@ def _train(
     return members, failed
 
 
-def _among_own(scores: dict[str, dict[int, MemberScores]], requests: list[tuple[np.ndarray, ...]]) -> dict:
-    """The scores of the request's own candidates; ``requests`` as `own_candidates` gives them."""
-    any_member = next(iter(next(iter(scores.values())).values()))
-    own, grades = (np.concatenate(parts) for parts in zip(*(requests[i] for i in any_member.rows), strict=True))
-    if not np.array_equal(grades, any_member.grades):
-        raise MembersDiffer("the members' items are not in the order of the raw requests")
-    return {label: {seed: one.among(own) for seed, one in seeds.items()} for label, seeds in scores.items()}
-
-
-def _transformed_log(plan: Plan, node_runs: list[NodeRun]) -> tuple[TransformedLog, str]:
-    """The outputs of Transform and of the hierarchy; and the raw requests, which the true click probability is in."""
+def _transformed_log(plan: Plan, node_runs: list[NodeRun]) -> TransformedLog:
     outputs = {run.name: run.outputs for run in node_runs}
     transform = outputs["Transform"]
-    log = TransformedLog(
+    return TransformedLog(
         plan.schema,
+        requests=outputs["ClickLogExampleGen"]["examples"],
         examples=transform["transformed_examples"],
         transform_graph=transform["transform_graph"],
         hierarchy=outputs["CategoryHierarchyGen"]["hierarchy"],
     )
-    return log, outputs["ClickLogExampleGen"]["examples"]

@@ -36,7 +36,7 @@ class Shop:
     """Requests to judge by, a model that was trained and pushed, and models made of it to follow it."""
 
     def __init__(self, log: SmallLog, folder: pathlib.Path):
-        self.folder, self.examples = folder, folder / "examples"
+        self.folder, self.examples, self.graph = folder, folder / "examples", log.transform_graph
         (self.examples / "Split-test").mkdir(parents=True)
         rng = np.random.default_rng(2)
         with tf.io.TFRecordWriter(str(self.examples / "Split-test" / "requests.gz"), options="GZIP") as writer:
@@ -84,14 +84,16 @@ class Shop:
             artifact_type=standard_artifacts.Examples,
             properties={"split_names": '["test"]'},
         ).with_id("examples")
+        graph = Importer(source_uri=self.graph, artifact_type=standard_artifacts.TransformGraph).with_id("graph")
         candidate = Importer(source_uri=str(model), artifact_type=standard_artifacts.Model).with_id("model")
         steps, trained = Steps(config, schema, LOCAL), candidate.outputs["result"]
-        evaluated = steps.evaluate(examples.outputs["result"], trained)
+        scored = steps.score(examples.outputs["result"], graph.outputs["result"], trained)
+        evaluated = steps.evaluate(scored, trained)
         steps.push(trained, evaluated.blessing, str(self.folder / "serving" / "ranker"))
         pipeline = Pipeline(
             pipeline_name=config.name,
             pipeline_root=str(self.folder / "artifacts"),
-            components=[examples, candidate, *steps.components],
+            components=[examples, graph, candidate, *steps.components],
             metadata_connection_config=database(self.folder / METADATA_FILE),
         )
         before = self.versions
@@ -99,7 +101,7 @@ class Shop:
         runner.run(pipeline)
         runs = {run.name: run for run in runner.node_runs}
         reasons = json.loads((pathlib.Path(runs["Evaluator"].outputs["blessing"]) / "reasons.json").read_text())
-        self.warnings = read_warnings(runs["Evaluator"].outputs["blessing"])
+        self.warnings = read_warnings(runs["SplitScorer"].outputs["scores"])
         pushed = runs["Pusher"].properties["pushed_model"]["pushed"] == 1
         assert pushed is (self.versions != before)
         return reasons, runs["Evaluator"].properties["blessing"], pushed
@@ -176,7 +178,7 @@ def test_a_model_of_another_signature_is_not_pushed(shop, without_a_feature):
     # It cannot be compared: the last blessed model would find no brand in the requests.
     assert "baseline_model" not in blessing
     assert shop.warnings == [
-        "the last blessed model asks for features that this log does not have: the new one is judged alone"
+        "the last blessed model reads features that this log does not have: the new model is evaluated alone"
     ]
 
 

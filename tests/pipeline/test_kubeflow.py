@@ -125,7 +125,7 @@ def test_the_baseline_is_the_last_blessed_model_or_none(job):
         compiled(EVERYTHING, resolvers=False)
     alone = compiled(resolvers=False)["pipelineSpec"]
     assert not any("resolver" in executor for executor in alone["deploymentSpec"]["executors"].values())
-    assert set(alone["root"]["dag"]["tasks"]["Evaluator"]["inputs"]["artifacts"]) == {"examples", "model"}
+    assert set(alone["root"]["dag"]["tasks"]["Evaluator"]["inputs"]["artifacts"]) == {"scores", "model"}
 
 
 def test_a_warm_start_and_what_the_log_is_compared_with(job, tmp_path):

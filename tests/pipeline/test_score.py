@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 import yaml
 
-from components.bulk_scorer.scorer import SCORES, ShardScorer
+from components.bulk_scorer.scorer import SCORES, ItemScorer
 from components.click_log_example_gen.plan import check
 from components.click_log_example_gen.quarantine import read_rows
 from pipeline.config import load_config
@@ -191,7 +191,7 @@ def test_after_a_failure_there_is_no_output_and_ingestion_is_reused(shop, monkey
         raise OSError("no space left")
 
     with monkeypatch.context() as patch:
-        patch.setattr(ShardScorer, "_tables", die)
+        patch.setattr(ItemScorer, "table", die)
         with pytest.raises(ComponentFailed, match="BulkScorer failed: no space left"):
             shop.score()
     assert not shop.output.exists()

@@ -9,7 +9,6 @@ from reporting import charts as c
 
 MOST_SLICES = 40
 _MOST_IN_LEGEND = 24
-_SIZES = "size of leaf category"
 COSTS = {"parameters": "parameters", "training_seconds": "training seconds"}
 
 
@@ -66,7 +65,7 @@ def _common(result: dict, legend: bool) -> dict[str, dict]:
     made |= {f"minus {baseline}": _differences(variants, baseline) for baseline in others}
     looks = look_of_variants(result)
     for dimension, parts in result["slices"].items():
-        if rows := _slice_rows(dimension, parts):
+        if rows := _slice_rows(parts):
             shown = {label: look for label, look in looks.items() if label != result["baselines"][0]}
             title = f"session AUC minus that of {result['baselines'][0]}"
             text = f"Differences in session AUC by {dimension}, with their intervals."
@@ -120,11 +119,10 @@ def _differences(variants: dict[str, dict], baseline: str) -> dict:
     return c.intervals(rows, title, f"Differences in session AUC to {baseline}, with their intervals.")
 
 
-def _slice_rows(dimension: str, parts: list[dict]) -> list[dict]:
+def _slice_rows(parts: list[dict]) -> list[dict]:
     rows = []
     for part in parts[:MOST_SLICES]:
-        short = part["name"].partition(": ")[0] if dimension == _SIZES else part["name"]
-        common = {"name": part["name"], "label": f"{short} ({part['requests']:,})", "requests": part["requests"]}
+        common = {"name": part["name"], "label": f"{part['name']} ({part['requests']:,})", "requests": part["requests"]}
         for label, found in part["differences"].items():
             if found:
                 rows.append({**common, "of": label, **_ends(found)})

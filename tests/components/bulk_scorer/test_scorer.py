@@ -4,7 +4,8 @@ import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 
-from components.bulk_scorer.scorer import Shard, ShardScorer, calls, ranks_of
+from components.bulk_scorer.scorer import ItemScorer, ranks_of
+from components.scoring import Shard, calls
 from tests.models.conftest import to_example
 
 
@@ -15,7 +16,7 @@ def test_scores_do_not_depend_on_how_requests_are_cut_into_calls(small_log, expo
             writer.write(to_example(request, small_log.schema).SerializeToString())
     tables = []
     for items_a_call in (10, 16_384):
-        scorer = ShardScorer(str(exported), 1, "item_id", items_a_call)
+        scorer = ItemScorer(str(exported), 1, "item_id", items_a_call)
         shard = Shard(requests, str(tmp_path / f"{items_a_call}.parquet"))
         [count] = scorer.run_inference([shard], scorer.load_model())
         assert count == {"requests": 50, "items": sum(len(request["item_id"]) for request in small_log.requests[:50])}

@@ -14,9 +14,11 @@ from common.warnings import read_warnings
 from components import artifacts
 from components.click_log_example_gen import quarantine
 from components.model_report.executor import Executor
-from components.model_report.popularity import count_items, name_hash
+from components.model_report.popularity import count_items
 from components.model_report.requests import read_parquet
+from components.split_scorer import executor as split_scorer
 from models.inputs.hierarchy import hierarchy_folder
+from models.inputs.reading import name_hash
 from reporting.content import ReportContent
 from tests.components.model_report.conftest import Trained, train
 from tests.models.conftest import SCHEMA_PATH, to_example
@@ -78,6 +80,14 @@ def log(small_log, tmp_path_factory) -> Log:
     return Log(small_log, tmp_path_factory.mktemp("log"))
 
 
+def scored(inputs: dict, folder: pathlib.Path):
+    made = artifact(artifacts.RequestScores, folder, 15)
+    names = ("examples", "transform_graph", "model", "baseline_model")
+    parameters = {"split": "test", "label": "click", "schema": SCHEMA_PATH.read_text(encoding="utf-8"), "code": ""}
+    split_scorer.Executor().Do({name: inputs[name] for name in names if name in inputs}, {"scores": [made]}, parameters)
+    return made
+
+
 def report(
     log: Log, trained: Trained, folder: pathlib.Path, baseline: Trained | None = None, reasons=(), **sections
 ) -> tuple[ReportContent | None, str, list[str]]:
@@ -95,6 +105,7 @@ def report(
     given = {key: [one] for key, one in inputs.items()}
     if baseline:
         given["baseline_model"] = [artifact(standard_artifacts.Model, baseline.model, 9)]
+    given["scores"] = [scored(given, folder / "scores")]
     config = {"data": {}, "model": trained.config.model_dump(), "train": trained.train.model_dump()} | sections
     made = artifact(artifacts.ModelReport, folder / "report", 30)
     parameters = {
@@ -220,7 +231,8 @@ def test_the_log_and_the_lineage(of_moe):
     }
     assert content.data.anomalies == ["train: price: High: above 5"]
     assert content.data.drift == ["brand, compared with the span before: l_infty 0.25, above the bound of 0.1"]
-    assert content.seconds == {"ClickLogExampleGen": 2.5}
+    assert content.seconds.keys() == {"ClickLogExampleGen", "SplitScorer"}
+    assert content.seconds["ClickLogExampleGen"] == 2.5
     lines = {line.key: line for line in content.artifacts}
     assert (lines["model"].component, lines["model"].id, lines["model"].code) == ("Trainer", 10, "abc")
     assert lines["baseline_model"].code is None
@@ -253,10 +265,9 @@ def test_a_model_whose_weights_are_gone_has_a_report_and_a_warning(log, moe, tmp
     assert content.headline.judged_requests > 0
 
 
-def test_no_run_fails_for_its_report(log, moe, tmp_path):
-    (tmp_path / "model").mkdir()
-    gone = Trained(moe.config, moe.train, moe.ranker, tmp_path / "model", moe.model_run)
-    content, page, [warning] = report(log, gone, tmp_path / "out")
+def test_no_run_fails_for_its_report(log, moe, tmp_path, monkeypatch):
+    monkeypatch.setattr("components.model_report.executor.read_parts", lambda _: [])
+    content, page, [warning] = report(log, moe, tmp_path / "out")
     assert content is None
     assert "It could not be made" in page
     assert warning.startswith("goes on without the report: ")

@@ -6,21 +6,22 @@ import numpy as np
 import pytest
 
 from components.model_report.nodes import list_nodes
-from components.model_report.ranking import rankings
 from components.model_report.requests import judged_requests, parquet, read_parquet
 from components.model_report.slices import divisions
-from tests.components.model_report.test_figures import GAINS, hierarchy, split
+from tests.components.model_report.test_figures import ByItem, evaluated, hierarchy, split
 
 
 def kept(one, most=10**6):
-    ranking = rankings(one, np.zeros(len(one.grades)), GAINS)["model"]
+    found = evaluated(one, ByItem())
     _, nodes = list_nodes(hierarchy(), one.categories)
-    return judged_requests(one, ranking, nodes, divisions(one, one.items), most)
+    return judged_requests(found, nodes, divisions(found), most)
 
 
 def reordered(one):
     """The same requests from the last to the first, each with its items from the last to the first."""
-    return dataclasses.replace(one, **{name: values[::-1].copy() for name, values in vars(one).items()})
+    return dataclasses.replace(
+        one, **{name: values[::-1].copy() for name, values in vars(one).items() if isinstance(values, np.ndarray)}
+    )
 
 
 def columns(of):

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from components.split_scorer.request_scores import RequestScores
 from models.inputs.hierarchy import build_hierarchy
 from pipeline.ablation.compare import compare
 from pipeline.ablation.members import MemberScores, category_paths
@@ -28,14 +29,22 @@ def scores(seed=0, requests=120, skill=0.0, gates=True) -> MemberScores:
     grades = log.choice(3, lengths.sum(), p=[0.7, 0.2, 0.1])
     leaf = log.integers(0, 8, requests)
     noise = rng.integers(0, 6, len(grades)) / 10  # with ties
-    return MemberScores(
-        rows=np.arange(requests),
+    by_request = RequestScores(
+        requests=np.arange(requests) * 7919,
         lengths=lengths,
+        items=np.arange(len(grades)),
         grades=grades,
-        probabilities=(0.05 + 0.8 * (noise + skill * (grades > 0)) / (0.6 + skill)).astype(np.float32),
-        top=np.append(0, category_paths(HIERARCHY)[:, 0])[leaf],
-        leaf=leaf,
+        positions=None,
+        scores=(0.05 + 0.8 * (noise + skill * (grades > 0)) / (0.6 + skill)).astype(np.float32),
+        baseline=None,
+        levels=("top", "leaf"),
+        names=np.full((requests, 2), b"", object),
+        categories=np.stack([np.append(0, category_paths(HIERARCHY)[:, 0])[leaf], leaf], axis=1),
+        category_requests=np.append(0, HIERARCHY.levels[-1].counts)[leaf],
         history=log.integers(0, 13, requests),
+    )
+    return MemberScores(
+        by_request,
         gates=rng.dirichlet(np.ones(4), 7).astype(np.float32) if gates else None,
     )
 

@@ -6,15 +6,16 @@ import pytest
 
 from pipeline.ablation.compare import MembersDiffer, compare
 from pipeline.ablation.figures import figures
+from pipeline.ablation.members import MemberScores
 from pipeline.ablation.slices import slices
 from tests.models.metrics import reference
-from tests.pipeline.ablation.made_up import GAINS, HIERARCHY, made_up, scores
+from tests.pipeline.ablation.made_up import GAINS, HIERARCHY, TRAINING, made_up, scores
 
 
 def test_the_figures_of_requests_are_those_of_the_metrics():
-    member = scores()
+    member = scores().by_request
     found = figures(member, GAINS)
-    items = list(zip(member.grades.tolist(), member.probabilities.tolist(), strict=True))
+    items = list(zip(member.grades.tolist(), member.scores.tolist(), strict=True))
     ends = np.cumsum(member.lengths)
     lists = [items[end - length : end] for end, length in zip(ends, member.lengths, strict=True)]
     references = {
@@ -32,22 +33,17 @@ def test_the_figures_of_requests_are_those_of_the_metrics():
 
 
 def test_slices_are_parts_of_the_requests():
-    member = scores()
+    member = scores().by_request
     found = slices(member, HIERARCHY)
-    for dimension in ("top category", "size of leaf category"):
-        assert (np.sum(list(found[dimension].values()), axis=0) == 1).all()
+    assert list(found) == ["top category", "length of history", "length of the list", "leaf category in training"]
+    for masks in found.values():
+        assert (np.sum(list(masks.values()), axis=0) == 1).all()
     assert list(found["top category"]) == ["phones", "美妆|$", "(unknown)"]
-    np.testing.assert_array_equal(found["top category"]["phones"], (member.leaf >= 1) & (member.leaf <= 4))
-    sizes = found["size of leaf category"]
-    assert list(sizes) == [
-        "largest third: 58 to 60 requests in the training split",
-        "middle third: 40 to 57 requests in the training split",
-        "smallest third: 38 to 39 requests in the training split",
-        "(unknown)",
-    ]
-    np.testing.assert_array_equal(next(iter(sizes.values())), (member.leaf >= 1) & (member.leaf <= 3))
-    history = found["length of history"]
-    np.testing.assert_array_equal(history["at most 2"], history["0"] | history["1-2"])
+    leaf = member.categories[:, 1]
+    np.testing.assert_array_equal(found["top category"]["phones"], (leaf >= 1) & (leaf <= 4))
+    assert list(found["leaf category in training"]) == ["0", "10-99"]
+    np.testing.assert_array_equal(found["leaf category in training"]["0"], leaf == 0)
+    assert list(found["length of history"]) == ["0", "1-2", "3-9", "10-49"]
     assert "length of history" not in slices(dataclasses.replace(member, history=None), HIERARCHY)
 
 
@@ -83,7 +79,7 @@ def test_the_seconds_of_an_interrupted_training_do_not_count(result):
 
 def test_slices_add_up_to_the_whole(result):
     whole = result["variants"]["good"]["metrics"]["session_auc"]["mean"]
-    for dimension in ("top category", "size of leaf category"):
+    for dimension in ("top category", "leaf category in training"):
         parts = result["slices"][dimension]
         requests = [part["requests"] for part in parts]
         assert sum(requests) == result["counting"]["session_auc"]
@@ -92,7 +88,24 @@ def test_slices_add_up_to_the_whole(result):
         )
 
 
-def test_members_with_other_requests_are_not_compared():
-    other = dataclasses.replace(scores(2), grades=scores(2).grades[::-1])
-    with pytest.raises(MembersDiffer, match="`grades` of the test requests differ between 'dnn, seed 1' and 'moe, se"):
+def changed(member: MemberScores, **attributes) -> MemberScores:
+    return dataclasses.replace(member, by_request=dataclasses.replace(member.by_request, **attributes))
+
+
+@pytest.mark.parametrize("part", ["requests", "items", "grades"])
+def test_members_with_other_requests_are_not_compared(part):
+    other = scores(2)
+    other = changed(other, **{part: getattr(other.by_request, part) + 1})
+    with pytest.raises(MembersDiffer, match=f"`{part}` of the test requests differ between 'dnn, seed 1' and 'moe, se"):
         compare({"dnn": {1: scores(1)}, "moe": {1: other}}, {}, HIERARCHY, GAINS)
+
+
+def test_the_order_of_a_member_s_requests_means_nothing():
+    first, second = scores(1), scores(2, skill=0.5)
+    order = np.random.default_rng(0).permutation(len(second.by_request.requests))
+    reordered = dataclasses.replace(second, by_request=second.by_request.take(order))
+    trainings = {label: {1: TRAINING} for label in ("dnn", "moe")}
+    found, expected = (
+        compare({"dnn": {1: first}, "moe": {1: other}}, trainings, HIERARCHY, GAINS) for other in (reordered, second)
+    )
+    assert found == expected

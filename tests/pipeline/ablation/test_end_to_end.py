@@ -77,7 +77,12 @@ def test_it_writes_reports(finished):
     assert few["parameters"] > result["variants"]["dnn"]["parameters"]
     assert few["silhouette"]["mean"] < 1
     assert 0.5 < result["oracle_session_auc"] <= 1
-    assert set(result["slices"]) == {"top category", "size of leaf category", "length of history"}
+    assert set(result["slices"]) == {
+        "top category",
+        "length of history",
+        "length of the list",
+        "leaf category in training",
+    }
     files = {path.name for path in folder.iterdir()}
     assert files >= {"report.html", "report.md", "overall.csv", "slices.csv", "gates.svg"}
     assert result["marks"] == ["The log is simulated: its figures say nothing of a real shop."]
@@ -88,8 +93,7 @@ def test_it_writes_reports(finished):
 def test_gates_of_a_member_are_the_weights_of_its_experts(finished):
     folder, _, _ = finished
     [member] = (folder / "members").glob("moe-seed-1-*")
-    with np.load(member / "scores.npz") as scores:
-        gates = scores["gates"]
+    gates = np.load(member / "gates.npy")
     assert gates.shape[1] == 4
     np.testing.assert_allclose(gates.sum(axis=1), 1, rtol=1e-5)
     assert ((gates > 0).sum(axis=1) == 2).all()
