@@ -31,7 +31,7 @@ def training_key(
       base_model: the model that it starts from, if any.
     """
     files = [data.transform_graph, *data.train_files, *data.valid_files]
-    inputs = [*files, str(data.schema.proto), code, model.model_dump(), train.model_dump(), base_model]
+    inputs = [*files, data.schema.text, code, model.model_dump(), train.model_dump(), base_model]
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]
 
 

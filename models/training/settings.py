@@ -38,10 +38,7 @@ def read_settings(custom_config: dict[str, Any], hyperparameters: dict[str, Any]
       hyperparameters: KerasTuner's best hyperparameters. Their values replace those of ``custom_config``.
     """
     tuned = decode((hyperparameters or {}).get("values", {}))
-    model, train = (
-        ModelConfig.model_validate(custom_config["model"]),
-        TrainConfig.model_validate(custom_config["train"]),
-    )
-    model, train = with_values(model, train, tuned)
+    model = ModelConfig.model_validate(custom_config["model"])
+    model, train = with_values(model, TrainConfig.model_validate(custom_config["train"]), tuned)
     schema = parse_schema(custom_config["schema"])
     return Settings(schema, model, train, tuned, custom_config["checkpoints"], custom_config["code"])
