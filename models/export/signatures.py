@@ -6,7 +6,7 @@ import tensorflow_transform as tft
 
 from models.export.limits import MOST_ITEMS, MOST_OF_A_CALL, MOST_PAIRS
 from models.export.warm_up import write_warm_up
-from models.inputs.features import CATEGORY_REQUESTS, id_name
+from models.inputs.features import id_name
 from models.inputs.hierarchy import CategoryHierarchy, as_path
 from models.inputs.vocabularies import write_vocabularies
 from models.ranker.model import Ranker
@@ -19,8 +19,6 @@ _LIMITS = (
     f"a request may have {MOST_ITEMS:,} items and {MOST_PAIRS:,} pairs of an item and a past item; a call with many "
     f"requests {MOST_OF_A_CALL:,} pairs, and requests times the longest list of one of them"
 )
-_HISTORY_LENGTHS = {"0": 0, "1-2": 1, "3-9": 3, "10 or more": 10}
-_CATEGORY_REQUESTS = {"0": 0, "1-99": 1, "100-999": 100, "1,000-9,999": 1_000, "10,000 or more": 10_000}
 
 
 class ServedRanker:
@@ -75,15 +73,12 @@ class ServedRanker:
           [B, n] float32 padded with -1, lengths [B] int64. A feature that is left out is missing or empty.
         * ``gates``: the category levels by feature name, [B] string each -> weights [B, N] float32; with
           several tasks, weights_<task>. Only of a ranker whose gate sees the category alone.
-        * ``slices``: examples [B] string -> history_length, category_requests [B] string: the slices of an
-          evaluation that no raw feature holds, buckets of the user's history and the leaf's training requests.
         """
         signatures = {
             "serving_default": self._serving_default(),
             "rank": self._rank(),
             "rank_ids": self._rank_ids(),
             "elwc": self._elwc(),
-            "slices": self._slices(),
         }
         if self._ranker.config.category_gated:
             signatures["gates"] = self._category_gates()
@@ -183,19 +178,6 @@ class ServedRanker:
 
         return elwc.get_concrete_function()
 
-    def _slices(self):
-        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
-        def slices(examples):
-            raw = tf.io.parse_example(examples, self._raw_spec)
-            path = {feature.name: raw[feature.name] for feature in self._schema.categories}
-            derived = {"category_requests": _bucket(self._transform(path)[CATEGORY_REQUESTS], _CATEGORY_REQUESTS)}
-            if self._schema.histories:
-                longest = tf.stack([raw[history.name].row_lengths() for history in self._schema.histories])
-                derived["history_length"] = _bucket(tf.reduce_max(longest, axis=0), _HISTORY_LENGTHS)
-            return derived
-
-        return slices.get_concrete_function()
-
     def _category_gates(self):
         @tf.function(autograph=False)
         def gates(**path):
@@ -235,9 +217,3 @@ def _if_it_fits(values: tf.Tensor, fits: tf.Tensor) -> tf.Tensor:
     """The values, behind the assertion that a call is no larger than `_LIMITS`."""
     with tf.control_dependencies([tf.debugging.Assert(fits, [_LIMITS])]):
         return tf.identity(values)
-
-
-def _bucket(values: tf.Tensor, buckets: dict[str, int]) -> tf.Tensor:
-    """The name of the bucket of each value: the last one whose least value does not pass it."""
-    place = tf.searchsorted(tf.constant(list(buckets.values()), values.dtype), values, side="right") - 1
-    return tf.gather(tf.constant(list(buckets)), place)

@@ -68,7 +68,7 @@ def test_it_ends_with_a_pushed_model_and_a_summary(first):
     assert summary["blessed"] is True
     assert all(0 <= summary["metrics"][name] <= 1 for name in ("session_auc", "ndcg_at_10", "mrr", "auc"))
     assert len(summary["metrics_by_top_category"]) == summary["categories"]["top_category"]
-    assert summary["metrics_by"].keys() == {"category_requests", "history_length"}
+    assert summary["metrics_by"].keys() == {"category_requests", "history_length", "list_length"}
     assert summary["train_items_per_second"] > 0
     assert set(summary["seconds"]) > {"ClickLogExampleGen", "Transform", "Trainer", "Evaluator", "Pusher"}
     version = pathlib.Path(summary["pushed_model"])
@@ -189,7 +189,12 @@ def test_a_training_that_diverges_ends_with_its_reason_and_pushes_nothing(first)
 def test_a_model_below_the_threshold_is_not_pushed(first, refused):
     runs, _, before = first
     output, summary = refused
-    assert {name for name, cached in summary["cached"].items() if not cached} == {"Trainer", "Evaluator", "Pusher"}
+    assert {name for name, cached in summary["cached"].items() if not cached} == {
+        "Trainer",
+        "SplitScorer",
+        "Evaluator",
+        "Pusher",
+    }
     assert summary["blessed"] is False
     assert summary["pushed_model"] is None
     [reason] = summary["blessing"]["reasons"]

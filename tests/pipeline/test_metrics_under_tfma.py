@@ -1,16 +1,16 @@
-"""Runs TFMA over a tiny SavedModel and compares every metric, overall and by slice, with plain Python."""
+"""Runs TFMA over scored requests and compares every metric, overall and by slice, with plain Python."""
 
 import apache_beam as beam
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
-import tensorflow as tf
 import tensorflow_model_analysis as tfma
 from google.protobuf import text_format
-from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_model_analysis.metrics import metric_types
-from tfx_bsl.public import tfxio
 
 import models.metrics
+from components.evaluator.measure import measure, with_baseline
+from components.split_scorer.request_scores import RequestScores, table
 from tests.models.metrics import reference
 
 METRICS = {
@@ -23,11 +23,9 @@ METRICS = {
 }
 EVAL_CONFIG = """
 model_specs {
-  model_type: "tf_generic"
-  signature_name: "serving_default"
+  model_type: "materialized_prediction"
   prediction_key: "scores"
   label_key: "click"
-  preprocessing_function_names: "slice_keys"
   padding_options { label_int_padding: -1 prediction_float_padding: -1.0 }
 }
 slicing_specs {}
@@ -47,30 +45,6 @@ metrics_specs {
   metrics { class_name: "ItemCalibration" module: "models.metrics" config: '"name": "calibration"' }
 }
 """
-SCHEMA = """
-represent_variable_length_as_ragged: true
-feature { name: "top_category" type: BYTES shape {} presence { min_fraction: 1 } }
-feature { name: "history" type: BYTES }
-feature { name: "x" type: FLOAT }
-feature { name: "click" type: INT }
-"""
-
-
-SPEC = {"x": tf.io.RaggedFeature(tf.float32), "history": tf.io.RaggedFeature(tf.string)}
-
-
-class TinyRanker(tf.Module):
-    """Scores an item by its only feature."""
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
-    def serve(self, examples):
-        x = tf.io.parse_example(examples, SPEC)["x"]
-        return {"scores": x.to_tensor(-1.0), "lengths": x.row_lengths()}
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
-    def slice_keys(self, examples):
-        lengths = tf.io.parse_example(examples, SPEC)["history"].row_lengths()
-        return {"history_length": tf.where(lengths == 0, "none", tf.where(lengths < 3, "1-2", "3+"))}
 
 
 def make_requests():
@@ -90,60 +64,57 @@ def make_requests():
     return requests
 
 
-def to_example(request):
-    def bytes_list(values):
-        return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value.encode() for value in values]))
-
-    features = {
-        "top_category": bytes_list([request["top_category"]]),
-        "history": bytes_list(request["history"]),
-        "x": tf.train.Feature(float_list=tf.train.FloatList(value=request["x"])),
-        "click": tf.train.Feature(int64_list=tf.train.Int64List(value=request["click"])),
-    }
-    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+def scores_of(requests) -> RequestScores:
+    return RequestScores(
+        requests=np.arange(len(requests)),
+        lengths=np.array([len(request["click"]) for request in requests]),
+        items=np.arange(sum(len(request["click"]) for request in requests)),
+        grades=np.concatenate([request["click"] for request in requests]),
+        positions=None,
+        scores=np.concatenate([request["x"] for request in requests]).astype(np.float32),
+        baseline=np.concatenate([request["x"][::-1] for request in requests]).astype(np.float32),
+        levels=("top_category",),
+        names=np.array([[request["top_category"].encode()] for request in requests], object),
+        categories=np.zeros((len(requests), 1), np.int64),
+        category_requests=np.zeros(len(requests), np.int64),
+        history=np.array([len(request["history"]) for request in requests]),
+    )
 
 
 @pytest.fixture(scope="module")
 def evaluation(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tfma")
-    model, output = str(folder / "model"), str(folder / "evaluation")
-    ranker = TinyRanker()
-    tf.saved_model.save(ranker, model, {"serving_default": ranker.serve, "slice_keys": ranker.slice_keys})
-
-    config = text_format.Parse(EVAL_CONFIG, tfma.EvalConfig())
-    shared_model = tfma.default_eval_shared_model(model, eval_config=config)
-    schema = text_format.Parse(SCHEMA, schema_pb2.Schema())
-    reader = tfxio.TFExampleRecord("unused", schema=schema, raw_record_column_name=tfma.ARROW_INPUT_COLUMN)
+    requests = make_requests()
+    for name, part in (("scores-0.parquet", requests[25:]), ("scores-1.parquet", requests[:25])):
+        pq.write_table(table(scores_of(part)), folder / name, row_group_size=7)
+    config = with_baseline(text_format.Parse(EVAL_CONFIG, tfma.EvalConfig()))
     with beam.Pipeline() as pipeline:
-        _ = (
-            pipeline
-            | beam.Create([to_example(request) for request in make_requests()])
-            | reader.RawRecordToRecordBatch()
-            | tfma.ExtractEvaluateAndWriteResults(
-                eval_config=config, eval_shared_model=shared_model, output_path=output, schema=schema
-            )
-        )
-    return output
+        measure(pipeline, str(folder), config, str(folder / "evaluation"))
+    return str(folder / "evaluation")
 
 
-def by_slice(path):
+def by_slice(path, model):
     slices = {}
-    for key, outputs in tfma.load_eval_result(path).slicing_metrics:
+    for key, outputs in tfma.load_eval_result(path, model_name=model).slicing_metrics:
         slices[key] = {name: value.get("doubleValue") for name, value in outputs[""][""].items()}
     return slices
 
 
-def test_every_metric_of_every_slice_equals_plain_python(evaluation):
-    measured = by_slice(evaluation)
+@pytest.mark.parametrize("model", ["candidate", "baseline"])
+def test_every_metric_of_every_slice_equals_plain_python(evaluation, model):
+    measured = by_slice(evaluation, model)
     groups = {(): make_requests()}
     for request in make_requests():
         length = len(request["history"])
-        bucket = "none" if length == 0 else "1-2" if length < 3 else "3+"
+        bucket = "0" if length == 0 else "1-2" if length < 3 else "3-9"
         groups.setdefault((("top_category", request["top_category"]),), []).append(request)
         groups.setdefault((("history_length", bucket),), []).append(request)
     assert measured.keys() == groups.keys()
     for key, requests in groups.items():
-        scored = [list(zip(request["click"], request["x"], strict=True)) for request in requests]
+        scored = [
+            list(zip(request["click"], request["x"][:: 1 if model == "candidate" else -1], strict=True))
+            for request in requests
+        ]
         assert measured[key]["example_count"] == len(requests)
         for name, metric in METRICS.items():
             assert measured[key][name] == pytest.approx(metric(scored), rel=1e-5), (key, name)

@@ -27,7 +27,7 @@ METHODS = [
     "/tensorflow.serving.PredictionService/Explain",
 ]
 SERVERS_FAULT = {"INTERNAL", "UNKNOWN", "UNAVAILABLE", "DEADLINE_EXCEEDED", "DATA_LOSS", "ABORTED"}
-SIGNATURES = ["rank", "rank_ids", "serving_default", "elwc", "gates", "slices", "", "rang"]
+SIGNATURES = ["rank", "rank_ids", "serving_default", "elwc", "gates", "", "rang"]
 
 numbers = st.integers(-3, 60) | st.integers() | st.floats(width=32) | st.floats()
 # Surrogates too, which JSON can hold and UTF-8 cannot.
@@ -64,7 +64,7 @@ def inputs(small_log, request_of_rank, grpc_client) -> dict[str, dict]:
     }
     examples = {"examples": [{"b64": base64.b64encode(example).decode()}]}
     paths = {level.name: ["phones", "?"] for level in small_log.schema.categories}
-    known = {"rank": request_of_rank, "rank_ids": ids, "serving_default": examples, "slices": examples, "gates": paths}
+    known = {"rank": request_of_rank, "rank_ids": ids, "serving_default": examples, "gates": paths}
     return {name: known.get(name, examples) for name in SIGNATURES}
 
 

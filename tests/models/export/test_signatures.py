@@ -186,20 +186,6 @@ def test_a_gate_that_sees_more_than_the_category_is_not_shown(served):
     assert "gates" not in served.signatures
 
 
-def test_slices_tell_the_length_of_the_history_and_the_size_of_the_category(small_log, served):
-    signatures = served.signatures
-    lengths = [0, 2, 3, 10]
-    requests = [
-        small_log.requests[0] | {"history_item": ["i1"] * length, "history_brand": ["b1"] * length}
-        for length in lengths
-    ]
-    requests[0]["sub_category"] = "?"
-    examples = [to_example(request, small_log.schema).SerializeToString() for request in requests]
-    slices = signatures["slices"](examples=tf.constant(examples))
-    assert slices["history_length"].numpy().tolist() == [b"0", b"1-2", b"3-9", b"10 or more"]
-    assert slices["category_requests"].numpy().tolist() == [b"0", b"1-99", b"1-99", b"1-99"]
-
-
 @pytest.mark.parametrize(("items", "past"), [(10_001, 0), (5_000, 201), (0, 1_000_001)])
 def test_requests_that_would_take_all_memory_are_refused(small_log, served, items, past):
     history = {"history_item": ["i1"] * past, "history_brand": ["b1"] * past}
