@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components.click_log_example_gen.columns import one_array, to_python
+from components.click_log_example_gen.arrow import one_array, to_python
 from components.click_log_example_gen.formats import LINE, read_tables
 from components.click_log_example_gen.sources import EXTENSIONS, Source, columns_of, first_row, read_lines, source_of
 

@@ -33,8 +33,9 @@ def add_flags(parser: Parser) -> None:
 
 def init(flags: argparse.Namespace) -> None:
     """Looks at the log, writes the two files, and says what it was unsure of."""
-    from pipeline.config import ConfigError, is_run_name, load_config
+    from pipeline.config import ConfigError, load_config
     from pipeline.inspection.write import check_free, write_config, write_files, write_schema
+    from pipeline.sections import is_run_name
     from pipeline.terminal.console import quiet
 
     if not flags.log:
