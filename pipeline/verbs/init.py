@@ -34,7 +34,6 @@ def add_flags(parser: Parser) -> None:
 def init(flags: argparse.Namespace) -> None:
     """Looks at the log, writes the two files, and says what it was unsure of."""
     from pipeline.config import ConfigError, load_config
-    from pipeline.inspection.write import check_free, write_config, write_files, write_schema
     from pipeline.sections import is_run_name
     from pipeline.terminal.console import quiet
 
@@ -50,9 +49,10 @@ def init(flags: argparse.Namespace) -> None:
         )
     folder = pathlib.Path(flags.out or ".")
     schema_path, config_path = folder / f"{name}.pbtxt", folder / f"{name}.yaml"
-    with quiet(os.devnull) as (out, _):
+    with quiet(os.devnull) as (out, _):  # ingestion's readers import TensorFlow
         from pipeline.inspection.proposal import propose
         from pipeline.inspection.sample import Unreadable, read_samples
+        from pipeline.inspection.write import check_free, write_config, write_files, write_schema
 
         try:
             check_free([schema_path, config_path])
