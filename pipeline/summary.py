@@ -18,10 +18,11 @@ from components.evaluator.metrics import read_metrics
 from models.inputs.hierarchy import read_hierarchy
 from models.training import warm_start
 from models.tuning.search_space import show
-from pipeline.config import MODEL, RunConfig, unused_keys
+from pipeline.config import MODEL, RunConfig
 from pipeline.evaluation import METRICS
 from pipeline.lineage import NodeRun
 from pipeline.oracle import oracle_session_auc
+from pipeline.sections import unused_keys
 from pipeline.tuning import read_trials, trials_table
 from reporting.files import REPORT_FILE
 from reporting.slices import SLICINGS

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import yaml
 from markdown_it import MarkdownIt
 
-from pipeline.config import YamlLoader
+from pipeline.yaml_values import YamlLoader
 
 PROJECT = pathlib.Path(__file__).resolve().parents[1]
 PAGES = [*sorted(PROJECT.glob("*.md")), *sorted((PROJECT / "docs").glob("*.md"))]

@@ -25,7 +25,8 @@ from pydantic import BaseModel
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from pipeline.ablation.plan import read_plan
-from pipeline.config import RunConfig, YamlLoader, load_config
+from pipeline.config import RunConfig, load_config
+from pipeline.yaml_values import YamlLoader
 from schemas.parsing import parse_schema
 from tests.documentation import (
     COMMAND,

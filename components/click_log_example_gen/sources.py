@@ -27,7 +27,7 @@ CHUNK_BYTES = 16 << 20
 LINE_BYTES = 16 << 20  # a line of as many is no row, and the rest of it is passed over, so that memory is bounded
 _PARQUET_ROWS = 65536
 _BOM = b"\xef\xbb\xbf"
-_EXTENSIONS: dict[str, Format] = {
+EXTENSIONS: dict[str, Format] = {
     ".csv": "csv",
     ".tsv": "tsv",
     ".jsonl": "json_lines",
@@ -101,7 +101,8 @@ def find_sources(
         )
     names = [os.path.relpath(path, folder) for path in paths]
     found = [
-        _source(i, path, name, format, f"{key}.files") for i, (path, name) in enumerate(zip(paths, names, strict=True))
+        source_of(i, path, name, format, f"{key}.files")
+        for i, (path, name) in enumerate(zip(paths, names, strict=True))
     ]
     if header is None:
         return found
@@ -113,10 +114,15 @@ def find_sources(
     return [dataclasses.replace(source, header=tuple(header)) for source in found]
 
 
-def _source(index: int, path: str, name: str, format: Format | None, key: str) -> Source:
+def source_of(index: int, path: str, name: str, format: Format | None, key: str) -> Source:
+    """One file; its format follows from its name unless ``format`` gives it.
+
+    Raises:
+      ValueError: the format is unknown or the file is missing; names ``key``, the setting that names the file.
+    """
     packed = name.endswith(".gz")
     extension = os.path.splitext(name.removesuffix(".gz"))[1].lower()
-    found = format or _EXTENSIONS.get(extension)
+    found = format or EXTENSIONS.get(extension)
     if found is None:
         raise ValueError(
             f"`{key}`: the format of {path!r} does not follow from its name; give `format` "
@@ -283,6 +289,18 @@ def _numbered(source: Source) -> Iterator[tuple[int, Lines]]:
         yield lines.first, lines
 
 
+def first_row(source: Source) -> list[str]:
+    """The values of the first line of a CSV or TSV file.
+
+    Raises:
+      ValueError: if the file is empty or cannot be read.
+    """
+    lines = next(read_lines(source, 1 << 20), None)
+    if lines is None:
+        raise ValueError(_empty(source))
+    return _split(source, lines)
+
+
 def columns_of(source: Source) -> list[str]:
     """The names of a file's columns: of its header, its Parquet schema, or the keys of its first 1000 JSON lines.
 
@@ -294,7 +312,7 @@ def columns_of(source: Source) -> list[str]:
             return _distinct(source, pyarrow.parquet.ParquetFile(file).schema_arrow.names)
     lines = next(read_lines(source, 1 << 20), None)
     if lines is None:
-        raise ValueError(f"{source.path}: is empty; take it away, or out of `data.files`")
+        raise ValueError(_empty(source))
     if source.format == "json_lines":
         keys: dict[str, None] = {}
         for i in range(min(len(lines), _SAMPLE_LINES)):
@@ -308,16 +326,23 @@ def columns_of(source: Source) -> list[str]:
     if source.header:
         _check_header(source, lines)
         return list(source.header)
+    return _distinct(source, _split(source, lines))
+
+
+def _empty(source: Source) -> str:
+    return f"{source.path}: is empty; take it away, or out of `data.files`"
+
+
+def _split(source: Source, lines: Lines) -> list[str]:
     if lines.too_long[0]:
         raise ValueError(f"{source.path}:1: the header is longer than {LINE_BYTES >> 20} MiB")
     try:
-        names = next(csv.reader([lines[0].decode()], delimiter=source.delimiter, strict=True), [])
+        return next(csv.reader([lines[0].decode()], delimiter=source.delimiter, strict=True), [])
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(
             f"{source.path}:1: the header cannot be read: {error}. {source.format.upper()} must be UTF-8, its lines "
             "ended by a newline"
         ) from error
-    return _distinct(source, names)
 
 
 def _check_header(source: Source, lines: Lines) -> None:

@@ -13,7 +13,8 @@ from collections.abc import Iterable
 from models.ranker.config import ModelConfig
 from models.ranker.labels import trained_labels
 from models.training.config import TrainConfig
-from pipeline.config import ConfigError, RunConfig, load_config, unused_keys
+from pipeline.config import ConfigError, RunConfig, load_config
+from pipeline.sections import unused_keys
 from schemas.log_schema import LogSchema
 
 # Commas inside of brackets belong to a list, as in hidden=[64,32].

@@ -1,23 +1,24 @@
-"""The head of a log, file by file, as texts: what its schema is guessed from."""
+"""The first rows of a log, file by file, as texts. Ingestion's own readers read them."""
 
 import collections
-import csv
 import dataclasses
 import fnmatch
-import gzip
-import json
+import os
 import pathlib
 import re
 from collections.abc import Sequence
 
 import pandas as pd
-import pyarrow.parquet
+import pyarrow as pa
+import pyarrow.compute as pc
 
-_FORMATS = {".csv": "csv", ".tsv": "tsv", ".json": "json_lines", ".jsonl": "json_lines", ".parquet": "parquet"}
-_SEPARATORS = {"csv": ",", "tsv": "\t"}
-_LONGEST = 1 << 24  # characters of a first line
+from components.click_log_example_gen.arrow import one_array, to_python
+from components.click_log_example_gen.formats import LINE, read_tables
+from components.click_log_example_gen.sources import EXTENSIONS, Source, columns_of, first_row, read_lines, source_of
+
 _MOST_COLUMNS = 2000
 _MOST_CELLS = 20_000_000
+_MOST_UNREADABLE = 0.05  # of a file's rows
 
 
 class Unreadable(ValueError):
@@ -32,9 +33,10 @@ class Sample:
       files: sorted by name.
       format: csv, tsv, json_lines or parquet.
       named: whether the format follows from the files' names.
-      header: the columns' names, of files without a header row; ``header_given``: by the user.
+      rows: texts, pandas' NA for missing values; lists of texts in columns that are lists in the file.
+      header: the columns' names, of files without a header row.
+      header_given: whether the user gave the header.
       whole: whether these are all rows.
-      rows: texts, pandas' NA where the file has nothing; lists of texts in columns that are lists in the file.
     """
 
     files: tuple[pathlib.Path, ...]
@@ -47,7 +49,7 @@ class Sample:
 
     @property
     def pattern(self) -> str:
-        """A glob that takes these files out of their folder."""
+        """A glob that matches these files in their folder."""
         names = [file.name for file in self.files]
         if len(names) == 1:
             return names[0]
@@ -72,31 +74,37 @@ def read_samples(log: pathlib.Path, rows: int, headers: Sequence[str] = ()) -> l
     files = [log] if log.is_file() else sorted(path for path in log.glob("*") if _is_data(path))
     if not files:
         raise Unreadable(f"{log}: holds no file .csv, .tsv, .json, .jsonl (also with .gz), .parquet or .txt")
-    groups = collections.defaultdict(list)
-    used: set[str] = set()
-    for file in files:
-        format, named = _format_of(file)
-        header = None
-        if format in _SEPARATORS:
-            names = first_line(file, format)
-            header = next((text for text in headers if _fits(text, file, names)), None)
-            used |= {header} - {None}
-            if header or _holds_values(names):
-                given = header.rpartition("=")[2].split(",") if header else None
-                names = given or [f"column_{i}" for i in range(1, len(names) + 1)]
-                groups[format, named, tuple(names), True, bool(given)].append(file)
-                continue
-            _check_names(file, names)
-        else:
-            names = _columns(file, format)
-        groups[format, named, tuple(names), False, False].append(file)
-    if unused := [text for text in headers if text not in used]:
-        raise Unreadable(
-            f"--header={unused[0]}: no CSV or TSV file in {log} has {len(unused[0].rpartition('=')[2].split(','))} "
-            "columns" + (" and such a name" if "=" in unused[0] else "")
-        )
-    found = [_sample(*key, files, rows) for key, files in groups.items()]
+    try:
+        groups, used = collections.defaultdict(list), set()
+        for file in files:
+            key, source, header = _described(file, headers)
+            groups[key].append(source)
+            used |= {header}
+        if unused := [text for text in headers if text not in used]:
+            raise Unreadable(
+                f"--header={unused[0]}: no CSV or TSV file in {log} has {len(unused[0].rpartition('=')[2].split(','))} "
+                "columns" + (" and such a name" if "=" in unused[0] else "")
+            )
+        found = [_sample(named, given, sources, rows) for (_, named, given, _), sources in groups.items()]
+    except (ValueError, OSError) as error:  # a ValueError of ingestion's readers names the file
+        raise Unreadable(str(error)) from error
     return sorted(found, key=lambda sample: -sum(file.stat().st_size for file in sample.files))
+
+
+def _described(file: pathlib.Path, headers: Sequence[str]) -> tuple[tuple, Source, str | None]:
+    """(what files of one sample have in common, the file, that of ``headers`` which names its columns)."""
+    named = _extension(file) in EXTENSIONS
+    source = source_of(0, str(file), file.name, None if named else _guessed_format(file), "--log")
+    if source.format not in ("csv", "tsv"):
+        return (source.format, named, False, tuple(sorted(columns_of(source)))), source, None
+    names = _first_row(source)
+    header = next((text for text in headers if _fits(text, file, names)), None)
+    if header:
+        source = dataclasses.replace(source, header=tuple(header.rpartition("=")[2].split(",")))
+    elif _holds_values(names):
+        source = dataclasses.replace(source, header=tuple(f"column_{i}" for i in range(1, len(names) + 1)))
+    columns = (*columns_of(source), "no header row") if source.header else columns_of(source)
+    return (source.format, named, bool(header), tuple(columns)), source, header
 
 
 def _fits(header: str, file: pathlib.Path, names: list[str]) -> bool:
@@ -104,33 +112,20 @@ def _fits(header: str, file: pathlib.Path, names: list[str]) -> bool:
     return len(given.split(",")) == len(names) and (not pattern or fnmatch.fnmatch(file.name, pattern))
 
 
-def first_line(path: pathlib.Path, format: str) -> list[str]:
-    """The values of the first line of a CSV or TSV file.
-
-    Raises:
-      Unreadable: if there is none, or it cannot be read.
-    """
-    try:
-        with _open(path) as file:
-            line = file.readline(_LONGEST)
-        if len(line) == _LONGEST:
-            raise Unreadable(f"{path}:1: the line is longer than {_LONGEST >> 20} MiB: this is no CSV or TSV")
-        if "\ufffd" in line or "\0" in line:
-            raise Unreadable(f"{path}:1: is not UTF-8; `iconv -f latin1 -t utf-8` makes it so, if it is Latin-1")
-        names = next(csv.reader([line.rstrip("\r\n")], delimiter=_SEPARATORS[format], strict=True), [])
-    except (OSError, EOFError, csv.Error) as error:
-        raise Unreadable(f"{path}:1: cannot be read: {error}") from error
+def _first_row(source: Source) -> list[str]:
+    names = first_row(source)
     if not names:
-        raise Unreadable(f"{path}: is empty, or its first line is")
+        raise Unreadable(f"{source.path}: is empty, or its first line is")
+    line = names[0]
     if len(names) == 1 and (other := next((mark for mark in ";|\t," if line.count(mark) > 1), None)):
         raise Unreadable(
-            f"{path}:1: is one column, {line[:80].strip()!r}: a {format} file is divided by "
-            f"{_SEPARATORS[format]!r}, not by {other!r}"
+            f"{source.path}:1: is one column, {line[:80].strip()!r}: a {source.format} file is divided by "
+            f"{source.delimiter!r}, not by {other!r}"
         )
     if len(names) > _MOST_COLUMNS:
         raise Unreadable(
-            f"{path}:1: has {len(names):,} columns, and init looks at no more than {_MOST_COLUMNS:,}; leave out those "
-            "that are not to be read, or write the schema by hand (docs/your-own-log.md)"
+            f"{source.path}:1: has {len(names):,} columns, and init looks at no more than {_MOST_COLUMNS:,}; leave out "
+            "those that are not to be read, or write the schema by hand (docs/your-own-log.md)"
         )
     return names
 
@@ -140,95 +135,62 @@ def _holds_values(names: list[str]) -> bool:
     return any(re.fullmatch(r"-?\d+([.:/\- ]\d+)*", name.strip()) for name in names)
 
 
-def _check_names(path: pathlib.Path, names: list[str]) -> None:
-    if twice := [name for name, count in collections.Counter(names).items() if count > 1]:
-        raise Unreadable(f"{path}:1: the header names the column {twice[0]!r} twice; give one of the two another name")
+def _extension(path: pathlib.Path) -> str:
+    return os.path.splitext(path.name.removesuffix(".gz"))[1].lower()
 
 
 def _is_data(path: pathlib.Path) -> bool:
-    extension = pathlib.Path(path.name.removesuffix(".gz")).suffix.lower()
-    return path.is_file() and extension in {*_FORMATS, ".txt"} and "readme" not in path.name.lower()
+    return path.is_file() and _extension(path) in {*EXTENSIONS, ".txt"} and "readme" not in path.name.lower()
 
 
-def _open(path: pathlib.Path):
-    if path.name.endswith(".gz"):
-        return gzip.open(path, "rt", encoding="utf-8-sig", errors="replace", newline="")
-    return path.open(encoding="utf-8-sig", errors="replace", newline="")
-
-
-def _format_of(path: pathlib.Path) -> tuple[str, bool]:
-    extension = pathlib.Path(path.name.removesuffix(".gz")).suffix.lower()
-    if extension in _FORMATS:
-        return _FORMATS[extension], True
-    with _open(path) as file:
-        line = file.readline()
+def _guessed_format(path: pathlib.Path) -> str:
+    lines = next(read_lines(source_of(0, str(path), path.name, "csv", "--log"), 1 << 16), None)
+    line = lines[0].decode(errors="replace") if lines else ""
     if line.startswith("{"):
-        return "json_lines", False
+        return "json_lines"
     if "\t" in line or "," in line:
-        return ("tsv" if line.count("\t") >= line.count(",") else "csv"), False
+        return "tsv" if line.count("\t") >= line.count(",") else "csv"
     raise Unreadable(f"{path}: its first line has neither tabs nor commas nor a JSON object: {line[:80]!r}")
 
 
-def _columns(path: pathlib.Path, format: str) -> list[str]:
-    if format == "parquet":
-        return pyarrow.parquet.ParquetFile(path).schema_arrow.names
-    if format == "json_lines":
-        with _open(path) as file:
-            try:
-                return sorted({key for line, _ in zip(file, range(100), strict=False) for key in json.loads(line)})
-            except (ValueError, TypeError) as error:
-                raise Unreadable(f"{path}: holds lines that are no JSON objects: {error}") from error
-    raise ValueError(f"{format} has no names of columns here")
+def _sample(named: bool, given: bool, sources: list[Source], rows: int) -> Sample:
+    columns = columns_of(sources[0])
+    rows = max(1000, min(rows, _MOST_CELLS // max(1, len(columns))))
+    each = max(1, rows // len(sources))
+    frame = pd.concat([_read(source, columns, each) for source in sources[:rows]], ignore_index=True)
+    files = tuple(pathlib.Path(source.path) for source in sources)
+    return Sample(files, sources[0].format, named, frame, sources[0].header, given, len(frame) < each)
 
 
-def _sample(
-    format: str, named: bool, names: tuple[str, ...], headless: bool, given: bool, files: list[pathlib.Path], rows: int
-) -> Sample:
-    rows = max(1000, min(rows, _MOST_CELLS // max(1, len(names))))
-    each = max(1, rows // len(files))
-    header = names if headless else None
-    frame = pd.concat([_read(file, format, each, header) for file in files[:rows]], ignore_index=True)
-    return Sample(tuple(files), format, named, frame, header, given, len(frame) < each)
-
-
-def _read(path: pathlib.Path, format: str, rows: int, header: tuple[str, ...] | None) -> pd.DataFrame:
-    try:
-        if format == "parquet":
-            batch = next(pyarrow.parquet.ParquetFile(path).iter_batches(rows), None)
-            return _texts(batch.to_pandas(integer_object_nulls=True) if batch else pd.DataFrame())
-        if format == "json_lines":
-            with _open(path) as file:
-                return _texts(pd.DataFrame([json.loads(line) for line, _ in zip(file, range(rows), strict=False)]))
-        frame = pd.read_csv(
-            path,
-            sep=_SEPARATORS[format],
-            header=0 if header is None else None,
-            names=header,
-            index_col=False,
-            dtype="string",
-            keep_default_na=False,
-            na_values=[""],
-            nrows=rows,
-            on_bad_lines="skip",
-            encoding_errors="replace",
-        )
-    except (ValueError, OSError, EOFError) as error:
-        raise Unreadable(f"{path}: cannot be read: {error}") from error
-    broken = frame.apply(lambda column: column.str.contains("\ufffd", na=False)).any(axis=1).mean()
-    if broken > 0.05:
+def _read(source: Source, columns: list[str], rows: int) -> pd.DataFrame:
+    """The first rows that ingestion can read."""
+    tables, read, good, unreadable = [], 0, 0, collections.Counter()
+    for count, table, faults in read_tables(source, columns):
+        read, good = read + count, good + len(table)
+        unreadable.update(faults["reason"].to_pylist())
+        tables.append(table.drop([LINE]))
+        if good >= rows:
+            break
+    if (share := unreadable["bad_utf8"] / max(1, read)) > _MOST_UNREADABLE:
         raise Unreadable(
-            f"{path}: {broken:.0%} of its rows are not UTF-8; `iconv -f latin1 -t utf-8` makes them so, if they are "
-            "Latin-1"
+            f"{source.path}: {share:.0%} of its rows are not UTF-8; `iconv -f latin1 -t utf-8` makes them so, if they "
+            "are Latin-1"
         )
-    return frame
+    if (share := unreadable.total() / max(1, read)) > 0.5:
+        [(reason, _)] = unreadable.most_common(1)
+        raise Unreadable(f"{source.path}: {share:.0%} of its rows cannot be read, most of them because of {reason}")
+    frames = [pd.DataFrame({name: _texts(one_array(table[name])) for name in table.column_names}) for table in tables]
+    return pd.concat(frames, ignore_index=True)[:rows] if frames else pd.DataFrame(columns=columns)
 
 
-def _texts(frame: pd.DataFrame) -> pd.DataFrame:
+def _texts(values: pa.Array) -> pd.Series:
     """Values as texts; lists as lists of them."""
+    if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
+        return pd.Series(pc.if_else(pc.equal(values, ""), None, values).to_pandas(), dtype="string")
 
     def text(value):
-        if isinstance(value, list) or hasattr(value, "tolist"):
+        if isinstance(value, list):
             return [str(one) for one in value]
         return pd.NA if value is None or value != value or value == "" else str(value)
 
-    return frame.apply(lambda column: column.map(text).astype(object))
+    return pd.Series([text(value) for value in to_python(values)], dtype=object)

@@ -4,8 +4,14 @@ import argparse
 import os
 import pathlib
 import re
+import typing
 
 from pipeline.verbs.parser import Parser, Refused, number
+
+if typing.TYPE_CHECKING:
+    from rich.table import Table
+
+    from pipeline.inspection.draft import Proposal
 
 
 def add_flags(parser: Parser) -> None:
@@ -27,14 +33,9 @@ def add_flags(parser: Parser) -> None:
 
 def init(flags: argparse.Namespace) -> None:
     """Looks at the log, writes the two files, and says what it was unsure of."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    from pipeline.config import ConfigError, is_run_name, load_config
-    from pipeline.inspection.proposal import propose
-    from pipeline.inspection.sample import Unreadable, read_samples
-    from pipeline.inspection.write import check_free, write_config, write_files, write_schema
+    from pipeline.config import ConfigError, load_config
+    from pipeline.sections import is_run_name
+    from pipeline.terminal.console import quiet
 
     if not flags.log:
         raise Refused("init needs --log=<file or folder>")
@@ -48,38 +49,49 @@ def init(flags: argparse.Namespace) -> None:
         )
     folder = pathlib.Path(flags.out or ".")
     schema_path, config_path = folder / f"{name}.pbtxt", folder / f"{name}.yaml"
-    try:
-        check_free([schema_path, config_path])
-        proposal = propose(read_samples(log, flags.sample_rows, flags.header))
-    except (Unreadable, OSError) as error:
-        raise Refused(str(error)) from error
-    texts = {
-        schema_path: write_schema(proposal, name, flags.log),
-        config_path: write_config(proposal, name, schema_path.name, flags.log),
-    }
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_files(texts)
-    except OSError as error:
-        raise Refused(
-            f"--out={folder}: cannot be written to: {error.strerror}; name a folder that can, or that can be made"
-        ) from error
-    data = log if log.is_dir() else log.parent
-    out = Console()
-    table = Table(title=f"{log} as requests", title_justify="left")
+    with quiet(os.devnull) as (out, _):  # ingestion's readers import TensorFlow
+        from pipeline.inspection.proposal import propose
+        from pipeline.inspection.sample import Unreadable, read_samples
+        from pipeline.inspection.write import check_free, write_config, write_files, write_schema
+
+        try:
+            check_free([schema_path, config_path])
+            proposal = propose(read_samples(log, flags.sample_rows, flags.header))
+        except (Unreadable, OSError) as error:
+            raise Refused(str(error)) from error
+        texts = {
+            schema_path: write_schema(proposal, name, flags.log),
+            config_path: write_config(proposal, name, schema_path.name, flags.log),
+        }
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_files(texts)
+        except OSError as error:
+            raise Refused(
+                f"--out={folder}: cannot be written to: {error.strerror}; name a folder that can, or that can be made"
+            ) from error
+        data = log if log.is_dir() else log.parent
+        out.print(_table(proposal, f"{log} as requests"))
+        for text in (
+            *(f"unsure: {text}" for text in proposal.unsure),
+            f"\nwritten: {schema_path}, {config_path}. Read them, then",
+            f"    make run CONFIG={config_path} DATA={data}",
+        ):
+            out.print(text, markup=False, highlight=False, soft_wrap=True)
+        try:
+            load_config(config_path, data=str(data))
+        except ConfigError as error:
+            raise Refused(f"which is refused as it stands: {error}") from error
+
+
+def _table(proposal: "Proposal", title: str) -> "Table":
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title, title_justify="left")
     for column in ("feature", "column", "role", "why"):
         table.add_column(column)
     for feature in proposal.features:
         roles = " ".join(tag.removeprefix("role:") for tag in feature.tags if ":" in tag)
         table.add_row(*map(Text, (feature.name, feature.column, f"{feature.scope} {roles}", feature.why)))
-    out.print(table)
-    for text in proposal.unsure:
-        out.print(f"unsure: {text}", markup=False, highlight=False, soft_wrap=True)
-    out.print(
-        f"\nwritten: {schema_path}, {config_path}. Read them, then", markup=False, highlight=False, soft_wrap=True
-    )
-    out.print(f"    make run CONFIG={config_path} DATA={data}", markup=False, highlight=False, soft_wrap=True)
-    try:
-        load_config(config_path, data=str(data))
-    except ConfigError as error:
-        raise Refused(f"which is refused as it stands: {error}") from error
+    return table

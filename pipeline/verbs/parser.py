@@ -46,7 +46,7 @@ class Parser(argparse_flags.ArgumentParser):
         text = super().format_help()
         if "--set" not in self._option_string_actions:
             return text
-        from pipeline.config import describe_keys
+        from pipeline.sections import describe_keys
 
         title = "Keys of the configuration, for the YAML file and --set, with their defaults:"
         return f"{text}\n{title}\n{describe_keys()}\n"

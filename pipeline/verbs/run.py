@@ -16,7 +16,7 @@ def run(flags: argparse.Namespace, *overrides: str) -> None:
     """Runs the pipeline; ``overrides`` set keys of the configuration after those of the command line."""
     # A verb imports TensorFlow and TFX only if it needs them, and after their output is redirected to a file.
     config, schema = load(flags, *overrides)
-    from pipeline.config import unused_keys
+    from pipeline.sections import unused_keys
     from pipeline.terminal.screen import screen
 
     folder = pathlib.Path(flags.runs) / config.name

@@ -2,7 +2,8 @@ import pathlib
 
 import pytest
 
-from pipeline.config import ConfigError, describe_keys, load_config, unused_keys
+from pipeline.config import ConfigError, load_config
+from pipeline.sections import describe_keys, unused_keys
 
 CONFIGS = pathlib.Path(__file__).resolve().parents[2] / "pipeline" / "configs"
 

@@ -8,7 +8,8 @@ import pytest
 import yaml
 from hypothesis import strategies as st
 
-from pipeline.config import ConfigError, RunConfig, describe_keys, load_config
+from pipeline.config import ConfigError, RunConfig, load_config
+from pipeline.sections import describe_keys
 
 CONFIGS = sorted((pathlib.Path(__file__).resolve().parents[2] / "pipeline" / "configs").glob("*.yaml"))
 DEMO = next(path for path in CONFIGS if path.stem == "demo")
