@@ -62,12 +62,10 @@ class Ranker(tfrs.Model):
             bfloat16=config.bfloat16,
             name="experts",
         )
-        self.gates = (
-            [new_gates(config, inputs, f"{label.name}_gates") for label in self.labels] if config.mixture else []
-        )
-        self.position_towers = (
-            [PositionTower(name=f"{label.name}_position") for label in self.labels] if config.position_tower else []
-        )
+        self.gates = [new_gates(config, inputs, f"{label.name}_gates") for label in self.labels if config.mixture]
+        self.position_towers = [
+            PositionTower(name=f"{label.name}_position") for label in self.labels if config.position_tower
+        ]
         self.auxiliary_weights = auxiliary_weights(config)
         # Means of training, each one vector: a metric for each number would cost as much as a layer.
         self.loss_names = ["ranking_loss", *self.auxiliary_weights]
