@@ -160,7 +160,7 @@ def gate_silhouette(gates: np.ndarray, top: np.ndarray) -> float | None:
     A leaf alone in its group counts as 0. Of the 5,000 leaves with most traffic, where there are more.
 
     Args:
-      gates: [C, N], what `models.ranker.gate_vectors.gate_vectors` gives, the leaf with most traffic first.
+      gates: [C, N], what `Gates.category_vectors` gives, the leaf with most traffic first.
       top: [C] ids of their top categories, 0 for unknown; those are left out.
 
     Returns:

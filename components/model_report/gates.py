@@ -7,7 +7,6 @@ import sklearn.manifold
 import threadpoolctl
 
 from components.model_report.nodes import Node
-from models.ranker.gate_vectors import gate_vectors
 from models.ranker.model import Ranker
 from reporting.statistics import gate_silhouette
 from reporting.words import listed
@@ -25,16 +24,16 @@ def node_vectors(ranker: Ranker, nodes: Sequence[Node]) -> np.ndarray | None:
     Returns:
       None if the gate does not see the category alone.
     """
-    if not ranker.config.category_gated:
+    gate = ranker.gates[0] if ranker.gates else None
+    if gate is None or not gate.sees_category_alone:
         return None
-    gate = ranker.gates[0]
     paths = np.array([node.path for node in nodes], np.int64)
     levels, first = paths.shape[1], gate.levels.start
     # A request of an unknown category is routed, too: by the gate above, or as the unknown leaf.
     looked_at = [
         node.level > first if node.path[node.level - 1] else gate.back_off or node.level == levels for node in nodes
     ]
-    return np.where(np.array(looked_at)[:, np.newaxis], gate_vectors(ranker, paths), np.nan)
+    return np.where(np.array(looked_at)[:, np.newaxis], gate.category_vectors(paths), np.nan)
 
 
 def gate_map(vectors: np.ndarray, nodes: Sequence[Node], seed: int) -> np.ndarray:

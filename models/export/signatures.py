@@ -4,6 +4,7 @@ import tensorflow as tf
 import tensorflow_ranking as tfr
 import tensorflow_transform as tft
 
+from models.export.folded_gates import FoldedGates
 from models.export.limits import MOST_ITEMS, MOST_OF_A_CALL, MOST_PAIRS
 from models.export.warm_up import write_warm_up
 from models.inputs.features import id_name
@@ -50,7 +51,10 @@ class ServedRanker:
         self._transform = transform_output.transform_features_layer()
         self._hierarchy = hierarchy
         self._schema = schema
-        self._gates = ranker.folded_gates() if folded and ranker.config.category_gated else ranker.gates
+        self._gates = [
+            FoldedGates(gate, ranker.inputs.category_sizes) if folded and gate.sees_category_alone else gate
+            for gate in ranker.gates
+        ]
         wanted = {feature.name for feature in schema.model_inputs} | {schema.request_id.name}
         self._raw_spec = {name: spec for name, spec in transform_output.raw_feature_spec().items() if name in wanted}
 
@@ -80,7 +84,7 @@ class ServedRanker:
             "rank_ids": self._rank_ids(),
             "elwc": self._elwc(),
         }
-        if self._ranker.config.category_gated:
+        if self._ranker.gates and self._ranker.gates[0].sees_category_alone:
             signatures["gates"] = self._category_gates()
         # The ranker itself is left out: Keras would trace every layer once more, for training too, and
         # nothing but the signatures, and the variables they read, is wanted of it.
@@ -186,7 +190,7 @@ class ServedRanker:
             labels = self._ranker.labels
             weights = {}
             for label, gate in zip(labels, self._gates, strict=True):
-                routing = gate(categories)
+                routing = gate.route_categories(categories)
                 by_expert = tf.one_hot(routing.experts, self._ranker.config.experts)
                 name = "weights" if len(labels) == 1 else f"weights_{label.name}"
                 weights[name] = tf.linalg.matvec(by_expert, routing.expert_weights, transpose_a=True)

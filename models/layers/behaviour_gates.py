@@ -7,11 +7,11 @@ import tensorflow as tf
 from models.distributed.replicas import draw
 from models.layers.category_gates import CategoryGates
 from models.layers.gates import top_k_gate
-from models.layers.request_encoder import known_embedding
-from models.layers.routing import Routing
+from models.layers.request_encoder import EncodedRequests, known_embedding
+from models.layers.routing import CategoryTable, Gates, Routing
 
 
-class BehaviourGates(tf.keras.layers.Layer):
+class BehaviourGates(Gates):
     """g = u_0(c) + sum over behaviours j of a_j u_j in R^N; computed once a request.
 
     u_j = GateUnit(b_j, c) in R^N and a_j = ActivationUnit(b_j, c) in R, each a small MLP on [b_j, c, b_j * c]; u_0 is a
@@ -93,8 +93,23 @@ class BehaviourGates(tf.keras.layers.Layer):
         gates = _centred(whole), masked
         return Routing(weights, active, experts, expert_weights, None, level_logits, *gates, has_behaviours)
 
-    def without_behaviours(self, categories: list) -> Routing:
-        """How requests of users without a history are sent to the experts, by their category ids, [B] int64 a level."""
+    @property
+    def levels(self) -> range:
+        """See `Gates`."""
+        return self.category_gates.levels
+
+    @property
+    def category_tables(self) -> list[CategoryTable]:
+        """See `Gates`."""
+        own = [CategoryTable(level, table) for level, table in enumerate(self.query_embeddings, start=1)]
+        return own + self.category_gates.category_tables
+
+    def route(self, encoded: EncodedRequests, categories: list, training: bool = False, seed=None) -> Routing:
+        """See `Gates`."""
+        return self(encoded.behaviours, encoded.present, categories, training=training, seed=seed)
+
+    def route_categories(self, categories: list) -> Routing:
+        """See `Gates`."""
         shape = tf.stack([tf.size(categories[0]), 1])
         width = self.query.units
         return self(tf.zeros([*tf.unstack(shape), width]), tf.zeros(shape, tf.bool), categories)

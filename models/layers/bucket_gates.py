@@ -3,10 +3,14 @@
 import heapq
 from collections.abc import Sequence
 
+import numpy as np
 import tensorflow as tf
 
+from models.layers.request_encoder import EncodedRequests
+from models.layers.routing import Gates, Routing
 
-class BucketGates(tf.keras.layers.Layer):
+
+class BucketGates(Gates):
     """g_m = softmax(W_m x + b_m) over all N experts, m the bucket of the request's top category [A; Ma et al. 2018].
 
     The papers' baseline takes buckets of top categories for the tasks of a multi-gate mixture of experts. The unknown
@@ -17,6 +21,8 @@ class BucketGates(tf.keras.layers.Layer):
       buckets: M. More than there are top categories leave some empty.
       experts: N.
     """
+
+    weighs_items = True
 
     def __init__(self, top_traffic: Sequence[int], buckets: int, experts: int, **kwargs):
         super().__init__(**kwargs)
@@ -46,6 +52,25 @@ class BucketGates(tf.keras.layers.Layer):
         bucket = tf.gather(tf.gather(tf.constant(self.bucket_of_category), top_category), request_of_item)
         logits = tf.reshape(self.dense(items), [-1, self.buckets, self.experts])
         return tf.nn.softmax(tf.gather(logits, bucket, batch_dims=1))
+
+    @property
+    def input_kernels(self) -> list[tf.Variable]:
+        """See `Gates`."""
+        return [self.dense.kernel]
+
+    def route(self, encoded: EncodedRequests, categories: list, training: bool = False, seed=None) -> Routing:
+        """See `Gates`; nothing is drawn."""
+        return Routing(self(encoded.joined(), categories[0], encoded.request_of_item))
+
+    def mean_weights(
+        self, weights: np.ndarray, top_category: np.ndarray, lengths: np.ndarray
+    ) -> tuple[list[str], np.ndarray]:
+        """See `Gates`; the groups are the buckets."""
+        bucket = np.repeat(np.array(self.bucket_of_category)[top_category], lengths)
+        means = np.full((self.buckets, weights.shape[1]), np.nan)
+        for one in np.unique(bucket):
+            means[one] = weights[bucket == one].mean(axis=0)
+        return [f"bucket {number}" for number in range(self.buckets)], means
 
 
 def buckets_of_equal_traffic(traffic: Sequence[int], buckets: int) -> list[int]:

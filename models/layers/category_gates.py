@@ -1,14 +1,17 @@
 """The gates of a mixture of experts over a category path: the leaf's, and the constraint gates above it."""
 
+import functools
 from collections.abc import Sequence
 
+import numpy as np
 import tensorflow as tf
 
 from models.layers.gates import Gate, GateLogits, top_k_gate
-from models.layers.routing import Routing
+from models.layers.request_encoder import EncodedRequests
+from models.layers.routing import CategoryTable, Gates, Routing
 
 
-class CategoryGates(tf.keras.layers.Layer):
+class CategoryGates(Gates):
     """Gates that look at the query's category only.
 
     The inference gate takes the leaf c^L, h^L = W v(c^L) + b. With ``constrained``, each level l < L
@@ -34,6 +37,8 @@ class CategoryGates(tf.keras.layers.Layer):
         with otherwise [D].
       spread: of v at the start, the standard deviation of a normal that is cut at two of them [D].
     """
+
+    sees_category_alone = True
 
     def __init__(
         self,
@@ -76,6 +81,27 @@ class CategoryGates(tf.keras.layers.Layer):
         leaf = self.first_level + len(self.embeddings) - 1
         return range(self.first_level if self.back_off else leaf, leaf + 1)
 
+    @property
+    def category_tables(self) -> list[CategoryTable]:
+        """See `Gates`."""
+        return [
+            CategoryTable(
+                self.first_level + place + 1,
+                table,
+                functools.partial(self._like_parents, place) if place else None,
+            )
+            for place, table in enumerate(self.embeddings)
+        ]
+
+    def route(self, encoded: EncodedRequests, categories: list, training: bool = False, seed=None) -> Routing:
+        """See `Gates`."""
+        del encoded
+        return self(categories, training=training, seed=seed)
+
+    def route_categories(self, categories: list[tf.Tensor]) -> Routing:
+        """See `Gates`."""
+        return self(categories)
+
     def call(self, categories: list[tf.Tensor], training: bool = False, seed: tf.Tensor | None = None) -> Routing:
         """Sends requests to the K experts with the largest gates.
 
@@ -106,6 +132,17 @@ class CategoryGates(tf.keras.layers.Layer):
             noise = leaf_logits.noisy - leaf_logits.clean
             leaf_logits = GateLogits(levels[-1], levels[-1] + noise, leaf_logits.noise_scale)
         return leaf_logits, tuple(levels)
+
+    def _like_parents(self, place: int, parents: np.ndarray) -> np.ndarray:
+        """[C] ids -> [C, E], the embeddings of least norm at ``place`` whose gates are those of the ids above it.
+
+        The gate W v + b is nearest to the logits h of the parent's gate with v = pinv(W) (h - b).
+        """
+        of_level = [*self.constraint_gates, self.leaf_gate]
+        parent, child = of_level[place - 1], of_level[place]
+        embeddings = self.embeddings[place - 1].embeddings.numpy()[parents]
+        logits = self.speed * embeddings @ parent.kernel.numpy() + parent.bias.numpy()
+        return (logits - child.bias.numpy()) @ np.linalg.pinv(child.kernel.numpy()) / self.speed
 
     def _mean_logits(self) -> tf.Tensor:
         """The gate of the mean category, [1, N], without a gradient: few requests are to move all categories."""

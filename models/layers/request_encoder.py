@@ -1,6 +1,9 @@
 """From transformed requests to the experts' input."""
 
-from typing import NamedTuple
+import dataclasses
+import functools
+from collections.abc import Callable, Iterable
+from typing import Literal, NamedTuple
 
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
@@ -40,6 +43,31 @@ class EncodedRequests(NamedTuple):
         return tf.concat([self.items, tf.gather(self.requests, self.request_of_item)], axis=1)
 
 
+@dataclasses.dataclass
+class _Batch:
+    """A batch that is being encoded. Each feature is looked up once, though attention reads it a second time."""
+
+    features: dict
+    request_of_item: tf.Tensor
+    embedded: dict[str, tf.Tensor] = dataclasses.field(default_factory=dict)
+    behaviours: tf.Tensor | None = None
+    present: tf.Tensor | None = None
+
+
+class _ColumnGroup(NamedTuple):
+    """Columns of x that stand side by side.
+
+    Attributes:
+      scope: the part of x.
+      names: of the columns.
+      values: of a batch, [T, columns] for items, [B, columns] for requests.
+    """
+
+    scope: Literal["item", "request"]
+    names: list[str]
+    values: Callable[[_Batch], tf.Tensor]
+
+
 class RequestEncoder(tf.keras.layers.Layer):
     """Embeds and joins the features of items and of requests.
 
@@ -70,6 +98,7 @@ class RequestEncoder(tf.keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         self.inputs = inputs
+        self.embedding_size = embedding_size
         self.tables = {
             table: tf.keras.layers.Embedding(size, embedding_size, name=f"{table}_embedding")
             for table, size in sorted(inputs.table_sizes.items())
@@ -90,49 +119,52 @@ class RequestEncoder(tf.keras.layers.Layer):
         )
         self.crosses = [tfrs.layers.dcn.Cross(name=f"cross_{place}") for place in range(1, cross_layers + 1)]
 
+    def _groups(self) -> list[_ColumnGroup]:
+        """All columns, in their order within each part of x."""
+        inputs = self.inputs
+
+        def numbers(scope: str, names: Iterable[str]) -> list[_ColumnGroup]:
+            return [_ColumnGroup(scope, [name], functools.partial(_number, name)) for name in names]
+
+        def embeddings(scope: str, values: Callable, features: Iterable[tuple]) -> list[_ColumnGroup]:
+            return [
+                _ColumnGroup(scope, self._numbered(name), functools.partial(values, name, table))
+                for name, table in features
+            ]
+
+        attended = [column for name, _ in self.attended for column in self._numbered(f"attended {name}")]
+        pooled = [history for history in inputs.histories if history not in self.attended]
+        return [
+            *numbers("request", inputs.request_numeric),
+            *embeddings("request", self._embedding, inputs.request_categorical),
+            *embeddings("request", _category, zip(inputs.categories, self.category_tables, strict=True)),
+            *embeddings("request", self._mean_embedding, pooled),
+            *numbers("item", inputs.item_numeric),
+            *embeddings("item", self._embedding, inputs.item_categorical),
+            *([_ColumnGroup("item", attended, self._attended_histories)] if attended else []),
+        ]
+
+    def _numbered(self, name: str) -> list[str]:
+        return [f"{name} {place}" for place in range(self.embedding_size)]
+
     @property
     def columns(self) -> tuple[list[str], list[str]]:
-        """What stands in each column of the items' part of x, and of the requests': in the order of `call`."""
-        inputs = self.inputs
-        pooled = [name for name, table in inputs.histories if (name, table) not in self.attended]
-
-        def embedded(*names: str) -> list[str]:
-            size = next(iter(self.tables.values()), self.category_tables[0]).output_dim
-            return [f"{name} {place}" for name in names for place in range(size)]
-
-        items = [*inputs.item_numeric, *embedded(*(name for name, _ in inputs.item_categorical))]
-        items += embedded(*(f"attended {name}" for name, _ in self.attended))
-        requests = [*inputs.request_numeric, *embedded(*(name for name, _ in inputs.request_categorical))]
-        return items, requests + embedded(*inputs.categories, *pooled)
+        """The names of the columns of the items' part of x, and of the requests' part."""
+        groups = self._groups()
+        items, requests = (
+            [name for group in groups if group.scope == scope for name in group.names] for scope in ("item", "request")
+        )
+        return items, requests
 
     def call(self, features: dict, training: bool = False) -> EncodedRequests:
         """Encodes a batch of transformed requests."""
-        inputs = self.inputs
-        lists = features[inputs.any_item_feature]
-        request_of_item = segments_of(lists)
-        request = [features[name][:, tf.newaxis] for name in inputs.request_numeric]
-        request += [self.tables[table](features[name]) for name, table in inputs.request_categorical]
-        request += [
-            known_embedding(table, features[name])
-            for name, table in zip(inputs.categories, self.category_tables, strict=True)
-        ]
-        request += [
-            self._mean_embedding(features[name], table)
-            for name, table in inputs.histories
-            if (name, table) not in self.attended
-        ]
-        item = [features[name].flat_values[:, tf.newaxis] for name in inputs.item_numeric]
-        embedded = {name: self.tables[table](features[name].flat_values) for name, table in inputs.item_categorical}
-        item += embedded.values()
-        behaviours = present = None
-        if self.attention:
-            behaviours, present = self._behaviours(features)
-            target = tf.concat([embedded[self.targets[table]] for _, table in self.attended], axis=1)
-            item.append(self.attention(behaviours, present, target, request_of_item))
-        lengths = lists.row_lengths()
-        encoded = EncodedRequests(
-            tf.concat(item, axis=1), tf.concat(request, axis=1), request_of_item, lengths, behaviours, present
-        )
+        lists = features[self.inputs.any_item_feature]
+        request_of_item, lengths = segments_of(lists), lists.row_lengths()
+        batch, parts = _Batch(features, request_of_item), {"item": [], "request": []}
+        for group in self._groups():
+            parts[group.scope].append(group.values(batch))
+        items, requests = (tf.concat(parts[scope], axis=1) for scope in ("item", "request"))
+        encoded = EncodedRequests(items, requests, request_of_item, lengths, batch.behaviours, batch.present)
         if self.normalisations:
             of_items, of_requests = self.normalisations
             encoded = encoded._replace(
@@ -146,6 +178,17 @@ class RequestEncoder(tf.keras.layers.Layer):
             encoded = encoded._replace(items=crossed, requests=encoded.requests[:, :0])
         return encoded
 
+    def _embedding(self, name: str, table: str, batch: _Batch) -> tf.Tensor:
+        """The embeddings of a feature, [T or B, E]."""
+        embedded = batch.embedded[name] = self.tables[table](_flat(batch.features[name]))
+        return embedded
+
+    def _attended_histories(self, batch: _Batch) -> tf.Tensor:
+        """The attended histories, pooled for each item, [T, E of all]."""
+        batch.behaviours, batch.present = self._behaviours(batch.features)
+        target = tf.concat([batch.embedded[self.targets[table]] for _, table in self.attended], axis=1)
+        return self.attention(batch.behaviours, batch.present, target, batch.request_of_item)
+
     def _behaviours(self, features: dict) -> tuple[tf.Tensor, tf.Tensor]:
         """The attended histories side by side, and where there is anything; as long as the longest of the batch."""
         longest = tf.reduce_max([features[name].bounding_shape(axis=1) for name, _ in self.attended])
@@ -157,12 +200,25 @@ class RequestEncoder(tf.keras.layers.Layer):
             columns.append(tf.where(masks[-1][..., tf.newaxis], embedded, 0.0))
         return tf.concat(columns, axis=-1), tf.reduce_any(masks, axis=0)
 
-    def _mean_embedding(self, history: tf.RaggedTensor, table: str) -> tf.Tensor:
+    def _mean_embedding(self, name: str, table: str, batch: _Batch) -> tf.Tensor:
         """The mean embedding of a history, [B, E]; zeros for an empty one."""
+        history = batch.features[name]
         embedded = self.tables[table](history.flat_values)
         sums = segment_sum(embedded, segments_of(history), history.nrows())
         lengths = tf.cast(history.row_lengths(), sums.dtype)[:, tf.newaxis]
         return tf.math.divide_no_nan(sums, lengths)
+
+
+def _flat(values: tf.Tensor | tf.RaggedTensor) -> tf.Tensor:
+    return values.flat_values if isinstance(values, tf.RaggedTensor) else values
+
+
+def _number(name: str, batch: _Batch) -> tf.Tensor:
+    return _flat(batch.features[name])[:, tf.newaxis]
+
+
+def _category(name: str, table: tf.keras.layers.Embedding, batch: _Batch) -> tf.Tensor:
+    return known_embedding(table, batch.features[name])
 
 
 def known_embedding(table: tf.keras.layers.Embedding, categories: tf.Tensor) -> tf.Tensor:

@@ -128,11 +128,6 @@ class ModelConfig(Section):
         return self.parts.gate != "none"
 
     @property
-    def category_gated(self) -> bool:
-        """Whether the gate sees the category alone."""
-        return self.parts.gate == "category"
-
-    @property
     def sparse(self) -> bool:
         """Whether a request is scored by K experts and the others are not computed."""
         gate = self.parts.gate

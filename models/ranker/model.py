@@ -5,11 +5,7 @@ import tensorflow_recommenders as tfrs
 
 from models.distributed.replicas import Share, SharedSeed, fold_in, replicas, share_of, total
 from models.inputs.features import RankerInputs
-from models.layers.behaviour_gates import BehaviourGates
-from models.layers.bucket_gates import BucketGates
-from models.layers.category_gates import CategoryGates
 from models.layers.experts import Experts
-from models.layers.folded_gates import FoldedGates
 from models.layers.gates import pick_disagreeing
 from models.layers.position_tower import PositionTower
 from models.layers.request_encoder import EncodedRequests, RequestEncoder
@@ -18,6 +14,7 @@ from models.losses.ranking import ranking_loss
 from models.metrics import ItemLogLoss, SessionAUC
 from models.ranker.auxiliary_losses import auxiliary_losses, auxiliary_weights
 from models.ranker.config import ModelConfig
+from models.ranker.gates import new_gates
 from models.ranker.labels import check_features, trained_labels
 from schemas.log_schema import LogSchema
 
@@ -65,10 +62,10 @@ class Ranker(tfrs.Model):
             bfloat16=config.bfloat16,
             name="experts",
         )
-        self.gates = [self._gate(f"{label.name}_gates") for label in self.labels] if config.mixture else []
-        self.position_towers = (
-            [PositionTower(name=f"{label.name}_position") for label in self.labels] if config.position_tower else []
-        )
+        self.gates = [new_gates(config, inputs, f"{label.name}_gates") for label in self.labels if config.mixture]
+        self.position_towers = [
+            PositionTower(name=f"{label.name}_position") for label in self.labels if config.position_tower
+        ]
         self.auxiliary_weights = auxiliary_weights(config)
         # Means of training, each one vector: a metric for each number would cost as much as a layer.
         self.loss_names = ["ranking_loss", *self.auxiliary_weights]
@@ -80,35 +77,6 @@ class Ranker(tfrs.Model):
         self.distribute_reduction_method = "first"  # what `train_step` gives is the same on all replicas
         self.validation_loss = tf.keras.metrics.Mean(name="ranking_loss")
         self.validation_metrics = [SessionAUC(name="session_auc"), ItemLogLoss(name="log_loss")]
-
-    def _gate(self, name: str) -> tf.keras.layers.Layer:
-        config, inputs = self.config, self.inputs
-        if config.parts.gate == "bucket":
-            return BucketGates(inputs.category_traffic[0], config.buckets, config.experts, name=name)
-        gates = CategoryGates(
-            inputs.category_traffic,
-            config.experts,
-            min(config.top_k, config.experts),
-            config.embedding_size,
-            noisy=config.noisy_gate and config.parts.gate == "category",
-            constrained=config.constrained,
-            back_off=config.back_off,
-            speed=config.gate_speed,
-            spread=config.gate_spread,
-            name=name,
-        )
-        if config.parts.gate == "category":
-            return gates
-        mask = config.behaviour_mask if config.contrastive else 0.0
-        return BehaviourGates(
-            gates,
-            inputs.category_sizes,
-            config.experts,
-            config.embedding_size,
-            mask,
-            config.behaviour_gate,
-            name=name,
-        )
 
     @property
     def features(self) -> set[str]:
@@ -124,7 +92,7 @@ class Ranker(tfrs.Model):
         Args:
           features: transformed.
           training: makes no difference; Keras asks for it.
-          gates: one a task, `FoldedGates` that stand in for the ranker's own.
+          gates: one a task, `models.export.folded_gates.FoldedGates` that stand in for the ranker's own.
           one_request: B is 1, see `Experts`.
         """
         logits, _ = self._score(features, training=False, seed=None, gates=gates, one_request=one_request)
@@ -136,27 +104,12 @@ class Ranker(tfrs.Model):
         of_metrics = {id(variable) for metric in self.metrics for variable in metric.variables}
         return [variable for variable in self.variables if id(variable) not in of_metrics]
 
-    def folded_gates(self) -> list[FoldedGates]:
-        """The gates of all tasks as tables, with the weights they have now.
-
-        For the variants whose gate sees the category alone, `ModelConfig.category_gated`.
-        """
-        return [FoldedGates(gate, self.inputs.category_sizes) for gate in self.gates]
-
-    def route(self, categories: list[tf.Tensor], task: int = 0) -> Routing:
-        """How requests are sent to the experts by their category ids, [B] int64 a level, top first, without noise.
-
-        By a gate that sees behaviours, those of users without any. For the mixtures but mmoe, whose gates see items.
-        """
-        gate = self.gates[task]
-        return gate.without_behaviours(categories) if self.config.parts.gate == "behaviour" else gate(categories)
-
     def experts_of(self, features: dict) -> tuple[tf.Tensor, Routing]:
         """What every expert of a mixture says of each item, whether it is asked or not: the first task's logits,
         [T, N] float32; and how the requests are sent to them, without noise."""
         encoded = self.encoder(features, training=False)
         categories = [features[name] for name in self.inputs.categories]
-        routing = self._routing(self.gates[0], encoded, categories, training=False, seed=None)
+        routing = self.gates[0].route(encoded, categories)
         return self.experts(encoded.parts, encoded.lengths, training=False)[..., 0], routing
 
     def training_means(self) -> dict[str, tf.Tensor]:
@@ -291,7 +244,7 @@ class Ranker(tfrs.Model):
         for task, gate in enumerate(gates):
             # A seed for each draw: with one seed, a draw would follow the other.
             draws = None if seed is None else [fold_in(seed, 2 * task), fold_in(seed, 2 * task + 1)]
-            routing = self._routing(gate, encoded, categories, training, draws and draws[0])
+            routing = gate.route(encoded, categories, training, draws and draws[0])
             routings.append(routing)
             chosen.append(self._chosen(routing, draws[1]) if training and config.adversarial else routing.experts)
         if config.sparse:
@@ -301,10 +254,10 @@ class Ranker(tfrs.Model):
         else:
             of_tasks = [self.experts(encoded.parts, encoded.lengths, training=training)] * len(routings)
         scores, terms = [], {}
-        for task, routing in enumerate(routings):
+        for task, (gate, routing) in enumerate(zip(gates, routings, strict=True)):
             of_task = of_tasks[task][..., task]
             weights = routing.expert_weights if config.sparse else routing.weights
-            if config.parts.gate != "bucket" and not one_request:
+            if not (gate.weighs_items or one_request):
                 weights = tf.gather(weights, encoded.request_of_item)
             scores.append(tf.reduce_sum(weights * of_task[:, : weights.shape[1]], axis=1))
             if not training:
@@ -322,13 +275,6 @@ class Ranker(tfrs.Model):
         preference = routing.gate if routing.logits is None else routing.logits.noisy
         disagreeing = pick_disagreeing(preference, routing.active, self.config.disagreeing, self.config.adv_pick, seed)
         return tf.concat([routing.experts, disagreeing], axis=1)
-
-    def _routing(self, gate, encoded: EncodedRequests, categories: list, training: bool, seed) -> Routing:
-        if self.config.parts.gate == "category":
-            return gate(categories, training=training, seed=seed)
-        if self.config.parts.gate == "behaviour":
-            return gate(encoded.behaviours, encoded.present, categories, training=training, seed=seed)
-        return Routing(gate(encoded.joined(), categories[0], encoded.request_of_item))
 
     def _watch(self, weights: tf.Tensor, share: Share | None) -> None:
         """Keeps the first task's gate entropy, its experts' weights and how often each is active."""

@@ -5,8 +5,8 @@ the token of an embedding, the category of a gate's row, the feature of an input
 ranker knew starts from that ranker's value; a weight without such rows, if it has the same name and shape. Everything
 else starts as it would without [D]. Two kinds of rows have someone to ask [D]:
 
-* A new category's gate starts as its parent's: its embedding v is the one, of least norm, whose gate W v + b is nearest
-  to the logits h of its parent's constraint gate, v = pinv(W) (h - b). Without constraint gates it is as the next.
+* A new category's gate starts as its parent's constraint gate, see `CategoryTable`. Without constraint gates it is as
+  the next.
 * The other embeddings of a new category start from the mean of its siblings' that were taken over.
 
 The state of the optimizer is not taken over. Numbers are scaled by the mean and variance of the new log, to which the
@@ -19,16 +19,13 @@ import json
 import os
 import re
 import zipfile
-from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 
 from models.inputs.hierarchy import CategoryHierarchy
-from models.layers.behaviour_gates import BehaviourGates
-from models.layers.bucket_gates import BucketGates
-from models.layers.category_gates import CategoryGates
+from models.layers.routing import CategoryTable
 from models.ranker.model import Ranker
 from schemas.log_schema import LogSchema
 
@@ -94,13 +91,10 @@ def _axes(ranker: Ranker) -> dict[str, dict[int, str]]:
     def has(variable: tf.Variable, **kinds: str) -> None:
         axes[_name(variable)] = {int(axis.removeprefix("axis_")): kind for axis, kind in kinds.items()}
 
-    def levels(tables: Sequence[tf.keras.layers.Embedding], first: int = 0) -> None:
-        for number, table in enumerate(tables, start=first + 1):
-            has(table.embeddings, axis_0=f"level {number}")
-
     for name, table in encoder.tables.items():
         has(table.embeddings, axis_0=f"table {name}")
-    levels(encoder.category_tables)
+    for level, table, _ in _category_tables(ranker):
+        has(table.embeddings, axis_0=f"level {level}")
     for normalisation, part in zip(encoder.normalisations, ("items'", "requests'"), strict=False):
         for statistic in normalisation.weights:
             has(statistic, axis_0=f"{part} input")
@@ -109,18 +103,15 @@ def _axes(ranker: Ranker) -> dict[str, dict[int, str]]:
             has(weight, **{f"axis_{axis}": "input" for axis in range(len(weight.shape))})
     has(ranker.experts.kernels[0], axis_1="input")
     for gate in ranker.gates:
-        if isinstance(gate, BucketGates):
-            has(gate.dense.kernel, axis_0="input")
-        if isinstance(gate, BehaviourGates):
-            levels(gate.query_embeddings)
-        if category_gates := _category_gates(gate):
-            levels(category_gates.embeddings, category_gates.first_level)
+        for kernel in gate.input_kernels:
+            has(kernel, axis_0="input")
     return axes
 
 
-def _category_gates(gate: tf.keras.layers.Layer) -> CategoryGates | None:
-    gate = gate.category_gates if isinstance(gate, BehaviourGates) else gate
-    return gate if isinstance(gate, CategoryGates) else None
+def _category_tables(ranker: Ranker) -> list[CategoryTable]:
+    """The embeddings by category, the encoder's first, of each gate the upper levels first."""
+    tables = [CategoryTable(level, table) for level, table in enumerate(ranker.encoder.category_tables, start=1)]
+    return tables + [table for gate in ranker.gates for table in gate.category_tables]
 
 
 def _weights(ranker: Ranker) -> dict[str, tf.Variable]:
@@ -243,26 +234,21 @@ def _with_rows(value: np.ndarray, old: np.ndarray, places: list[np.ndarray | Non
 def _from_parents(ranker: Ranker, rows: Rows, places: dict[str, np.ndarray], taken: set[str]) -> dict[str, set[int]]:
     """Starts new categories from their parents, top first; gives the rows of each level that could be."""
     started: dict[str, set[int]] = {}
-
-    def siblings(table: tf.keras.layers.Embedding, kind: str) -> None:
-        if kind in rows.parents and _name(table.embeddings) in taken:
-            value, found = _means_of_siblings(table.embeddings.numpy(), places[kind], rows.parents[kind])
-            table.embeddings.assign(value)
-            started.setdefault(kind, set()).update(found)
-
-    for number, table in enumerate(ranker.encoder.category_tables, start=1):
-        siblings(table, f"level {number}")
-    for gate in ranker.gates:
-        if isinstance(gate, BehaviourGates):
-            for number, table in enumerate(gate.query_embeddings, start=1):
-                siblings(table, f"level {number}")
-        gates = _category_gates(gate)
-        for place, table in enumerate(gates.embeddings if gates else ()):
-            kind = f"level {gates.first_level + place + 1}"
-            if not place:
-                siblings(table, kind)
-            elif _name(table.embeddings) in taken:
-                started.setdefault(kind, set()).update(_gates_of_parents(gates, place, places, rows, started))
+    for level, table, like_parents in _category_tables(ranker):
+        kind, above = f"level {level}", f"level {level - 1}"
+        if kind not in rows.parents or _name(table.embeddings) not in taken:
+            continue
+        value, parents = table.embeddings.numpy(), rows.parents[kind]
+        if like_parents:
+            learnt = places[above] >= 0
+            learnt[list(started.get(above, ()))] = True
+            learnt[0] = False
+            new = np.flatnonzero((places[kind] < 0) & learnt[parents])
+            value[new] = like_parents(parents[new])
+        else:
+            value, new = _means_of_siblings(value, places[kind], parents)
+        table.embeddings.assign(value)
+        started.setdefault(kind, set()).update(new)
     return started
 
 
@@ -276,24 +262,3 @@ def _means_of_siblings(value: np.ndarray, place: np.ndarray, parents: np.ndarray
     value = value.copy()
     value[new] = total[parents[new]] / count[parents[new], np.newaxis]
     return value, new
-
-
-def _gates_of_parents(
-    gates: CategoryGates, place: int, places: dict[str, np.ndarray], rows: Rows, started: dict[str, set[int]]
-) -> np.ndarray:
-    """Gives each new category of the level at ``place`` its parent's gate, where the parent is not new itself."""
-    level = gates.first_level + place + 1
-    kind, above = f"level {level}", f"level {level - 1}"
-    learnt = places[above] >= 0
-    learnt[list(started.get(above, ()))] = True
-    learnt[0] = False
-    parents = rows.parents[kind]
-    new = np.flatnonzero((places[kind] < 0) & learnt[parents])
-    of_level = [*gates.constraint_gates, gates.leaf_gate]
-    embeddings = gates.embeddings[place - 1].embeddings.numpy()[parents[new]]
-    parent, child = of_level[place - 1], of_level[place]
-    logits = gates.speed * embeddings @ parent.kernel.numpy() + parent.bias.numpy()
-    value = gates.embeddings[place].embeddings.numpy()
-    value[new] = (logits - child.bias.numpy()) @ np.linalg.pinv(child.kernel.numpy()) / gates.speed
-    gates.embeddings[place].embeddings.assign(value)
-    return new

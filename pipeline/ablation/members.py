@@ -31,7 +31,6 @@ from models.inputs.features import id_name
 from models.inputs.hierarchy import CategoryHierarchy, read_hierarchy
 from models.inputs.reading import read_records
 from models.ranker.config import ModelConfig
-from models.ranker.gate_vectors import gate_vectors
 from models.ranker.model import Ranker
 from models.training.config import TrainConfig
 from models.training.data import TrainingData
@@ -231,6 +230,6 @@ def _where(batch: dict, mask: tf.Tensor) -> dict:
 
 
 def _gates(ranker: Ranker, log: TransformedLog) -> np.ndarray | None:
-    if not ranker.config.category_gated:
+    if not (ranker.gates and ranker.gates[0].sees_category_alone):
         return None
-    return gate_vectors(ranker, category_paths(read_hierarchy(log.hierarchy)))
+    return ranker.gates[0].category_vectors(category_paths(read_hierarchy(log.hierarchy)))

@@ -46,8 +46,8 @@ class Inside:
         leaves = hierarchy.depth - 1
         # Ids are in order of traffic.
         ids = tf.range(1, min(hierarchy.size(leaves), _IN_HISTOGRAM + 1), dtype=tf.int64)
-        self._paths = as_path(hierarchy, [tf.zeros_like(ids)] * leaves + [ids])
-        shown = np.stack([level.numpy() for level in self._paths])[:, :_ROWS]
+        paths = np.stack([level.numpy() for level in as_path(hierarchy, [tf.zeros_like(ids)] * leaves + [ids])])
+        self._paths, shown = paths.T, paths[:, :_ROWS]
         self._shown = np.lexsort(np.where(shown == 0, np.iinfo(np.int64).max, shown)[::-1])
         names = path_names(hierarchy, leaves)
         self._names = [f"{place + 1} {one_line(names[place])}" for place in self._shown]
@@ -67,13 +67,15 @@ class Inside:
             shown.MergeFrom(histogram_pb("scores", ranker(sample).flat_values.numpy()))
         else:
             logits, routing = ranker.experts_of(sample)
-            if ranker.config.variant == "mmoe":
-                buckets = _of_buckets(ranker, sample, routing.weights.numpy())
-                self._gates(shown, ranker.labels[0].name, *buckets, routing.weights.numpy())
-            else:
-                for task, label in enumerate(ranker.labels):
-                    weights = ranker.route(self._paths, task).weights.numpy()
-                    self._gates(shown, label.name, self._names, weights[self._shown], weights[weights != 0])
+            for label, gate in zip(ranker.labels, ranker.gates, strict=True):
+                weights = gate.category_vectors(self._paths)
+                if weights is None:  # a gate that sees items: the first task's, whose weights are at hand
+                    lengths = sample[ranker.inputs.any_item_feature].row_lengths().numpy()
+                    weights = routing.weights.numpy()
+                    groups = gate.mean_weights(weights, sample[ranker.inputs.categories[0]].numpy(), lengths)
+                    self._gates(shown, label.name, *groups, weights)
+                    break
+                self._gates(shown, label.name, self._names, weights[self._shown], weights[weights != 0])
             self._experts(shown, tf.sigmoid(logits).numpy().astype(np.float64))
         # At once: one by one, `tf.summary` would take a dozen operations for each bucket of a histogram.
         tf.summary.experimental.write_raw_pb(shown.SerializeToString())
@@ -104,18 +106,6 @@ class Inside:
         encoded = make_tensor_proto([str(picture.width), str(picture.height), png(picture)], tf.string)
         metadata = image_metadata.create_summary_metadata(display_name=None, description=None)
         shown.value.add(tag=tag, metadata=metadata, tensor=encoded)
-
-
-def _of_buckets(ranker: Ranker, sample: dict, weights: np.ndarray) -> tuple[list[str], np.ndarray]:
-    """MMoE's buckets and the mean weights, [M, N], of the sample's items in each; NaN where it has none."""
-    gate = ranker.gates[0]
-    lengths = sample[ranker.inputs.any_item_feature].row_lengths().numpy()
-    top = sample[ranker.inputs.categories[0]].numpy()
-    bucket = np.repeat(np.array(gate.bucket_of_category)[top], lengths)
-    means = np.full((gate.buckets, weights.shape[1]), np.nan)
-    for one in np.unique(bucket):
-        means[one] = weights[bucket == one].mean(axis=0)
-    return [f"bucket {number}" for number in range(gate.buckets)], means
 
 
 def _first(batch: dict, lists: str) -> dict:

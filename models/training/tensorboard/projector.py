@@ -3,6 +3,7 @@
 TensorBoard reads ``projector_config.pbtxt`` and, for each set of points, two files of tab-separated values beside it.
 """
 
+import itertools
 import os
 from collections.abc import Iterator, Sequence
 
@@ -12,7 +13,6 @@ from tensorboard.plugins import projector
 
 from common.escaping import one_line
 from models.inputs.hierarchy import CategoryHierarchy, as_path, path_names
-from models.ranker.gate_vectors import gate_vectors
 from models.ranker.model import Ranker
 from models.training.warm_start import Rows
 from schemas.log_schema import LogSchema
@@ -56,13 +56,15 @@ def write_projector(ranker: Ranker, rows: Rows, schema: LogSchema, hierarchy: Ca
 
     names = [path_names(hierarchy, level) for level in range(hierarchy.depth)]
     leaf = hierarchy.depth - 1
-    for task, label in enumerate(ranker.labels if ranker.gates and ranker.config.variant != "mmoe" else ()):
-        gate = ranker.gates[task]
-        levels = (gate.category_gates if ranker.config.behaviour_gated else gate).levels
-        found = [_paths(hierarchy, level) for level in levels]
-        vectors = np.concatenate([gate_vectors(ranker, paths.T, task) for paths in found])
-        metadata = [_categories(hierarchy, names, level, paths) for level, paths in zip(levels, found, strict=True)]
-        write(f"gates of {label.name}", vectors, _OF_CATEGORIES, [row for of_level in metadata for row in of_level])
+    for label, gate in zip(ranker.labels, ranker.gates, strict=False):  # one tower has no gate
+        if not gate.levels:
+            continue
+        found = [_paths(hierarchy, level) for level in gate.levels]
+        vectors = np.concatenate([gate.category_vectors(paths.T) for paths in found])
+        metadata = itertools.chain.from_iterable(
+            _categories(hierarchy, names, level, paths) for level, paths in zip(gate.levels, found, strict=True)
+        )
+        write(f"gates of {label.name}", vectors, _OF_CATEGORIES, metadata)
     paths = _paths(hierarchy, leaf)
     table = ranker.encoder.category_tables[-1].embeddings.numpy()
     write("leaf categories", table[paths[leaf]], _OF_CATEGORIES, _categories(hierarchy, names, leaf, paths))

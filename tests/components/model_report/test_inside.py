@@ -12,6 +12,7 @@ from components.model_report.experts import expert_figures
 from components.model_report.importance import PATH, importance
 from components.model_report.marks import marks
 from components.model_report.nodes import Node, list_nodes
+from models.export.folded_gates import FoldedGates
 from models.inputs.reading import read_requests
 from models.losses.adversarial import adversarial_disagreement
 from models.ranker.config import ModelConfig
@@ -144,7 +145,7 @@ def test_experts_of_every_kind_of_gate(small_log, sample, model, top_k, idle):
     [({"variant": "hsc_moe"}, "all"), ({"variant": "moe"}, "leaves"), ({"back_off": False}, "leaves")],
 )
 def test_gates_of_nodes_are_those_that_serve(small_log, sample, model, seen, monkeypatch):
-    monkeypatch.setattr("models.ranker.gate_vectors._AT_ONCE", 3)  # fewer than there are
+    monkeypatch.setattr("models.layers.routing._PATHS_AT_ONCE", 3)  # fewer than there are
     ranker = Ranker(small_log.schema, small_log.inputs, ModelConfig(**{"experts": 4, "top_k": 2} | model))
     ranker({name: values[:1] for name, values in sample[0].items()})
     tree = small_log.hierarchy
@@ -155,8 +156,8 @@ def test_gates_of_nodes_are_those_that_serve(small_log, sample, model, seen, mon
         unknown, leaf = not node.path[node.level - 1], node.level == 2
         assert is_known == (leaf or seen == "all" or (unknown and ranker.config.back_off)), node
         if is_known:
-            [folded] = ranker.folded_gates()
-            served = folded([tf.constant([identity]) for identity in node.path])
+            folded = FoldedGates(ranker.gates[0], ranker.inputs.category_sizes)
+            served = folded.route_categories([tf.constant([identity]) for identity in node.path])
             weights = np.zeros(4)
             weights[served.experts.numpy()[0]] = served.expert_weights.numpy()[0]
             np.testing.assert_allclose(vector, weights, rtol=1e-5)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from models.export.folded_gates import FoldedGates
 from models.layers.category_gates import CategoryGates
-from models.layers.folded_gates import FoldedGates
 
 # Three levels of 2, 3 and 4 known categories; id 0 is the unknown one.
 TRAFFIC = [(0, 5, 3), (0, 4, 3, 1), (0, 4, 2, 1, 1)]
@@ -59,7 +59,7 @@ def test_folded_gates_route_every_path_as_the_gates_do(back_off, constrained):
     paths = np.array(list(itertools.product(*(range(len(traffic)) for traffic in TRAFFIC))))
     categories = [tf.constant(ids) for ids in paths.T]
     expected = gates(categories)
-    folded = FoldedGates(gates, [len(traffic) for traffic in TRAFFIC])(categories)
+    folded = FoldedGates(gates, [len(traffic) for traffic in TRAFFIC]).route_categories(categories)
     np.testing.assert_array_equal(folded.experts, expected.experts)
     np.testing.assert_allclose(folded.expert_weights, expected.expert_weights, rtol=1e-6)
 

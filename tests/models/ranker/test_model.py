@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from models.export.folded_gates import FoldedGates
 from models.inputs.reading import read_requests
 from models.layers.gates import pick_disagreeing
 from models.ranker import model as ranker_module
@@ -90,7 +91,9 @@ def test_a_request_alone_is_scored_as_in_a_batch_and_by_folded_gates_as_by_the_g
     for variable in ranker.trainable_variables:
         variable.assign(0.3 * tf.random.stateless_normal(variable.shape, [1, len(variable.name)]))
     expected = ranker(batch)
-    gates = ranker.folded_gates() if ranker.config.category_gated else None
+    gates = None
+    if ranker.config.parts.gate == "category":
+        gates = [FoldedGates(gate, ranker.inputs.category_sizes) for gate in ranker.gates]
     for row in range(3):
         alone = {name: value[row : row + 1] for name, value in batch.items()}
         scores = ranker(alone, gates=gates, one_request=True)
@@ -102,7 +105,7 @@ def test_scores_are_the_gated_sum_of_the_active_experts(small_log, batch):
     scores = ranker(batch)
     encoded = ranker.encoder(batch)
     every_expert = ranker.experts(encoded.parts, encoded.lengths)[..., 0].numpy()
-    routing = ranker.route([batch[name] for name in ranker.inputs.categories])
+    routing = ranker.gates[0].route_categories([batch[name] for name in ranker.inputs.categories])
     weights = routing.weights.numpy()
     np.testing.assert_allclose(weights.sum(axis=1), 1.0, rtol=1e-6)
     assert ((weights > 0).sum(axis=1) == 2).all()
@@ -236,7 +239,8 @@ def test_tasks_share_the_experts_and_their_probabilities_are_weighed(small_log, 
     experts = ranker.experts(encoded.parts, encoded.lengths).numpy()
     expected = 0.0
     for task, share in enumerate([0.25, 0.75]):
-        gate = ranker.route([batch[name] for name in ranker.inputs.categories], task).weights.numpy()
+        categories = [batch[name] for name in ranker.inputs.categories]
+        gate = ranker.gates[task].route_categories(categories).weights.numpy()
         logits = np.sum(gate[encoded.request_of_item.numpy()] * experts[..., task], axis=1)
         expected = expected + share / (1 + np.exp(-logits))
     np.testing.assert_allclose(scores, expected, rtol=1e-5)

@@ -84,9 +84,9 @@ def test_the_picture_is_of_the_gates_in_the_order_of_the_tree(small_log, batch, 
     order = sorted(range(4), key=lambda leaf: (tops[leaf], leaf))
     assert [row.strip() for row in rows] == [f"{leaf + 1} {names[leaf]}" for leaf in order]
     assert sorted(names)[1:3] == ["phones > phones/手机", "shirts > shirts/linen"]
-    weights = ranker.route([tf.constant([tops[leaf] for leaf in order], tf.int64), tf.constant(order, tf.int64) + 1])
+    weights = ranker.gates[0].category_vectors(np.array([(tops[leaf], leaf + 1) for leaf in order]))
     shown = Image.open(io.BytesIO(last(logs, "gates/click")[2])).convert("RGB")
-    expected = HeatMap([row.strip() for row in rows], 5).draw(weights.weights.numpy()).convert("RGB")
+    expected = HeatMap([row.strip() for row in rows], 5).draw(weights).convert("RGB")
     np.testing.assert_array_equal(shown, expected)
 
 

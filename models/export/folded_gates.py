@@ -5,24 +5,25 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from models.layers.category_gates import CategoryGates
-from models.layers.routing import Routing
-
-_ROWS_AT_ONCE = 65_536
+from models.layers.request_encoder import EncodedRequests
+from models.layers.routing import Gates, Routing
 
 
 class FoldedGates(tf.Module):
-    """A `CategoryGates` as two constant tables: a row of K expert indices and one of their weights for each category.
+    """Gates that see the category alone, as two constant tables.
 
-    A path's row is that of its deepest known category among the levels that route; row 0 is for a path of which none
-    is known. The levels that route are the leaf alone or, with back-off, all that have a gate.
+    A category has a row of K expert indices in one table, and a row of their weights in the other. A path's row is that
+    of its deepest known category among the levels that route; row 0 is for a path of which none is known. The levels
+    that route are the leaf alone or, with back-off, all that have a gate.
 
     Args:
-      gates: to fold, with the weights they have now.
+      gates: to fold, with the weights they have now; ``sees_category_alone``.
       category_sizes: ids of each level of the category path, the unknown one included.
     """
 
-    def __init__(self, gates: CategoryGates, category_sizes: Sequence[int]):
+    weighs_items = False
+
+    def __init__(self, gates: Gates, category_sizes: Sequence[int]):
         super().__init__(name=f"folded_{gates.name}")
         self.levels = gates.levels
         paths = [np.zeros([1, len(category_sizes)], np.int64)]
@@ -32,10 +33,7 @@ class FoldedGates(tf.Module):
             paths.append(np.zeros([category_sizes[level] - 1, len(category_sizes)], np.int64))
             paths[-1][:, level] = np.arange(1, category_sizes[level])
         paths = np.concatenate(paths)
-        routings = [
-            gates(list(tf.constant(paths[start : start + _ROWS_AT_ONCE].T)))
-            for start in range(0, len(paths), _ROWS_AT_ONCE)
-        ]
+        routings = list(gates.routings(paths))
         experts, weights = (
             tf.concat([getattr(routing, name) for routing in routings], axis=0)
             for name in ("experts", "expert_weights")
@@ -44,7 +42,11 @@ class FoldedGates(tf.Module):
         self.experts = tf.Variable(experts, trainable=False, name="folded_experts")
         self.weights = tf.Variable(weights, trainable=False, name="folded_weights")
 
-    def __call__(self, categories: list[tf.Tensor], training: bool = False, seed=None) -> Routing:
+    def route(self, encoded: EncodedRequests, categories: list, training: bool = False, seed=None) -> Routing:
+        """See `Gates`; without noise."""
+        return self.route_categories(categories)
+
+    def route_categories(self, categories: list[tf.Tensor]) -> Routing:
         """Routes as the folded gates do without noise; ``experts`` and ``expert_weights`` alone are set."""
         row = tf.zeros_like(categories[0])
         for level, offset in zip(self.levels, self.offsets, strict=True):
