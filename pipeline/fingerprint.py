@@ -55,7 +55,7 @@ def component_codes(rows: Mapping[str, object] | None = None) -> dict[str, str]:
 def source_fingerprint(*modules: str, rows: Mapping[str, object] | None = None) -> str:
     """SHA-256 in hex of what some modules and all that they import do.
 
-    It counts the syntax trees of the project's modules, without docstrings, comments and descriptions of fields; the
+    It counts the syntax trees of the project's modules, without docstrings, comments and arguments named `description`; the
     templates beside modules that render pages; and the versions of the libraries that the modules import.
 
     Args:
@@ -156,7 +156,7 @@ class _Source:
             self.imports += [(node.module, alias.name) for alias in node.names]
         elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
             return ""
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Field":
+        elif isinstance(node, ast.Call):
             node.keywords = [keyword for keyword in node.keywords if keyword.arg != "description"]
         return f"{type(node).__name__}({','.join([self.dump(getattr(node, name, None)) for name in node._fields])})"
 
