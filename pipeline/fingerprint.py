@@ -55,7 +55,7 @@ def component_codes(rows: Mapping[str, object] | None = None) -> dict[str, str]:
 def source_fingerprint(*modules: str, rows: Mapping[str, object] | None = None) -> str:
     """SHA-256 in hex of what some modules and all that they import do.
 
-    It counts the syntax trees of the project's modules, without docstrings, comments and arguments named `description`; the
+    It counts the syntax trees of the project's modules, without docstrings, comments and arguments `description`; the
     templates beside modules that render pages; and the versions of the libraries that the modules import.
 
     Args:

@@ -24,7 +24,7 @@ ROOMS = {
     "losses": {"distributed", "layers"},
     "metrics": set(),
     "ranker": {"distributed", "inputs", "layers", "losses", "metrics"},
-    "export": {"inputs", "ranker"},
+    "export": {"inputs", "layers", "ranker"},
     "training": {"distributed", "inputs", "layers", "metrics", "ranker", "export"},
     "tuning": {"ranker", "training"},
 }
