@@ -1,14 +1,12 @@
-"""Escapes names from a log for the terminal, Markdown and CSV.
+"""Escapes names from a log for terminals, pages and CSV files.
 
 A name in a log may come from an attacker, who must not control a terminal, a spreadsheet or a report.
 """
 
-import html
 import re
 
 # Characters that a terminal or a browser acts on: control characters except tab and line end, and direction marks.
 _ACTED_ON = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-_MARKDOWN = re.compile(r"([\\`*_\[\]!~])")
 
 
 def printable(text: str) -> str:
@@ -20,11 +18,6 @@ def printable(text: str) -> str:
 def one_line(name: str) -> str:
     """A `printable` name with escapes for line ends and tabs."""
     return printable(name).replace("\n", r"\n").replace("\t", r"\t")
-
-
-def markdown(name: str) -> str:
-    """A name as plain text in Markdown. It leaves `|` to the writer of a table."""
-    return _MARKDOWN.sub(r"\\\1", html.escape(one_line(name), quote=False))
 
 
 def cell(name: str) -> str:

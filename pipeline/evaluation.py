@@ -5,21 +5,11 @@ import json
 import tensorflow_model_analysis as tfma
 
 from components.evaluator.config import EvaluationConfig
-from components.evaluator.metrics import CHECKS
 from models.ranker.labels import trained_labels
 from pipeline.config import RunConfig
+from reporting.metrics import METRICS
 from reporting.slices import HISTORY_LENGTH, SLICINGS
 from schemas.log_schema import LogSchema
-
-# The name in summary.json and in the table: the class in models.metrics.
-METRICS = {
-    "session_auc": "SessionAUC",
-    "ndcg_at_10": "RequestNDCG",
-    "mrr": "RequestMRR",
-    "auc": "ItemAUC",
-    "log_loss": "ItemLogLoss",
-    "calibration": "ItemCalibration",
-}
 
 
 def evaluation_config(config: RunConfig, schema: LogSchema) -> tfma.EvalConfig:
@@ -29,13 +19,9 @@ def evaluation_config(config: RunConfig, schema: LogSchema) -> tfma.EvalConfig:
     slices = [[], *([name] for name in (*judged_categories(config, schema), *by_number))]
     metrics = [
         tfma.MetricConfig(
-            class_name=class_name,
-            module="models.metrics",
-            config=json.dumps(
-                {"name": name} | ({"topn": 10, "gains": list(label.gains)} if name == "ndcg_at_10" else {})
-            ),
+            class_name=metric.class_name, module="models.metrics", config=json.dumps(metric.arguments(label.gains))
         )
-        for name, class_name in (METRICS | CHECKS).items()
+        for metric in METRICS.values()
     ]
     return tfma.EvalConfig(
         model_specs=[

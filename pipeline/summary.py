@@ -1,7 +1,6 @@
 """What a run came to: summary.json, and the table at the end."""
 
 import json
-import math
 import os
 import pathlib
 
@@ -19,14 +18,15 @@ from models.inputs.hierarchy import read_hierarchy
 from models.training import warm_start
 from models.tuning.search_space import show
 from pipeline.config import MODEL, RunConfig
-from pipeline.evaluation import METRICS
 from pipeline.lineage import NodeRun
 from pipeline.oracle import oracle_session_auc
 from pipeline.sections import unused_keys
 from pipeline.tuning import read_trials, trials_table
+from reporting import estimates
 from reporting.files import REPORT_FILE
+from reporting.metrics import SHOWN
 from reporting.slices import SLICINGS
-from reporting.titles import TITLES
+from reporting.words import number
 from schemas.log_schema import LogSchema
 from serving.versions import versions_in
 
@@ -135,14 +135,9 @@ def _model(runs: dict[str, NodeRun], schema: LogSchema) -> dict:
 def _metrics_by_slice(evaluation: str) -> dict[str, dict[str, dict[str, float]]]:
     """{slicing feature: {its value: {metric: value}}}; the overall slice is ""."""
     return {
-        feature: {value: {name: _number(of[name]) for name in METRICS} for value, of in slices.items()}
+        feature: {value: {name: estimates.number(of[name]) for name in SHOWN} for value, of in slices.items()}
         for feature, slices in read_metrics(evaluation).items()
     }
-
-
-def _number(value: float) -> float | None:
-    """A figure for JSON, which has no NaN: None where nothing counted, as in a slice without a click."""
-    return value if math.isfinite(value) else None
 
 
 def table(summary: dict) -> RenderableType:
@@ -150,16 +145,16 @@ def table(summary: dict) -> RenderableType:
     head = Table(title=f"Run {summary['name']}", show_header=False, title_justify="left")
     head.add_column()
     head.add_column(justify="right")
-    head.add_row("rows read", f"{summary['rows_read']:,}")
-    head.add_row("rows in the quarantine", f"{summary['rows_quarantined']:,}")
+    head.add_row("rows read", number(summary["rows_read"]))
+    head.add_row("rows in the quarantine", number(summary["rows_quarantined"]))
     if summary["items_cut"]:
-        head.add_row("cut by max_items", f"{summary['items_cut']:,}")
+        head.add_row("cut by max_items", number(summary["items_cut"]))
     if summary["negatives"]:
-        head.add_row("negatives sampled", f"{sum(summary['negatives']['items_sampled'].values()):,}")
-        head.add_row("requests with fewer of them", f"{summary['negatives']['requests_short']:,}")
+        head.add_row("negatives sampled", number(sum(summary["negatives"]["items_sampled"].values())))
+        head.add_row("requests with fewer of them", number(summary["negatives"]["requests_short"]))
     for split, requests in summary["requests"].items():
-        head.add_row(f"{split}: requests / items", f"{requests:,} / {summary['items'][split]:,}")
-    head.add_row("categories", " > ".join(f"{count:,}" for count in summary["categories"].values()))
+        head.add_row(f"{split}: requests / items", f"{number(requests)} / {number(summary['items'][split])}")
+    head.add_row("categories", " > ".join(map(number, summary["categories"].values())))
     parts = [head]
     if "metrics" not in summary and "trials" in summary:
         parts.append(trials_table(summary["trials"]))
@@ -169,9 +164,9 @@ def table(summary: dict) -> RenderableType:
             head.add_row(f"tuned: {key}", show(value))
         if training["warm_start"]:
             head.add_row("warm start", warm_start.summary(training["warm_start"]).replace("; ", "\n"))
-        head.add_row("parameters", f"{training['parameters']:,}")
-        head.add_row("steps, best at", f"{training['steps']:,}, {training['best_step']:,}")
-        head.add_row("items trained a second", f"{summary['train_items_per_second']:,.0f}")
+        head.add_row("parameters", number(training["parameters"]))
+        head.add_row("steps, best at", f"{number(training['steps'])}, {number(training['best_step'])}")
+        head.add_row("items trained a second", number(summary["train_items_per_second"]))
         head.add_row("blessed", "yes" if summary["blessed"] else "no")
         head.add_row("pushed", summary["pushed_model"] or "no")
         if summary["served_model"] != summary["pushed_model"]:
@@ -200,17 +195,15 @@ def _metrics_table(summary: dict) -> Table:
     title = "; ".join(["Test split", *filter(None, marks)])
     metrics = Table(title=Text(one_line(title)), title_justify="left")
     metrics.add_column("slice", no_wrap=True)
-    for title in TITLES.values():
-        metrics.add_column(title, justify="right", no_wrap=True)
+    for metric in SHOWN.values():
+        metrics.add_column(metric.title, justify="right", no_wrap=True)
 
     def add(name: str, values: dict, **style):
-        metrics.add_row(
-            Text(one_line(name)), *("-" if (v := values[key]) is None else f"{v:.4f}" for key in TITLES), **style
-        )
+        metrics.add_row(Text(one_line(name)), *(number(values[key], 4) for key in SHOWN), **style)
 
     add("all", summary["metrics"], end_section=True, style="bold")
     if "oracle_session_auc" in summary:
-        metrics.add_row("best possible (simulated log)", f"{summary['oracle_session_auc']:.4f}", end_section=True)
+        metrics.add_row("best possible (simulated log)", number(summary["oracle_session_auc"], 4), end_section=True)
     titles, order = {one.key: one.title for one in SLICINGS}, {one.key: one.names for one in SLICINGS}
     for feature, slices in {"": summary["metrics_by_top_category"], **summary["metrics_by"]}.items():
         names = [name for name in order.get(feature, sorted(slices)) if name in slices]

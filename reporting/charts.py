@@ -4,17 +4,14 @@ Colours are the page's own CSS variables, so a chart follows the theme, and the 
 Names only ever stand in data, never in a spec's titles or expressions.
 """
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 
 import altair as alt
 
-# Told apart by colour-blind readers (after Okabe and Ito), with shapes for more than there are colours.
-COLOURS = [f"var(--series-{place})" for place in range(1, 9)]
-SHAPES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down"]
-_GLYPHS = dict(zip(SHAPES, "●■▲◆✚▼", strict=True))
+from reporting.looks import COLOURS, KEY_LABEL, Look, by_look, key, looks
+
 _FEW = 30
-ACCENT, ACCENT_2, INK, MUTED = "var(--series-1)", "var(--series-2)", "var(--ink)", "var(--muted)"
+ACCENT, INK, MUTED = COLOURS[0], "var(--ink)", "var(--muted)"
 
 # Of Vega-Embed, for all charts. The page adds its font: Vega measures text by it, and cannot by a variable.
 CONFIG = {
@@ -51,61 +48,7 @@ CONFIG = {
     "rule": {"color": INK},
     "range": {"category": COLOURS},
 }
-# Keys are unique where names need not be: a number, a space, the name; an axis shows what follows the space.
 _ZERO = "datum.value == 0 ? '0' : datum.label"  # not +0
-_NAME = "slice(datum.value, indexof(datum.value, ' ') + 1)"
-
-
-def key(place: int, name: str) -> str:
-    """What stands for a name on an axis: unlike names, no two places are the same."""
-    return f"{place} {name}"
-
-
-@dataclasses.dataclass(frozen=True)
-class Look:
-    """How one of several is told from the others, by eyes that see colours and by those that do not.
-
-    Attributes:
-      key: `key` of its place and name. In the domain of a scale, a name such as "constructor" breaks Vega-Lite.
-      colour: a variable of the page.
-      shape: of a point, Vega's.
-    """
-
-    key: str
-    colour: str
-    shape: str
-
-    @property
-    def glyph(self) -> str:
-        """The shape as a character, for a key beside the chart."""
-        return _GLYPHS[self.shape]
-
-
-def looks(names: Sequence[str]) -> dict[str, Look]:
-    """A look a name; the first 24 differ."""
-    return {
-        name: Look(key(place, name), COLOURS[place % len(COLOURS)], SHAPES[place % len(SHAPES)])
-        for place, name in enumerate(names)
-    }
-
-
-def by_look(of: Sequence[Look], field: str, legend: bool = False) -> tuple[alt.Color, alt.Shape, alt.Fill]:
-    """The encodings of `looks`: colour, shape, and the colour as a fill.
-
-    Args:
-      of: the looks.
-      field: that holds a look's key.
-      legend: whether the chart says which is which; beside a chart in a page a key does, which breaks its lines.
-    """
-    key_ = alt.Legend(columns=4, labelExpr=_NAME) if legend else None
-    domain = [look.key for look in of]
-    colours = alt.Scale(domain=domain, range=[look.colour for look in of])
-    shapes = alt.Scale(domain=domain, range=[look.shape for look in of])
-    return (
-        alt.Color(f"{field}:N", scale=colours, legend=key_),
-        alt.Shape(f"{field}:N", scale=shapes, legend=key_),
-        alt.Fill(f"{field}:N", scale=colours, legend=None),
-    )
 
 
 def spec(chart: alt.TopLevelMixin, description: str) -> dict:
@@ -121,6 +64,11 @@ def spec(chart: alt.TopLevelMixin, description: str) -> dict:
     return {"autosize": {"type": "fit-x", "contains": "padding"}, **made, "description": description}
 
 
+def height(spec: dict) -> int:
+    """About how tall a chart is with its axes, so that the page keeps its place free."""
+    return int(spec["height"]) + 24
+
+
 def data(rows: Sequence[Mapping]) -> alt.InlineData:
     """Rows in the chart itself."""
     return alt.InlineData(values=list(rows))
@@ -128,7 +76,9 @@ def data(rows: Sequence[Mapping]) -> alt.InlineData:
 
 def named_axis(**options: object) -> alt.Axis:
     """An axis of `key`s."""
-    return alt.Axis(**{"labelExpr": _NAME, "title": None, "ticks": False, "domain": False, "labelPadding": 6} | options)
+    return alt.Axis(
+        **{"labelExpr": KEY_LABEL, "title": None, "ticks": False, "domain": False, "labelPadding": 6} | options
+    )
 
 
 def bars(rows: Sequence[Mapping], title: str, description: str, form: str = ",.3~r") -> dict:
@@ -159,6 +109,35 @@ def bars(rows: Sequence[Mapping], title: str, description: str, form: str = ",.3
     return spec((drawn + figures).properties(width="container", height=_tall(rows, 24)), description)
 
 
+def grouped_bars(rows: Sequence[Mapping], title: str, description: str, series: Mapping[str, Look]) -> dict:
+    """Vertical bars of shares, side by side where several series have the same place.
+
+    Args:
+      rows: ``place`` (a number), ``of`` (one of the series), ``value``.
+      title: of the places.
+      description: the chart in words, for readers who cannot see it.
+      series: looks of the series, in the order from the left.
+    """
+    rows = [{**row, "series": series[row["of"]].key} for row in rows]
+    colour, *_ = by_look(list(series.values()), "series")
+    chart = (
+        alt.Chart(data(rows))
+        .mark_bar()
+        .encode(
+            x=alt.X("place:O", title=title, axis=alt.Axis(labelAngle=0, labelOverlap=True)),
+            xOffset=alt.XOffset("series:N", scale=alt.Scale(domain=[look.key for look in series.values()])),
+            y=alt.Y("value:Q", title=None, axis=alt.Axis(format="%", tickCount=5)),
+            color=colour,
+            tooltip=[
+                alt.Tooltip("of:N", title="of"),
+                alt.Tooltip("place:O", title=title),
+                alt.Tooltip("value:Q", format=".1%"),
+            ],
+        )
+    )
+    return spec(chart.properties(width="container", height=200), description)
+
+
 def intervals(
     rows: Sequence[Mapping],
     title: str,
@@ -167,7 +146,6 @@ def intervals(
     zero: bool = True,
     form: str = "+.4f",
     series: Mapping[str, Look] | None = None,
-    legend: bool = False,
 ) -> dict:
     """Points with their intervals, a line each, and a rule at zero.
 
@@ -180,7 +158,6 @@ def intervals(
       zero: whether there is a rule at zero.
       form: of the values, d3's.
       series: their looks, in the order from above.
-      legend: whether the chart says which series is which.
     """
     places = {name: place for place, name in enumerate(dict.fromkeys(row["name"] for row in rows))}
     rows = [
@@ -205,7 +182,7 @@ def intervals(
     colour = fill = alt.value(ACCENT)
     look = {}
     if series:
-        colour, shape, fill = by_look(list(series.values()), "series", legend)
+        colour, shape, fill = by_look(list(series.values()), "series")
         base = base.encode(yOffset=alt.YOffset("series:N", sort=[look.key for look in series.values()]))
         look = {"shape": shape}
     thick = alt.value(2)
@@ -229,13 +206,8 @@ def intervals(
     layers = [lines, points]
     if zero:
         layers.insert(0, alt.Chart(data([{"zero": 0}])).mark_rule(color="var(--line-strong)").encode(x="zero:Q"))
-    height = _tall(rows, 22 if not series else group_height(len(series)))
+    height = _tall(rows, max(26, 13 * len(series) + 10) if series else 22)
     return spec(alt.layer(*layers).properties(width="container", height=height), description)
-
-
-def group_height(series: int) -> int:
-    """Of a name in `intervals` that has so many series."""
-    return max(26, 13 * series + 10)
 
 
 def matrix(
@@ -342,55 +314,6 @@ def lines(
     layers += [base(few).mark_point(filled=True, size=28, opacity=1)] if few else []
     layers += [base(many).mark_point(filled=True, size=60, opacity=0)] if many else []
     return spec(alt.layer(*layers).properties(width="container", height=height), description)
-
-
-def gate_map(
-    rows: Sequence[Mapping], description: str, groups: Mapping[str, Look] | None = None, height: int = 400
-) -> dict:
-    """A map of categories by their gates, whose parameter ``picked`` is the ``top`` that is pointed out, or -1.
-
-    Args:
-      rows: ``x``, ``y``, ``name``, ``in`` (the top category), ``top`` (its number), ``requests``, ``experts`` (in
-        words), and ``colour`` and ``shape`` unless there are groups.
-      description: for those who cannot see it.
-      groups: looks by ``in``.
-      height: of the chart.
-    """
-    picked = alt.param(name="picked", value=-1)
-    # Without shift, the wheel and the finger scroll the page.
-    drag = "[pointerdown[event.shiftKey], window:pointerup] > window:pointermove!"
-    moved = alt.selection_interval(bind="scales", zoom="wheel![event.shiftKey]", translate=drag)
-    strength = alt.condition("picked < 0 || picked == datum.top", alt.value(0.85), alt.value(0.08))
-    chart = map_points(rows, groups).encode(opacity=strength).add_params(picked, moved)
-    return spec(chart.properties(width="container", height=height), description)
-
-
-def map_points(rows: Sequence[Mapping], groups: Mapping[str, Look] | None = None, legend: bool = False) -> alt.Chart:
-    """The points of `gate_map`."""
-    axis = alt.Axis(labels=False, ticks=False, title=None, grid=False, domain=False)
-    colour = alt.Color("colour:N", scale=None, legend=None)
-    shape = alt.Shape("shape:N", scale=None, legend=None)
-    if groups is not None:
-        colour, shape, _ = by_look(list(groups.values()), "group", legend)
-        rows = [{**row, "group": groups[row["in"]].key} for row in rows]
-    return (
-        alt.Chart(data(rows))
-        .mark_point(filled=True, stroke="var(--surface)", strokeWidth=0.5)
-        .encode(
-            # Room for the points at the edges.
-            x=alt.X("x:Q", axis=axis, scale=alt.Scale(zero=False, padding=10)),
-            y=alt.Y("y:Q", axis=axis, scale=alt.Scale(zero=False, padding=10)),
-            color=colour,
-            shape=shape,
-            size=alt.Size("requests:Q", scale=alt.Scale(type="sqrt", range=[20, 200]), legend=None),
-            tooltip=[
-                alt.Tooltip("name:N", title="category"),
-                alt.Tooltip("in:N", title="in"),
-                alt.Tooltip("requests:Q", title="requests", format=","),
-                alt.Tooltip("experts:N", title="experts"),
-            ],
-        )
-    )
 
 
 def _tall(rows: Sequence[Mapping], step: int, field: str = "key") -> int:

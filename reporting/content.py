@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from reporting.estimates import Estimate
 
 
-class Metric(BaseModel):
+class HeadlineMetric(BaseModel):
     """One metric of the test split.
 
     Attributes:
@@ -43,7 +43,7 @@ class Headline(BaseModel):
     compared_with: str | None
     requests: int
     judged_requests: int
-    metrics: list[Metric]
+    metrics: list[HeadlineMetric]
 
 
 class Category(BaseModel):

@@ -5,6 +5,7 @@ from pydantic import BaseModel
 
 from reporting.statistics import LEAST, t_half_widths, wilson
 
+AUC_BOUNDS = (0.0, 1.0)
 _DIFFERENCE_BOUNDS = (-1.0, 1.0)
 _ROUNDING = 1e-12  # the error of a mean of the same values
 
@@ -15,6 +16,13 @@ class Estimate(BaseModel):
     value: float | None
     low: float | None = None
     high: float | None = None
+
+    @property
+    def sign(self) -> int:
+        """1 or -1 if the interval leaves 0 out, else 0."""
+        if self.low is None or self.high is None or self.low <= 0 <= self.high:
+            return 0
+        return 1 if self.low > 0 else -1
 
 
 def estimate(value: float, low: float = np.nan, high: float = np.nan) -> Estimate:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import jinja2
 import vl_convert
@@ -18,9 +18,9 @@ from markupsafe import Markup
 
 from common.escaping import one_line, printable
 from reporting.charts import CONFIG
+from reporting.estimates import Estimate
+from reporting.looks import TEMPLATES
 from reporting.words import DASH, figure, number, percent, seconds, signed, words
-
-TEMPLATES = pathlib.Path(__file__).parent / "templates"
 
 
 def document(
@@ -84,6 +84,22 @@ def script_json(value: object) -> Markup:
 def share(value: float, axis: Mapping[str, float]) -> float:
     """Where a value stands between an axis' ``low`` and ``high``, from 0 to 1."""
     return round(min(1, max(0, (value - axis["low"]) / ((axis["high"] - axis["low"]) or 1))), 4)
+
+
+def axis_around(estimates: Iterable[Estimate | None], line: float | None, room: float) -> dict[str, float | None]:
+    """An axis for bars of intervals that holds all of them.
+
+    Args:
+      estimates: those that are None or without a value are left out.
+      line: the value that the bars are compared with, or None.
+      room: free space at both ends.
+
+    Returns:
+      ``low``, ``high`` and ``line``.
+    """
+    found = [estimate for estimate in estimates if estimate and estimate.value is not None]
+    ends = [end for of in found for end in (of.value, of.low, of.high) if end is not None]
+    return {"low": min(ends, default=0.0) - room, "high": max(ends, default=1.0) + room, "line": line}
 
 
 def _shown(value: object) -> object:

@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+import tensorflow as tf
 
+import models.metrics
 from models.metrics.base import padded_lists
-from models.metrics.requests import RequestMRR, RequestNDCG
-from models.metrics.session_auc import SessionAUC
+from reporting.metrics import METRICS, PER_REQUEST, Metric
 
 _PLACES_AT_ONCE = 1_000_000
 _BUCKET_BITS = 20
@@ -16,7 +17,7 @@ _BUCKETS = 1 << _BUCKET_BITS
 def of_requests(
     lengths: np.ndarray, grades: np.ndarray, scores: np.ndarray, gains: Sequence[float]
 ) -> dict[str, np.ndarray]:
-    """`session_auc`, `ndcg_at_10` and `mrr` of each request, by the classes of this package.
+    """The metrics of each request, `reporting.metrics.PER_REQUEST`, by the classes of `models.metrics`.
 
     Args:
       lengths: [R] items of each request.
@@ -27,7 +28,7 @@ def of_requests(
     Returns:
       [R] float64 each; NaN where the request does not count.
     """
-    metrics = {"session_auc": SessionAUC(), "ndcg_at_10": RequestNDCG(10, gains), "mrr": RequestMRR()}
+    metrics = {name: made(METRICS[name], gains) for name in PER_REQUEST}
     found = {name: np.full(len(lengths), np.nan) for name in metrics}
     starts = np.cumsum(lengths) - lengths
     for requests in _of_like_length(lengths):
@@ -39,6 +40,11 @@ def of_requests(
             values, counts = metric.terms(*padded)
             found[name][requests] = np.where(counts, values, np.nan)
     return found
+
+
+def made(metric: Metric, gains: Sequence[float]) -> tf.keras.metrics.Metric:
+    """The metric's class, ready to be updated; ``gains`` of the label's grades."""
+    return getattr(models.metrics, metric.class_name)(**metric.arguments(gains))
 
 
 def _of_like_length(lengths: np.ndarray) -> Iterator[np.ndarray]:

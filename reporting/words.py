@@ -4,6 +4,8 @@ import math
 import re
 from collections.abc import Sequence
 
+from reporting.metrics import METRICS
+
 DASH = "–"
 
 
@@ -17,6 +19,16 @@ def signed(value: float | None, digits: int = 4) -> str:
     if value is None or not math.isfinite(value):
         return DASH
     return f"{round(value, digits) + 0.0:+,.{digits}f}".replace("-", "−")
+
+
+def interval(low: float | None, high: float | None, digits: int = 4) -> str:
+    """The interval of a difference; a dash where there is none."""
+    return DASH if low is None or high is None else f"[{signed(low, digits)}, {signed(high, digits)}]"
+
+
+def spread(mean: float | None, deviation: float | None, digits: int = 4) -> str:
+    """A mean and its standard deviation, if there is one."""
+    return number(mean, digits) + ("" if mean is None or deviation is None else f" ± {number(deviation, digits)}")
 
 
 def percent(value: float | None, digits: int = 1) -> str:
@@ -45,7 +57,9 @@ def figure(value: object) -> object:
 
 
 def words(name: str) -> str:
-    """The name of a quantity as it is said."""
+    """The name of a quantity as it is said; that of a metric by the table of metrics."""
+    if name in METRICS:
+        return METRICS[name].title
     known = {"auc": "AUC", "ndcg": "NDCG", "mrr": "MRR", "hsc": "HSC"}
     return " ".join(known.get(part, part) for part in re.split("[_/ ]", name))
 

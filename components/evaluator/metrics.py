@@ -5,9 +5,6 @@ import tensorflow_model_analysis as tfma
 # {slicing feature: {its value: {metric: value}}}; all requests are the value "" of the feature "".
 Slices = dict[str, dict[str, dict[str, float]]]
 
-# Measured for the blessing alone, beside those that are shown: the class in models.metrics.
-CHECKS = {"judged_requests": "SessionCount", "ties": "SessionTies"}
-
 
 def read_metrics(evaluation: str, baseline: bool = False) -> Slices | None:
     """The metrics of a model by slice, of the candidate or of the one it is compared with.

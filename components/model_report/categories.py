@@ -5,9 +5,7 @@ import numpy as np
 from components.model_report.nodes import Node
 from components.model_report.split import EvaluatedSplit
 from reporting.content import Category
-from reporting.estimates import means, number, paired_differences, quotients
-
-AUC_BOUNDS = (0.0, 1.0)
+from reporting.estimates import AUC_BOUNDS, means, number, paired_differences, quotients
 
 
 def category_figures(split: EvaluatedSplit, nodes: list[Node], of_requests: np.ndarray) -> list[Category]:

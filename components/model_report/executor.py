@@ -25,11 +25,9 @@ from components.model_report.experts import expert_figures
 from components.model_report.importance import importance
 from components.model_report.lineage import artifact_lines, seconds_by_component
 from components.model_report.log_figures import log_figures
-from components.model_report.marks import marks, probabilities
-from components.model_report.metrics import headline_metrics
 from components.model_report.nodes import UNKNOWN, Node, list_nodes
 from components.model_report.popularity import count_items
-from components.model_report.requests import judged_requests, parquet
+from components.model_report.requests import judged_requests
 from components.model_report.sample import draw, read_sample
 from components.model_report.slices import divisions, slices
 from components.model_report.split import EvaluatedSplit, evaluate_split
@@ -44,6 +42,9 @@ from models.training.config import TrainConfig
 from models.training.data import TrainingData
 from reporting.content import Category, Experts, Headline, Importance, ReportContent
 from reporting.files import CONTENT_FILE, REPORT_FILE, REQUESTS_FILE
+from reporting.headline import headline_metrics
+from reporting.judged_requests import parquet
+from reporting.marks import marks, probabilities
 from schemas.log_schema import Feature
 from schemas.parsing import parse_schema
 

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 
 import numpy as np
-import sklearn.manifold
-import threadpoolctl
 
 from components.model_report.nodes import Node
 from models.ranker.model import Ranker
+from reporting.gate_map import lay_out
 from reporting.statistics import gate_silhouette
 from reporting.words import listed
 
@@ -44,19 +43,6 @@ def gate_map(vectors: np.ndarray, nodes: Sequence[Node], seed: int) -> np.ndarra
     mapped = sorted(known, key=lambda place: -nodes[place].requests)[:_MAPPED]
     places[mapped] = lay_out(vectors[mapped], seed)
     return places
-
-
-def lay_out(vectors: np.ndarray, seed: int) -> np.ndarray:
-    """[n, 2]: vectors [n, N] on a plane, by t-SNE of cosine distances; NaN if there is too little to tell apart."""
-    # Of vectors that are all the same, t-SNE ends the process.
-    if vectors.shape[0] < 4 or vectors.shape[1] < 2 or len(np.unique(vectors, axis=0)) < 3:
-        return np.full((len(vectors), 2), np.nan)
-    tsne = sklearn.manifold.TSNE(
-        metric="cosine", perplexity=min(30.0, (len(vectors) - 1) / 3), init="pca", n_jobs=1, random_state=seed
-    )
-    # Whatever `n_jobs` says, it takes a thread a core for each of a thousand small steps, and they wait for each other.
-    with threadpoolctl.threadpool_limits(1):
-        return tsne.fit_transform(vectors)
 
 
 def silhouette(vectors: np.ndarray, nodes: Sequence[Node]) -> float | None:

@@ -4,21 +4,19 @@ import pathlib
 from collections.abc import Sequence
 
 from components.model_report import page_charts
-from reporting.content import Category, Metric, ReportContent
+from reporting import category_table, curves
+from reporting.category_table import head, round_
+from reporting.charts import height
+from reporting.content import Category, ReportContent
 from reporting.estimates import Estimate
-from reporting.html import TEMPLATES, document
+from reporting.html import TEMPLATES, axis_around, document
+from reporting.looks import looks
+from reporting.metrics import METRICS
 
 _OWN = pathlib.Path(__file__).parent / "templates"
 
-METRICS = {
-    "session_auc": ("Session AUC", 1, "of all pairs of a clicked and another item of a request, in the right order"),
-    "ndcg_at_10": ("NDCG@10", 1, "clicked items far up in the first ten"),
-    "mrr": ("MRR", 1, "one over the place of the first clicked item"),
-    "auc": ("AUC", 1, "of all pairs of items, over requests"),
-    "log_loss": ("Log loss", -1, "of the click probability; lower is better"),
-    "calibration": ("Calibration", 0, "predicted over actual clicks; 1 is right"),
-}
 _GATE_DIGITS = 4
+_LOOKS = 24  # as many as differ
 
 
 def render(content: ReportContent) -> str:
@@ -39,11 +37,14 @@ def render(content: ReportContent) -> str:
         content=content,
         sections=_SECTIONS,
         auc=auc,
-        metric_words=METRICS,
-        hero_axis=_hero_axis(auc),
+        metrics=METRICS,
+        hero_axis=axis_around(
+            (auc.model, auc.baseline, auc.popularity) if auc else (), auc.model.value if auc else None, room=0.02
+        ),
         axis=interval_axis(_slices(content), auc.model.value if auc else None),
-        heights={name: page_charts.height(spec) for name, spec in charts.items()},
-        curves=list(page_charts.curves(content.curves)),
+        heights={name: height(spec) for name, spec in charts.items()},
+        curves=list(curves.by_title(content.curves)),
+        utilisation=looks(page_charts.UTILISATION),
         widths=page_charts.widths(content),
         splits=list(dict.fromkeys(curve.split for curve in content.curves)),
     )
@@ -66,39 +67,18 @@ _SECTIONS = [
 ]
 
 
-# Of the table of categories, by the kinds that categories.js knows.
-_COLUMNS = [
-    {"id": "name", "title": "category", "kind": "name"},
-    {"id": "requests", "title": "requests", "kind": "count", "hint": "in the training split"},
-    {
-        "id": "judged_requests",
-        "title": "judged",
-        "kind": "count",
-        "hint": "requests of the test split with a clicked item and another",
-    },
-    {"id": "click_rate", "title": "click rate", "kind": "share"},
-    {"id": "session_auc", "title": "session AUC", "kind": "figure", "digits": 3},
-    {"id": "session_auc", "title": "interval", "kind": "interval", "hint": "of session AUC; sorts by its width"},
-    {"id": "ndcg_at_10", "title": "NDCG@10", "kind": "figure", "digits": 3},
-    {"id": "calibration", "title": "calibration", "kind": "figure", "digits": 2},
-]
-_CHANGE = {
-    "id": "change",
-    "title": "change",
-    "kind": "difference",
-    "digits": 3,
-    "hint": "session AUC minus the last blessed model's",
-}
 # Shown on hover: title, column, digits of an estimate or None for a count.
 _HOVER = [
-    ("session AUC", "session_auc", 4),
-    ("NDCG@10", "ndcg_at_10", 4),
-    ("calibration", "calibration", 3),
+    (METRICS["session_auc"].title, "session_auc", 4),
+    (METRICS["ndcg_at_10"].title, "ndcg_at_10", 4),
+    (METRICS["calibration"].title, "calibration", 3),
     ("change", "change", 4),
     ("judged requests", "judged_requests", None),
     ("test requests", "test_requests", None),
     ("test items", "items", None),
 ]
+_COUNTS = ("requests", "test_requests", "judged_requests", "items")
+_ESTIMATES = ("session_auc", "ndcg_at_10", "calibration", "change")
 
 
 def interval_axis(estimates: Sequence[Estimate], line: float | None) -> dict[str, float | None]:
@@ -122,53 +102,44 @@ def interval_axis(estimates: Sequence[Estimate], line: float | None) -> dict[str
     return {"low": max(0.0, round(low - 0.005, 2)), "high": min(1.0, round(high + 0.005, 2)), "line": line}
 
 
-def _hero_axis(metric: Metric | None) -> dict[str, float | None]:
-    rankings = (metric.model, metric.baseline, metric.popularity) if metric else ()
-    ends = [end for e in rankings if e for end in (e.value, e.low, e.high) if end is not None]
-    line = metric.model.value if metric else None
-    return {"low": min(ends, default=0.0) - 0.02, "high": max(ends, default=1.0) + 0.02, "line": line}
-
-
 def _slices(content: ReportContent) -> list[Estimate]:
     return [part.session_auc for group in content.slices for part in group.slices]
 
 
 def _table(content: ReportContent) -> dict:
-    """Categories by column, rounded: with 5,000 of them, keys and digits would be most of the page."""
-    overall = {metric.name: metric.model.value for metric in content.headline.metrics}
+    """The data of the page's scripts: the categories by column."""
     categories = content.categories
-    columns = {
-        name: [getattr(category, name) for category in categories]
-        for name in ("level", "parent", "requests", "test_requests", "judged_requests", "items")
-    }
-    columns["name"] = [category.name or "(no name)" for category in categories]
-    for name in ("session_auc", "ndcg_at_10", "calibration", "change"):
-        columns[name] = [rounded(getattr(category, name)) for category in categories]
-    columns["click_rate"] = [_round(category.click_rate, 5) for category in categories]
     compared = any(category.change is not None for category in categories)
+    columns = category_table.figures(categories, _COUNTS, _ESTIMATES)
+    columns["name"] = [category.name or "(no name)" for category in categories]
+    columns["click_rate"] = [round_(category.click_rate, 5) for category in categories]
     columns["gate"] = [_weights(category) for category in categories]
-    columns["x"] = [_round(category.x, 3) for category in categories]
-    columns["y"] = [_round(category.y, 3) for category in categories]
+    columns |= {name: [round_(getattr(category, name), 3) for category in categories] for name in ("x", "y")}
+    auc = next((metric.model.value for metric in content.headline.metrics if metric.name == "session_auc"), None)
     return {
-        "levels": content.level_names,
         "categories": columns,
-        "columns": _COLUMNS + [_CHANGE] * compared,
+        "columns": _columns(compared),
         "hover": [line for line in _HOVER if compared or line[1] != "change"],
-        "overall": overall,
-        "axis": interval_axis([category.session_auc for category in categories], overall.get("session_auc")),
+        "axis": interval_axis([category.session_auc for category in categories], auc),
         "experts": max((len(category.gate) for category in categories if category.gate), default=0),
+        "looks": [vars(look) for look in looks(range(_LOOKS)).values()],
     }
 
 
-def rounded(estimate: Estimate | None) -> list[float | None] | None:
-    """[value, low, high] with four digits, for the table of categories."""
-    if estimate is None or estimate.value is None:
-        return None
-    return [_round(part, 4) for part in (estimate.value, estimate.low, estimate.high)]
-
-
-def _round(value: float | None, digits: int) -> float | None:
-    return None if value is None else round(value, digits)
+def _columns(compared: bool) -> list[dict]:
+    columns = [
+        head("name", "name", "category"),
+        head("count", "requests", "requests", "in the training split"),
+        head("count", "judged_requests", "judged", METRICS["judged_requests"].explanation),
+        head("share", "click_rate", "click rate"),
+        head("figure", "session_auc", digits=3),
+        head("interval", "session_auc", "interval", "of session AUC; sorts by its width"),
+        head("figure", "ndcg_at_10", digits=3),
+        head("figure", "calibration", digits=2),
+    ]
+    if compared:
+        columns.append(head("difference", "change", "change", "session AUC minus the last blessed model's", digits=3))
+    return columns
 
 
 def _weights(category: Category) -> list[int] | None:

@@ -1,19 +1,19 @@
 """The charts of ModelReport's page."""
 
 import math
-import re
 from collections.abc import Sequence
 
 import altair as alt
 
 from reporting import charts as c
+from reporting import curves
 from reporting.content import Curve, ReportContent
-from reporting.estimates import Estimate
-from reporting.words import DASH, number, signed, words
+from reporting.gate_map import gate_map
+from reporting.looks import key, looks
+from reporting.words import DASH, number, signed
 
-_EXPERT = re.compile(r"/expert_(\d+)$")
-_MOST_STEPS = 200
 _MOST_NUMBERS = 12
+UTILISATION = ("share of requests it is active in", "mean weight")
 
 
 def charts(content: ReportContent) -> dict[str, dict]:
@@ -22,9 +22,7 @@ def charts(content: ReportContent) -> dict[str, dict]:
     if any(category.gate for category in content.categories):
         made["gates"] = _gates()
     if any(category.x is not None for category in content.categories):
-        made["map"] = c.gate_map(
-            [], "Categories by their gate: those that use the same experts are close to each other."
-        )
+        made["map"] = gate_map([], "Categories by their gate: those that use the same experts are close to each other.")
     if experts := content.experts:
         made["utilisation"] = _utilisation(content)
         made["distance"] = _matrix(experts.distance, "mean squared distance of two experts' outputs")
@@ -38,25 +36,12 @@ def charts(content: ReportContent) -> dict[str, dict]:
     if content.positions:
         made["positions"] = _positions(content)
     splits = list(dict.fromkeys(curve.split for curve in content.curves))
-    for title, found in curves(content.curves).items():
+    for title, found in curves.by_title(content.curves).items():
         made[f"curve: {title}"] = _curve(title, found, splits)
     if content.seconds:
         rows = [{"name": name, "value": value} for name, value in content.seconds.items()]
         made["times"] = c.bars(rows, "seconds", "Seconds that each component took, in the order of the run.")
     return made
-
-
-def height(spec: dict) -> int:
-    """About how tall a chart will be with its axes, to keep its place free."""
-    return int(spec["height"]) + 24
-
-
-def curves(found: Sequence[Curve]) -> dict[str, list[Curve]]:
-    """Curves by the titles of their charts: splits together, experts together; what was judged by comes first."""
-    by_title: dict[str, list[Curve]] = {}
-    for curve in sorted(found, key=lambda curve: _order(_quantity(curve))):
-        by_title.setdefault(_quantity(curve), []).append(curve)
-    return {words(title.removeprefix("loss/")): found for title, found in by_title.items()}
 
 
 def widths(content: ReportContent) -> dict[str, int]:
@@ -80,30 +65,13 @@ def _gates() -> dict:
 
 
 def _utilisation(content: ReportContent) -> dict:
-    experts = content.experts
-    rows = []
-    for place, (share, weight) in enumerate(zip(experts.share_of_requests, experts.mean_weight, strict=True)):
-        rows += [
-            {"expert": place + 1, "series": "share of requests it is active in", "value": share},
-            {"expert": place + 1, "series": "mean weight", "value": weight},
-        ]
-    chart = (
-        alt.Chart(c.data(rows))
-        .mark_bar()
-        .encode(
-            x=alt.X("expert:O", title="expert", axis=alt.Axis(labelAngle=0, labelOverlap=True)),
-            xOffset=alt.XOffset("series:N", sort=None),
-            y=alt.Y("value:Q", title=None, axis=alt.Axis(format="%", tickCount=5)),
-            color=alt.Color("series:N", sort=None),
-            tooltip=[
-                alt.Tooltip("expert:O"),
-                alt.Tooltip("series:N", title="what"),
-                alt.Tooltip("value:Q", format=".1%"),
-            ],
-        )
-    )
-    made = chart.properties(width="container", height=200)
-    return c.spec(made, "How often each expert is active, and its mean weight.")
+    shown = dict(zip(UTILISATION, (content.experts.share_of_requests, content.experts.mean_weight), strict=True))
+    rows = [
+        {"place": place, "of": series, "value": value}
+        for series, values in shown.items()
+        for place, value in enumerate(values, start=1)
+    ]
+    return c.grouped_bars(rows, "expert", "How often each expert is active, and its mean weight.", looks(UTILISATION))
 
 
 def _matrix(values: Sequence[Sequence[float | None]], title: str, top: float | None = None) -> dict:
@@ -111,8 +79,8 @@ def _matrix(values: Sequence[Sequence[float | None]], title: str, top: float | N
     digits = 2 if top else _digits(most)
     rows = [
         {
-            "x": c.key(column, str(column + 1)),
-            "y": c.key(row, str(row + 1)),
+            "x": key(column, str(column + 1)),
+            "y": key(row, str(row + 1)),
             "pair": f"expert {row + 1} and {column + 1}",
             "value": value,
             "text": number(value, digits).replace("-", "−"),
@@ -131,7 +99,7 @@ def _matrix(values: Sequence[Sequence[float | None]], title: str, top: float | N
 
 def _importance_overall(content: ReportContent) -> dict:
     found = content.importance
-    rows = [{"name": name, **_ends(e)} for name, e in zip(found.features, found.overall, strict=True)]
+    rows = [{"name": name, **vars(e)} for name, e in zip(found.features, found.overall, strict=True)]
     return c.intervals(rows, "session AUC lost", "Permutation importance of each feature, with its interval.")
 
 
@@ -142,8 +110,8 @@ def _importance(content: ReportContent) -> dict:
         for column, estimate in enumerate(line):
             rows.append(
                 {
-                    "x": c.key(column, found.top_categories[column]),
-                    "y": c.key(row, feature),
+                    "x": key(column, found.top_categories[column]),
+                    "y": key(row, feature),
                     "pair": f"{feature} in {found.top_categories[column]}",
                     "requests": found.judged_by_category[column],
                     "value": estimate.value,
@@ -171,7 +139,7 @@ def _importance(content: ReportContent) -> dict:
 
 
 def _calibration(content: ReportContent) -> dict:
-    rows = [{"score": found.mean_score, "items": found.items, **_ends(found.rate)} for found in content.calibration]
+    rows = [{"score": found.mean_score, "items": found.items, **vars(found.rate)} for found in content.calibration]
     most = max([row["score"] for row in rows] + [row["value"] for row in rows if row["value"] is not None])
     scale = alt.Scale(domain=[0, most * 1.05], nice=True)
     base = alt.Chart(c.data(rows)).encode(
@@ -202,7 +170,7 @@ def _calibration(content: ReportContent) -> dict:
 def _positions(content: ReportContent) -> dict:
     rows = []
     for found in content.positions:
-        ends = _ends(found.click_rate)
+        ends = vars(found.click_rate)
         rows.append({"position": found.position, "series": "click rate", "items": found.items, **ends})
         scored = {"value": found.mean_score, "low": None, "high": None}
         rows.append({"position": found.position, "series": "mean score", "items": found.items, **scored})
@@ -229,35 +197,11 @@ def _positions(content: ReportContent) -> dict:
     return c.spec(made, "Click rate and mean score by position.")
 
 
-def _quantity(curve: Curve) -> str:
-    """``train/gate/active/expert_3`` as ``gate/active/by expert``."""
-    return _EXPERT.sub("/by expert", curve.name.split("/", 1)[-1])
-
-
-def _order(quantity: str) -> int:
-    return [quantity == "session_auc", "loss" in quantity, not quantity.startswith("gate/"), True].index(True)
-
-
 def _curve(title: str, found: Sequence[Curve], splits: Sequence[str]) -> dict:
-    rows = [row for curve in found for row in curve_rows(curve, curve.split)]
+    rows = [row for curve in found for row in curves.rows(curve, curve.split)]
     return c.lines(rows, "", "", f"{title} over the steps of the training.", series=splits)
-
-
-def curve_rows(curve: Curve, series: str) -> list[dict]:
-    """A curve for `charts.lines`, as a line of a series; of several experts each has its own."""
-    expert = _EXPERT.search(curve.name)
-    points = [(step, value) for step, value in zip(curve.steps, curve.values, strict=True) if value is not None]
-    every = -(-len(points) // _MOST_STEPS) or 1
-    # Thinned from the end: where the training came to is what one looks for.
-    kept = points[::-1][::every][::-1]
-    line = f"expert {int(expert[1]) + 1}" if expert else curve.split
-    return [{"x": x, "y": y, "series": series, "line": line} for x, y in kept]
 
 
 def _digits(most: float) -> int:
     """How many decimals tell figures up to ``most`` apart: two that count."""
     return min(4, max(0, 1 - math.floor(math.log10(most))))
-
-
-def _ends(estimate: Estimate) -> dict[str, float | None]:
-    return {"value": estimate.value, "low": estimate.low, "high": estimate.high}

@@ -1,31 +1,14 @@
 """The test split divided by what a ranker's figures may depend on."""
 
-import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
 
-from components.model_report.categories import AUC_BOUNDS
 from components.model_report.split import EvaluatedSplit
 from reporting.content import Slice, Slices
-from reporting.estimates import means, paired_differences
+from reporting.estimates import AUC_BOUNDS, means, paired_differences
+from reporting.judged_requests import Division
 from reporting.slices import CLICKED_ITEM, SLICINGS
-
-
-@dataclasses.dataclass(frozen=True)
-class Division:
-    """R requests divided by one thing.
-
-    Attributes:
-      title, note: as in `content.Slices`.
-      names: of the slices, in an order that means something.
-      place: [R] of each request's slice; -1 of one that is in none.
-    """
-
-    title: str
-    note: str
-    names: list[str]
-    place: np.ndarray
 
 
 def divisions(split: EvaluatedSplit) -> list[Division]:

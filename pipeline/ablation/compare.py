@@ -10,10 +10,9 @@ from models.inputs.hierarchy import CategoryHierarchy
 from pipeline.ablation.figures import MemberFigures, figures
 from pipeline.ablation.members import MemberScores, category_paths
 from pipeline.ablation.slices import slices
+from reporting.metrics import COMPARED, PER_REQUEST, SHOWN
 from reporting.statistics import LEAST, bootstrap, gate_silhouette
-from reporting.titles import TITLES
 
-COMPARED = ("session_auc", "ndcg_at_10")
 _BASELINES = ("dnn", "moe")
 
 
@@ -63,8 +62,7 @@ def compare(
     }
     baselines = list(baselines) or [label for label in _BASELINES if label in scores] or [next(iter(scores))]
     by_request = {
-        metric: {label: _stack(members, metric) for label, members in judged.items()}
-        for metric in ("session_auc", "ndcg_at_10", "mrr")
+        metric: {label: _stack(members, metric) for label, members in judged.items()} for metric in PER_REQUEST
     }
     result = {
         "baselines": baselines,
@@ -77,7 +75,7 @@ def compare(
     }
     tops = category_paths(hierarchy)[:, 0]
     for label, members in judged.items():
-        metrics = {name: _spread([member.overall[name] for member in members.values()]) for name in TITLES}
+        metrics = {name: _spread([member.overall[name] for member in members.values()]) for name in SHOWN}
         result["variants"][label] = {
             "metrics": metrics,
             **_training(list(trainings[label].values())),

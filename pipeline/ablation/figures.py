@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from components.split_scorer.request_scores import RequestScores
-from models.metrics import ItemAUC, ItemCalibration, ItemLogLoss
-from reporting.request_metrics import of_requests
+from reporting.metrics import SHOWN
+from reporting.request_metrics import made, of_requests
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +32,7 @@ def figures(scores: RequestScores, gains: Sequence[float]) -> MemberFigures:
     """
     by_request = of_requests(scores.lengths, scores.grades, scores.scores, gains)
     overall = {name: _mean(values[~np.isnan(values)]) for name, values in by_request.items()}
-    for metric in (ItemAUC(), ItemLogLoss(), ItemCalibration()):
+    for metric in (made(one, gains) for one in SHOWN.values() if not one.per_request):
         metric.update_state(scores.grades[np.newaxis], scores.scores[np.newaxis])
         overall[metric.name] = float(metric.result())
     return MemberFigures(by_request, overall)

@@ -1,8 +1,8 @@
 """What everyone who quotes a figure of an ablation must know, a line each."""
 
-from components.model_report import marks as of_a_run
 from models.ranker.labels import trained_labels
 from pipeline.ablation.plan import Plan
+from reporting import marks as of_a_run
 
 
 def marks(plan: Plan, held_out: int) -> list[str]:

@@ -14,12 +14,13 @@ from pipeline.ablation.compare import compare
 from pipeline.ablation.marks import marks
 from pipeline.ablation.members import Member, TransformedLog, held_out_leaves
 from pipeline.ablation.plan import Plan
-from pipeline.ablation.report import charts, page, tables
+from pipeline.ablation.report import page, tables
 from pipeline.ablation.report.gate_maps import gate_maps
 from pipeline.fingerprint import source_fingerprint, used_rows
 from pipeline.lineage import NodeRun
 from pipeline.oracle import oracle_session_auc
 from pipeline.runners import local
+from reporting.files import REPORT_FILE
 
 COMPARISON = "comparison on the test split"  # what comes after the members
 _RESULT_FILE = "ablation.json"
@@ -113,8 +114,8 @@ def _run(plan: Plan, runs_folder: str, runner: local.LocalRunner, on_start, on_f
     }
     (folder / _RESULT_FILE).write_text(json.dumps(result, indent=2, ensure_ascii=False), encoding="utf-8")
     maps = gate_maps({name: next(iter(seeds.values())).gates for name, seeds in scores.items()}, hierarchy)
-    tables.write(result, charts.pictures(result, maps), folder)
-    (folder / page.REPORT_FILE).write_text(page.render(result, maps), encoding="utf-8")
+    tables.write(result, folder)
+    (folder / REPORT_FILE).write_text(page.render(result, maps), encoding="utf-8")
     on_finish("done")
     return folder, result
 

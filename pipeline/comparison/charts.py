@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 
-import altair as alt
-
-from components.model_report import page_charts
 from pipeline.comparison.content import CategoryFigures
 from pipeline.comparison.runs import Run
 from reporting import charts as c
+from reporting import curves as training_curves
 from reporting.content import Curve
+from reporting.looks import looks
 
 
 def charts(
@@ -32,7 +31,7 @@ def curves(first: Run, second: Run) -> dict[str, list[dict]]:
     """Rows for `charts.lines` by the title of the chart."""
     found: dict[str, list[tuple[Curve, str]]] = {}
     for run in (first, second):
-        for title, of in page_charts.curves(run.content.curves).items():
+        for title, of in training_curves.by_title(run.content.curves).items():
             found.setdefault(title, []).extend((curve, run.label) for curve in of)
     return {title: _rows(of) for title, of in found.items()}
 
@@ -43,7 +42,7 @@ def _rows(found: list[tuple[Curve, str]]) -> list[dict]:
     return [
         {**row, "line": f"{label}: {row['line']}, {curve.split}", "dashed": both and curve.split == "train"}
         for curve, label in found
-        for row in page_charts.curve_rows(curve, label)
+        for row in training_curves.rows(curve, label)
     ]
 
 
@@ -62,28 +61,13 @@ def _changes(gained: Sequence[CategoryFigures], lost: Sequence[CategoryFigures])
 
 
 def _experts(attribute: str, title: str, first: Run, second: Run) -> dict:
-    """A figure of each expert, the greatest first, for experts of two trainings have no numbers in common."""
-    looks = c.looks(_coloured(first, second))
+    """A figure of each expert, the greatest first: the experts of two trainings have no numbers in common."""
+    by_label = looks(_coloured(first, second))
     rows = [
-        {"place": place, "run": run.label, "series": looks[run.label].key, "value": value}
+        {"place": place, "of": run.label, "value": value}
         for run in (first, second)
         if run.content.experts
         for place, value in enumerate(sorted(getattr(run.content.experts, attribute), reverse=True), start=1)
     ]
-    colour, *_ = c.by_look(list(looks.values()), "series")
-    chart = (
-        alt.Chart(c.data(rows))
-        .mark_bar()
-        .encode(
-            x=alt.X("place:O", title="experts, the greatest first", axis=alt.Axis(labelAngle=0, labelOverlap=True)),
-            xOffset=alt.XOffset("series:N", scale=alt.Scale(domain=[looks[run.label].key for run in (first, second)])),
-            y=alt.Y("value:Q", title=None, axis=alt.Axis(format="%", tickCount=5)),
-            color=colour,
-            tooltip=[
-                alt.Tooltip("run:N"),
-                alt.Tooltip("place:O"),
-                alt.Tooltip("value:Q", title=title, format=".1%"),
-            ],
-        )
-    )
-    return c.spec(chart.properties(width="container", height=200), f"{title} by expert, of both runs.")
+    in_order = {run.label: by_label[run.label] for run in (first, second)}
+    return c.grouped_bars(rows, "experts, the greatest first", f"{title} by expert, of both runs.", in_order)

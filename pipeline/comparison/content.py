@@ -17,10 +17,7 @@ class Figure:
     @property
     def sign(self) -> int:
         """1 or -1 if the interval of the difference leaves 0 out, else 0."""
-        found = self.difference
-        if found is None or found.low is None or found.high is None or found.low <= 0 <= found.high:
-            return 0
-        return 1 if found.low > 0 else -1
+        return self.difference.sign if self.difference else 0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from components.model_report.categories import AUC_BOUNDS
-from components.model_report.metrics import headline_metrics
 from pipeline.comparison.content import CategoryFigures, Figure, SliceFigures
 from pipeline.comparison.pairing import Paired
 from pipeline.comparison.runs import Run
 from reporting.content import Category
-from reporting.estimates import Estimate, means, paired_differences, unpaired
+from reporting.estimates import AUC_BOUNDS, Estimate, means, paired_differences, unpaired
+from reporting.headline import headline_metrics
+from reporting.metrics import METRICS
 from reporting.statistics import LEAST
 
 
@@ -61,7 +61,7 @@ def _paired(paired: Paired, metric: str, request: np.ndarray, groups: np.ndarray
 def apart_metrics(first: Run, second: Run) -> dict[str, Figure]:
     """All metrics, each run's on its own test requests."""
     own, other = ({metric.name: metric.model for metric in run.content.headline.metrics} for run in (first, second))
-    return {name: _apart(own.get(name), found) for name, found in other.items()}
+    return {name: _apart(own.get(name), found) for name, found in other.items() if name in METRICS}
 
 
 def apart_categories(first: Run, second: Run) -> list[CategoryFigures]:

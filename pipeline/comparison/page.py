@@ -5,15 +5,17 @@ import math
 import pathlib
 from collections.abc import Sequence
 
-from components.model_report import page_charts
-from components.model_report.page import METRICS, rounded
 from pipeline.comparison import charts
 from pipeline.comparison.compare import ONE_TRAINING
 from pipeline.comparison.content import Comparison, Figure
 from pipeline.comparison.findings import changes, verdict, with_interval
 from pipeline.comparison.pairing import Kind
 from pipeline.comparison.runs import Run
-from reporting.html import TEMPLATES, document
+from reporting import category_table
+from reporting.category_table import head, rounded
+from reporting.charts import height
+from reporting.html import TEMPLATES, axis_around, document
+from reporting.metrics import METRICS
 from reporting.statistics import LEAST
 
 _TEMPLATE = pathlib.Path(__file__).parent / "templates" / "comparison.html.j2"
@@ -33,7 +35,7 @@ _SECTIONS = [
 def render(comparison: Comparison, first: Run, second: Run) -> str:
     """The page, to be written as UTF-8; names in it may be hostile, see `document`."""
     made = charts.charts(*changes(comparison, _SHOWN), first, second)
-    known = with_interval(comparison)
+    known, auc = with_interval(comparison), comparison.metrics["session_auc"]
     return document(
         _TEMPLATE,
         title=f"{second.label} against {first.label}",
@@ -45,15 +47,16 @@ def render(comparison: Comparison, first: Run, second: Run) -> str:
         paired=comparison.kind is not Kind.OTHER,
         one_training=ONE_TRAINING,
         sections=_SECTIONS,
-        metric_words=METRICS,
-        hero_axis=_hero_axis(comparison.metrics["session_auc"]),
+        metrics=METRICS,
+        # Neutral: the paired difference tells which run is better, not where a run's own interval ends.
+        hero_axis=axis_around((auc.first, auc.second), auc.first and auc.first.value, room=0.01) | {"neutral": True},
         known=len(known),
         sure=sum(of.session_auc.sign != 0 for of in known),
         least=LEAST,
         unknown_auc=comparison.metrics["auc"].difference.value is None,
         slices=[(title, list(parts)) for title, parts in itertools.groupby(comparison.slices, lambda of: of.division)],
         axis=_axis(comparison.kind, [part.session_auc for part in comparison.slices]),
-        heights={name: page_charts.height(spec) for name, spec in made.items()},
+        heights={name: height(spec) for name, spec in made.items()},
         curves=list(charts.curves(first, second)),
     )
 
@@ -62,36 +65,31 @@ def _table(comparison: Comparison) -> dict:
     """The categories by column, see categories.js."""
     first, second = comparison.labels
     found = comparison.categories
-    columns = {name: [getattr(of, name) for of in found] for name in ("level", "parent", "requests", "judged_requests")}
+    columns = category_table.figures(found, ("requests", "judged_requests"), ())
     columns["name"] = [of.path[-1] or "(no name)" for of in found]
     for metric in ("session_auc", "ndcg_at_10"):
         for part in ("first", "second", "difference"):
             columns[f"{metric} {part}"] = [rounded(getattr(getattr(of, metric), part)) for of in found]
-    hint = f"session AUC of {second} minus that of {first}"
+    auc, ndcg = METRICS["session_auc"].title, METRICS["ndcg_at_10"].title
+    hint = f"{auc} of {second} minus that of {first}"
     return {
         "categories": columns,
         "columns": [
-            {"id": "name", "title": "category", "kind": "name"},
-            {"id": "requests", "title": "requests", "kind": "count", "hint": f"in the training split of {second}"},
-            {"id": "judged_requests", "title": "judged", "kind": "count", "hint": "test requests compared by"},
-            {"id": "session_auc first", "title": first, "kind": "figure", "digits": 3, "hint": "session AUC"},
-            {"id": "session_auc second", "title": second, "kind": "figure", "digits": 3, "hint": "session AUC"},
-            {"id": "session_auc difference", "title": "difference", "kind": "difference", "digits": 4, "hint": hint},
-            {"id": "session_auc difference", "title": "interval", "kind": "interval", "hint": f"{hint}; by width"},
-            {
-                "id": "ndcg_at_10 difference",
-                "title": "NDCG@10",
-                "kind": "difference",
-                "digits": 4,
-                "hint": "difference",
-            },
+            head("name", "name", "category"),
+            head("count", "requests", "requests", f"in the training split of {second}"),
+            head("count", "judged_requests", "judged", "test requests compared by"),
+            head("figure", "session_auc first", first, auc, digits=3),
+            head("figure", "session_auc second", second, auc, digits=3),
+            head("difference", "session_auc difference", "difference", hint, digits=4),
+            head("interval", "session_auc difference", "interval", f"{hint}; by width"),
+            head("difference", "ndcg_at_10 difference", ndcg, "difference", digits=4),
         ],
         "hover": [
-            (f"session AUC, {first}", "session_auc first", 4),
-            (f"session AUC, {second}", "session_auc second", 4),
+            (f"{auc}, {first}", "session_auc first", 4),
+            (f"{auc}, {second}", "session_auc second", 4),
             ("difference", "session_auc difference", 4),
-            (f"NDCG@10, {first}", "ndcg_at_10 first", 4),
-            (f"NDCG@10, {second}", "ndcg_at_10 second", 4),
+            (f"{ndcg}, {first}", "ndcg_at_10 first", 4),
+            (f"{ndcg}, {second}", "ndcg_at_10 second", 4),
             ("difference", "ndcg_at_10 difference", 4),
             ("judged requests", "judged_requests", None),
         ],
@@ -107,11 +105,3 @@ def _axis(kind: Kind, figures: Sequence[Figure]) -> dict[str, float | bool]:
     digits = 2 if most >= 0.02 or not most else 3
     end = max(math.ceil(most * 10**digits), 1) / 10**digits
     return {"low": -end, "high": end, "line": 0.0, "digits": digits, "neutral": kind is Kind.OTHER}
-
-
-def _hero_axis(auc: Figure) -> dict[str, float | bool | None]:
-    """Neutral: whether one is better follows from the paired difference, not from where its own interval ends."""
-    found = [of for of in (auc.first, auc.second) if of and of.value is not None]
-    ends = [end for of in found for end in (of.value, of.low, of.high) if end is not None]
-    line = auc.first.value if auc.first else None
-    return {"low": min(ends, default=0.0) - 0.01, "high": max(ends, default=1.0) + 0.01, "line": line, "neutral": True}

@@ -6,7 +6,7 @@ import enum
 import numpy as np
 from pandas.util import hash_array
 
-from components.model_report.requests import JudgedRequests, part
+from reporting.judged_requests import JudgedRequests, part
 from reporting.statistics import LEAST
 
 

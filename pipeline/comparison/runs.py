@@ -8,9 +8,9 @@ import pathlib
 import pydantic
 
 from common.files import SUMMARY_FILE
-from components.model_report.requests import JudgedRequests, read_parquet
 from reporting.content import ReportContent
 from reporting.files import CONTENT_FILE, REQUESTS_FILE
+from reporting.judged_requests import JudgedRequests, read_parquet
 
 _AGAIN = "run it again with this version: what did not change is reused, its report is made anew"
 # The cache would give what is broken once more.

@@ -7,13 +7,13 @@ from rich.table import Table
 from rich.text import Text
 
 from common.escaping import one_line
-from components.model_report.page import METRICS
 from pipeline.comparison.compare import ONE_TRAINING
 from pipeline.comparison.content import CategoryFigures, Comparison, Row
 from pipeline.comparison.findings import changes, verdict
 from pipeline.comparison.pairing import Kind
 from reporting.estimates import Estimate
-from reporting.words import DASH, number, signed
+from reporting.metrics import METRICS
+from reporting.words import DASH, interval, number, signed
 
 _SHOWN = 5
 _LONGEST = 60  # of a setting
@@ -55,7 +55,7 @@ def _metrics(comparison: Comparison) -> Table:
     )
     for name, found in comparison.metrics.items():
         table.add_row(
-            Text(METRICS[name][0]),
+            Text(METRICS[name].heading),
             *(number(of.value if of else None, 4) for of in (found.first, found.second)),
             *_difference(found.difference),
             style="bold" if paired and found.sign else "",
@@ -80,8 +80,7 @@ def _categories(comparison: Comparison, title: str, found: list[CategoryFigures]
 def _difference(found: Estimate | None) -> tuple[str, str]:
     if found is None or found.value is None:
         return DASH, DASH
-    interval = DASH if found.low is None else f"[{signed(found.low)}, {signed(found.high)}]"
-    return signed(found.value), interval
+    return signed(found.value), interval(found.low, found.high)
 
 
 def _rows(comparison: Comparison, title: str, found: list[Row], figures: bool = True) -> list[Table]:

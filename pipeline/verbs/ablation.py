@@ -61,9 +61,10 @@ def ablation(flags: argparse.Namespace) -> None:
         raise Refused(str(error)) from error
     with screen(pathlib.Path(flags.runs) / plan.config.name) as (out, display):
         from pipeline.ablation import runner
-        from pipeline.ablation.report import page, terminal
+        from pipeline.ablation.report import terminal
         from pipeline.runners import local
         from pipeline.simulation.log import with_log
+        from reporting.files import REPORT_FILE
 
         for text in plan.warnings:
             out.print(f"Warning: {text}", markup=False, highlight=False, soft_wrap=True)
@@ -79,4 +80,4 @@ def ablation(flags: argparse.Namespace) -> None:
         )
         display.stop()
         out.print(terminal.Table(result), highlight=False)
-        out.print(f"{folder}/{page.REPORT_FILE}", markup=False, highlight=False, soft_wrap=True)
+        out.print(f"{folder}/{REPORT_FILE}", markup=False, highlight=False, soft_wrap=True)

@@ -4,11 +4,10 @@
 
 report.legend = (list, entries, charts) => {
   const { element } = report;
-  const glyphs = { circle: "●", square: "■", "triangle-up": "▲", diamond: "◆", cross: "✚", "triangle-down": "▼" };
   let picked = -1;
   const pick = (id) => { for (const chart of charts) report.views[chart]?.signal("picked", id).run(); };
-  for (const { id, name, colour, shape } of entries) {
-    const swatch = element("i", { "aria-hidden": "true", style: `--colour:${colour}` }, glyphs[shape]);
+  for (const { id, name, colour, glyph } of entries) {
+    const swatch = element("i", { "aria-hidden": "true", style: `--colour:${colour}` }, glyph);
     const button = element("button", { type: "button", "aria-pressed": "false" }, swatch, element("bdi", {}, name));
     button.addEventListener("click", () => {
       picked = picked === id ? -1 : id;

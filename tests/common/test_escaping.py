@@ -5,7 +5,7 @@ import logging
 import pytest
 from rich.console import Console
 
-from common.escaping import cell, markdown, one_line, printable
+from common.escaping import cell, one_line, printable
 from pipeline.ablation.report import tables
 from pipeline.summary import table
 from pipeline.terminal.live_display import LiveDisplay
@@ -57,19 +57,6 @@ def test_a_line_of_progress_is_not_read_as_markup():
 
 def test_messages_keep_their_lines():
     assert printable("a\n\tb\x00") == "a\n\tb\\x00"
-
-
-@pytest.mark.parametrize(
-    ("name", "shown"),
-    [
-        ("Sports", "Sports"),
-        ("<img src=x onerror=alert(1)>", "&lt;img src=x onerror=alert(1)&gt;"),
-        ("[x](javascript:alert(1))", r"\[x\](javascript:alert(1))"),
-        ("a_b*c`d`", r"a\_b\*c\`d\`"),
-    ],
-)
-def test_a_name_in_markdown_is_text(name, shown):
-    assert markdown(name) == shown
 
 
 @pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)"])

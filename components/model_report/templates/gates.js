@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { categories: c, experts } = report.data;
+  const { categories: c, experts, looks } = report.data;
   const { element } = report;
   const MOST_ROWS = 250;
   const FEW_ROWS = 60; // up to which they are tall
@@ -64,8 +64,7 @@
 
   const legend = document.getElementById("map-legend");
   if (!legend) return;
-  const shapes = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down"];
-  const look = new Map(tops.map((node, i) => [node, { colour: `var(--series-${i % 8 + 1})`, shape: shapes[Math.floor(i / 8) % shapes.length] }]));
+  const look = new Map(tops.map((node, i) => [node, looks[i % looks.length]]));
   const strongest = (gate) => gate.map((weight, e) => [weight / UNIT, e + 1]).sort((a, b) => b[0] - a[0]).slice(0, 3)
     .filter(([weight]) => weight > 0).map(([weight, e]) => `${e}: ${weight.toFixed(2)}`).join(", ");
   // Categories with the same gate would lie on top of each other: they are laid around their place in a spiral.

@@ -1,1 +1,1 @@
-"""How an ablation is shown: one page of HTML, tables in Markdown and CSV with pictures, and a table on the terminal."""
+"""How an ablation is shown: one page of HTML, CSV files, and a table on the terminal."""

@@ -1,4 +1,4 @@
-"""The charts of an ablation, for its page and, drawn from the same, its files of SVG."""
+"""The charts of an ablation's page."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -6,9 +6,10 @@ import altair as alt
 
 from pipeline.ablation.compare import told_from_0
 from reporting import charts as c
+from reporting.gate_map import gate_map
+from reporting.looks import Look, by_look, key, looks
 
 MOST_SLICES = 40
-_MOST_IN_LEGEND = 24
 COSTS = {"parameters": "parameters", "training_seconds": "training seconds"}
 
 
@@ -22,59 +23,43 @@ def charts(result: dict, maps: Mapping[str, Sequence[Mapping]]) -> dict[str, dic
       maps: of `gate_maps`.
     """
     groups = look_of_groups(maps)
-    made = _common(result, legend=False)
+    made = _figures(result)
     for label, points in maps.items():
-        made[f"gates {label}"] = c.gate_map(points, f"Leaf categories by the gate of {label}.", groups, height=280)
+        rows = [point | {"colour": groups[point["in"]].colour, "shape": groups[point["in"]].shape} for point in points]
+        made[f"gates {label}"] = gate_map(rows, f"Leaf categories by the gate of {label}.", height=280)
     return made
 
 
-def pictures(result: dict, maps: Mapping[str, Sequence[Mapping]]) -> dict[str, dict]:
-    """The same for files that stand alone: with legends, and the maps of all variants in one, ``gates``."""
-    made = _common(result, legend=True)
-    if maps:
-        shown = dict(list(look_of_groups(maps).items())[:_MOST_IN_LEGEND])
-        rows = [
-            {**point, "variant": label} for label, points in maps.items() for point in points if point["in"] in shown
-        ]
-        chart = c.map_points(rows, shown, legend=True).properties(width=220, height=220)
-        chart = chart.facet(
-            alt.Facet("variant:N", title=None, sort=alt.EncodingSortField("order", op="min")), columns=3
-        )
-        text = f"Maps of the leaf categories by their gates, seed {result['seeds'][0]}, by top category."
-        made["gates"] = c.spec(chart.resolve_scale(x="independent", y="independent"), text) | {"autosize": "pad"}
-    return made
-
-
-def look_of_groups(maps: Mapping[str, Iterable[Mapping]]) -> dict[str, c.Look]:
+def look_of_groups(maps: Mapping[str, Iterable[Mapping]]) -> dict[str, Look]:
     """The looks of the top categories on the maps, the busiest first."""
     tops = {point["top"]: point["in"] for points in maps.values() for point in points}
-    return c.looks(list(dict.fromkeys(tops[top] for top in sorted(tops))))
+    return looks(list(dict.fromkeys(tops[top] for top in sorted(tops))))
 
 
-def look_of_variants(result: dict) -> dict[str, c.Look]:
+def look_of_variants(result: dict) -> dict[str, Look]:
     """The looks of the variants, in their order."""
-    return c.looks(list(result["variants"]))
+    return looks(list(result["variants"]))
 
 
-def _common(result: dict, legend: bool) -> dict[str, dict]:
+def _figures(result: dict) -> dict[str, dict]:
     variants = result["variants"]
     if result["best"] is None:
         return {}
     made = {"session_auc": _seeds(variants, result["seeds"])}
     others = [other for other in result["baselines"] if any(other in v["differences"] for v in variants.values())]
     made |= {f"minus {baseline}": _differences(variants, baseline) for baseline in others}
-    looks = look_of_variants(result)
+    by_label = look_of_variants(result)
     for dimension, parts in result["slices"].items():
         if rows := _slice_rows(parts):
-            shown = {label: look for label, look in looks.items() if label != result["baselines"][0]}
+            shown = {label: look for label, look in by_label.items() if label != result["baselines"][0]}
             title = f"session AUC minus that of {result['baselines'][0]}"
             text = f"Differences in session AUC by {dimension}, with their intervals."
-            made[f"slices {dimension}"] = c.intervals(rows, title, text, series=shown, legend=legend)
+            made[f"slices {dimension}"] = c.intervals(rows, title, text, series=shown)
     if result["oracle_session_auc"] is not None and len(variants) > 1:
         made["way"] = _way(variants, result["baselines"][0])
     for what, title in COSTS.items():
         if any(variant[what] is not None for variant in variants.values()) and len(variants) > 1:
-            made[f"cost {what}"] = _cost(variants, what, title, looks, legend)
+            made[f"cost {what}"] = _cost(variants, what, title, by_label)
     return made
 
 
@@ -83,7 +68,7 @@ def _seeds(variants: dict[str, dict], seeds: Sequence[int]) -> dict:
     points, means = [], []
     for place, (label, variant) in enumerate(variants.items()):
         found = variant["metrics"]["session_auc"]
-        row = {"key": c.key(place, label), "name": label, "mean": found["mean"]}
+        row = {"key": key(place, label), "name": label, "mean": found["mean"]}
         by_seed = zip(seeds, found["by_seed"], strict=True)
         points += [row | {"seed": seed, "value": value} for seed, value in by_seed]
         means.append(row | {"text": f"{found['mean']:.4f}"})
@@ -140,7 +125,7 @@ def _way(variants: dict[str, dict], start: str) -> dict:
     return c.bars(rows, "share of the way", text, form=".1%")
 
 
-def _cost(variants: dict[str, dict], what: str, title: str, looks: Mapping[str, c.Look], legend: bool) -> dict:
+def _cost(variants: dict[str, dict], what: str, title: str, by_label: Mapping[str, Look]) -> dict:
     """Session AUC over what it costs, with the standard deviation over seeds."""
     rows = []
     for label, variant in variants.items():
@@ -150,9 +135,9 @@ def _cost(variants: dict[str, dict], what: str, title: str, looks: Mapping[str, 
         deviation = found["standard_deviation"]
         ends = {} if deviation is None else {"low": found["mean"] - deviation, "high": found["mean"] + deviation}
         costs = {cost: variant[cost] for cost in COSTS}
-        row = {"name": label, "series": looks[label].key, "value": found["mean"], "deviation": deviation}
+        row = {"name": label, "series": by_label[label].key, "value": found["mean"], "deviation": deviation}
         rows.append(row | ends | costs)
-    colour, shape, fill = c.by_look(list(looks.values()), "series", legend)
+    colour, shape, fill = by_look(list(by_label.values()), "series")
     scale = alt.Scale(zero=False, padding=12)
     base = alt.Chart(c.data(rows)).encode(
         x=alt.X(f"{what}:Q", title=title, axis=alt.Axis(format="~s", tickCount=5), scale=alt.Scale(zero=True)),

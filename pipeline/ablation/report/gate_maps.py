@@ -5,16 +5,16 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from common.escaping import one_line
-from components.model_report.gates import lay_out
 from models.inputs.hierarchy import CategoryHierarchy
 from pipeline.ablation.members import category_paths
+from reporting.gate_map import lay_out
 
 _MOST_LEAVES = 1000  # those of most traffic; t-SNE takes seconds a variant for them
 _STRONGEST = 3
 
 
 def gate_maps(gates: Mapping[str, np.ndarray | None], hierarchy: CategoryHierarchy) -> dict[str, list[dict]]:
-    """The points of each variant's map, as `reporting.charts.gate_map` takes them.
+    """The points of each variant's map, as `reporting.gate_map.gate_map` takes them.
 
     Args:
       gates: [C, N] of each variant's first seed, in the order of `category_paths`; None if it has no gate that sees

@@ -4,14 +4,13 @@ import json
 import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 
-from components.model_report.page_charts import height
-from pipeline.ablation.compare import COMPARED, told_from_0
+from pipeline.ablation.compare import told_from_0
 from pipeline.ablation.report.charts import COSTS, MOST_SLICES, charts, look_of_groups, look_of_variants
 from pipeline.ablation.report.verdict import verdict
+from reporting.charts import height
 from reporting.html import TEMPLATES, document, plain
-from reporting.titles import TITLES
+from reporting.metrics import COMPARED, SHOWN
 
-REPORT_FILE = "report.html"
 _OWN = pathlib.Path(__file__).parent / "templates"
 _SECTIONS = {
     "headline": "Verdict",
@@ -42,7 +41,7 @@ def render(result: dict, maps: Mapping[str, Sequence[Mapping]]) -> str:
     tops = {point["in"]: point["top"] for points in maps.values() for point in points}
     left_out = [] if "way" in made else ["way"]
     entries = [
-        {"id": tops[name], "name": name, "colour": look.colour, "shape": look.shape} for name, look in groups.items()
+        {"id": tops[name], "name": name, "colour": look.colour, "glyph": look.glyph} for name, look in groups.items()
     ]
     return document(
         _OWN / "ablation.html.j2",
@@ -53,7 +52,7 @@ def render(result: dict, maps: Mapping[str, Sequence[Mapping]]) -> str:
         sections=[(anchor, title) for anchor, title in _SECTIONS.items() if anchor not in left_out],
         result=result,
         verdict=verdict(result),
-        metrics=TITLES,
+        metrics=SHOWN,
         compared=COMPARED,
         costs=COSTS,
         best=_best(result),

@@ -9,6 +9,8 @@ from rich.text import Text
 from common.escaping import one_line, printable
 from pipeline.ablation.compare import told_from_0
 from pipeline.ablation.report.verdict import verdict
+from reporting.metrics import SHOWN
+from reporting.words import interval, number, signed, spread
 
 _KEY = "* 0 is outside of the 95 % interval over {}; ± standard deviation over seeds."
 # Beside the session AUC: how many baselines, and whether NDCG and costs; the first that there is room for.
@@ -50,8 +52,8 @@ class Table:
             title=Text(one_line(f"Ablation {result['name']}, seeds {seeds}, test split")), title_justify="left"
         )
         table.add_column("variant", overflow="fold")
-        titles = ["session AUC", *(f"minus {one_line(baseline)}" for baseline in shown)]
-        titles += [*(["NDCG@10"] if ndcg else []), *(["parameters", "seconds"] if costs else [])]
+        titles = [SHOWN["session_auc"].title, *(f"minus {one_line(baseline)}" for baseline in shown)]
+        titles += [*([SHOWN["ndcg_at_10"].title] if ndcg else []), *(["parameters", "seconds"] if costs else [])]
         for title in titles:
             table.add_column(Text(title), justify="right", no_wrap=True)
         for label, variant in result["variants"].items():
@@ -63,13 +65,12 @@ class Table:
             table.add_row(*_texts([name, *cells]), style="bold" if label == best else None)
         if result["oracle_session_auc"] is not None:
             table.add_section()
-            table.add_row("  true probability", f"{result['oracle_session_auc']:.4f}")
+            table.add_row("  true probability", number(result["oracle_session_auc"], 4))
         return table
 
 
 def _costs(variant: dict) -> list[str]:
-    seconds = variant["training_seconds"]
-    return [f"{variant['parameters']:,}", "-" if seconds is None else f"{seconds:.1f}"]
+    return [number(variant["parameters"]), number(variant["training_seconds"], 1)]
 
 
 def _texts(cells: Iterable[str]) -> list[Text]:
@@ -77,14 +78,11 @@ def _texts(cells: Iterable[str]) -> list[Text]:
 
 
 def _spread(found: dict) -> str:
-    if found["mean"] is None:
-        return "-"
-    deviation = found["standard_deviation"]
-    return f"{found['mean']:.4f}" + ("" if deviation is None else f" ± {deviation:.4f}")
+    return spread(found["mean"], found["standard_deviation"])
 
 
 def _difference(found: dict | None) -> str:
     if found is None:
         return ""
     star = "*" if told_from_0(found) else " "
-    return f"{found['mean']:+.4f} [{found['low']:+.4f}, {found['high']:+.4f}]{star}"
+    return f"{signed(found['mean'])} {interval(found['low'], found['high'])}{star}"

@@ -31,7 +31,7 @@ def verdict(result: dict) -> Verdict:
         reason = "No request of the test split has a positive and a negative item."
         return Verdict("Nothing can be compared", False, [reason], {})
     variants = result["variants"]
-    figure = f"{variants[best]['metrics']['session_auc']['mean']:.4f}"
+    figure = number(variants[best]["metrics"]["session_auc"]["mean"], 4)
     if len(variants) == 1:
         return Verdict(f"{best} alone", False, [f"Its session AUC is {figure}; there is nothing to compare."], {})
     behind = {label: _difference(variant, best) for label, variant in variants.items() if label != best}

@@ -10,8 +10,8 @@ from reporting.content import (
     Data,
     Experts,
     Headline,
+    HeadlineMetric,
     Importance,
-    Metric,
     PositionRow,
     QuarantineReason,
     ReportContent,
@@ -149,7 +149,7 @@ def _headline() -> Headline:
         "calibration": (1.0123, 0.9871, None),
     }
     metrics = [
-        Metric(
+        HeadlineMetric(
             name=name,
             model=_around(model, 0.0031),
             baseline=_around(baseline, 0.0032),

@@ -15,11 +15,11 @@ from components import artifacts
 from components.click_log_example_gen import quarantine
 from components.model_report.executor import Executor
 from components.model_report.popularity import count_items
-from components.model_report.requests import read_parquet
 from components.split_scorer import executor as split_scorer
 from models.inputs.hierarchy import hierarchy_folder
 from models.inputs.reading import name_hash
 from reporting.content import ReportContent
+from reporting.judged_requests import read_parquet
 from tests.components.model_report.conftest import Trained, train
 from tests.models.conftest import SCHEMA_PATH, to_example
 from tests.models.metrics.reference import above, pair_share

@@ -9,7 +9,6 @@ import pytest
 import scipy.stats
 
 from components.model_report.categories import category_figures
-from components.model_report.metrics import headline_metrics
 from components.model_report.nodes import UNKNOWN, list_nodes
 from components.model_report.popularity import ItemCounts
 from components.model_report.sample import draw
@@ -17,8 +16,9 @@ from components.model_report.slices import divisions, slices
 from components.model_report.split import EvaluatedSplit, evaluate_split
 from components.split_scorer.request_scores import RequestScores
 from models.inputs.hierarchy import build_hierarchy
-from reporting.estimates import means, paired_differences, quotients
+from reporting.headline import headline_metrics
 from tests.models.metrics.reference import above, pair_share
+from tests.reporting.reference import plain_mean, triple
 
 GAINS = (0.0, 1.0)
 TREE = {("shoes", "boots"): 50, ("shoes", "clogs"): 30, ("books", "maps"): 40, ("shoes", ""): 5, ("", "lost"): 9}
@@ -82,16 +82,6 @@ def requests_of(split: RequestScores, scores: np.ndarray) -> list[list[tuple[int
 def aucs_of(split: RequestScores, scores: np.ndarray) -> list[float]:
     """NaN where a request has no pair."""
     return [pair_share(request, above) for request in requests_of(split, scores)]
-
-
-def plain_mean(values: list[float]) -> tuple[float, float, float]:
-    mean = statistics.fmean(values)
-    half = scipy.stats.t.ppf(0.975, len(values) - 1) * statistics.stdev(values) / math.sqrt(len(values))
-    return mean, mean - half, mean + half
-
-
-def triple(estimate) -> tuple:
-    return estimate.value, estimate.low, estimate.high
 
 
 @pytest.fixture(scope="module")
@@ -160,31 +150,6 @@ def test_counts_of_children_add_up_to_their_parent_s_and_the_top_to_the_whole(fi
         for place, parent in enumerate(categories):
             children = [getattr(child, count) for child in categories if child.parent == place]
             assert not children or sum(children) == getattr(parent, count)
-
-
-def test_one_request_has_no_interval_and_none_no_figure():
-    one, two, none, alike = means(np.array([0.5, 0.2, 0.4, np.nan, 1.0, 1.0]), np.array([0, 1, 1, 2, 3, 3]), 4, (0, 1))
-    assert triple(one) == (0.5, None, None)
-    assert triple(two) == pytest.approx((0.3, 0.0, 1.0))
-    assert triple(none) == (None, None, None)
-    assert triple(alike) == (1.0, None, None)
-    few, equal, many = paired_differences(
-        np.r_[0.1, 0.1, np.full(10, 0.1), np.linspace(0.1, 0.9, 10)], np.zeros(22), np.repeat([0, 1, 2], [2, 10, 10]), 3
-    )
-    assert triple(few) == (0.1, None, None)
-    assert triple(equal) == (pytest.approx(0.1), None, None)  # though their sum / 10 is not quite 0.1
-    assert triple(many) == pytest.approx(plain_mean(np.linspace(0.1, 0.9, 10).tolist()))
-    assert triple(quotients(np.ones(2), np.zeros(2), np.zeros(2, int), 1)[0]) == (None, None, None)
-
-
-def test_the_interval_of_a_quotient_covers_as_often_as_it_says():
-    rng = np.random.default_rng(1)
-    trials, requests = 400, 60
-    clicks = rng.poisson(2.0, (trials, requests))
-    scores = 1.2 * clicks + rng.normal(0, 1, (trials, requests))
-    groups = np.repeat(np.arange(trials), requests)
-    found = quotients(scores.ravel(), clicks.ravel().astype(float), groups, trials)
-    assert 0.92 < np.mean([one.low <= 1.2 <= one.high for one in found]) < 0.98
 
 
 @pytest.fixture(scope="module")

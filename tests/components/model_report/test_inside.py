@@ -10,7 +10,6 @@ from components.model_report import gates
 from components.model_report.curves import training_curves
 from components.model_report.experts import expert_figures
 from components.model_report.importance import PATH, importance
-from components.model_report.marks import marks
 from components.model_report.nodes import Node, list_nodes
 from models.export.folded_gates import FoldedGates
 from models.inputs.reading import read_requests
@@ -231,20 +230,3 @@ def test_curves_are_thinned_and_what_a_resumed_training_wrote_again_counts_once(
     assert {value for step, value in zip(curve.steps, curve.values, strict=True) if step < 900} == {1.0}
     assert {value for step, value in zip(curve.steps, curve.values, strict=True) if 900 <= step < 1899} == {2.0}
     assert training_curves(str(tmp_path / "nowhere")) == []
-
-
-@pytest.mark.parametrize(
-    ("given", "beginnings"),
-    [
-        ((False, None, {}, ModelConfig(), ["click"]), []),
-        ((False, "Clicks are reviews.", {}, ModelConfig(), ["click"]), ["Clicks are reviews."]),
-        ((True, None, {"negatives": None}, ModelConfig(), ["click"]), ["The log is simulated"]),
-        ((False, None, {"negatives": {"per_positive": 4}}, ModelConfig(), ["click"]), ["The negatives are sampled"]),
-        ((False, None, {}, ModelConfig(loss="softmax"), ["click"]), ["Scores order the items"]),
-        ((False, None, {}, ModelConfig(), ["click", "buy"]), ["Scores order the items", "Trained on click, buy"]),
-    ],
-)
-def test_marks(given, beginnings):
-    found = marks(*given)
-    assert len(found) == len(beginnings)
-    assert all(mark.startswith(beginning) for mark, beginning in zip(found, beginnings, strict=True))

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from components.model_report.nodes import list_nodes
-from components.model_report.requests import judged_requests, parquet, read_parquet
+from components.model_report.requests import judged_requests
 from components.model_report.slices import divisions
+from reporting.judged_requests import parquet, read_parquet
 from tests.components.model_report.test_figures import ByItem, evaluated, hierarchy, split
 
 

@@ -84,7 +84,7 @@ def test_it_writes_reports(finished):
         "leaf category in training",
     }
     files = {path.name for path in folder.iterdir()}
-    assert files >= {"report.html", "report.md", "overall.csv", "slices.csv", "gates.svg"}
+    assert files >= {"report.html", "overall.csv", "slices.csv", "ablation.json"}
     assert result["marks"] == ["The log is simulated: its figures say nothing of a real shop."]
     assert "minus dnn" in output
     assert output.splitlines()[-1] == str(folder / "report.html")

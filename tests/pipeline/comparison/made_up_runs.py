@@ -6,12 +6,11 @@ import pathlib
 
 import numpy as np
 
-from components.model_report.ranking import Ranking
-from components.model_report.requests import JudgedRequests, parquet
-from components.model_report.slices import Division
 from pipeline.config import load_config
 from reporting.content import Category, ReportContent
 from reporting.files import CONTENT_FILE, REQUESTS_FILE
+from reporting.judged_requests import Division, JudgedRequests, parquet
+from reporting.ranking import Ranking
 from tests.pipeline.commands import DEMO
 
 ARTIFACT = "artifacts/ModelReport/report/7"

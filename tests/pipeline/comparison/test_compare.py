@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from components.model_report.requests import part
 from pipeline.comparison.compare import compare
 from pipeline.comparison.facts import configuration
 from pipeline.comparison.findings import changes, verdict
@@ -15,6 +14,7 @@ from pipeline.comparison.page import render
 from pipeline.comparison.pairing import Kind, pair
 from pipeline.comparison.runs import read_runs
 from reporting.estimates import Estimate, unpaired
+from reporting.judged_requests import part
 from tests.components.model_report.made_up import made_up
 from tests.pipeline.comparison.made_up_runs import altered, made_up_requests, write_run
 

@@ -1,16 +1,16 @@
+import csv
 import dataclasses
 import io
 import json
-import xml.etree.ElementTree as ET
 
 import pytest
 from rich.console import Console
 
-from pipeline.ablation.report import charts, tables
+from pipeline.ablation.report import tables
 from pipeline.ablation.report.page import render
 from pipeline.ablation.report.terminal import Table
 from pipeline.ablation.report.verdict import verdict
-from tests.pipeline.ablation.made_up import made_up, maps, scores
+from tests.pipeline.ablation.made_up import made_up, scores
 
 
 @pytest.fixture(scope="module")
@@ -29,31 +29,18 @@ def test_the_verdict_says_what_can_be_told_from_0(result):
     assert alike.text.endswith("is in front, but cannot be told from any other")
 
 
-def test_markdown_pictures_and_csv(result, tmp_path):
-    tables.write(result, charts.pictures(result, maps()), tmp_path)
-    text = (tmp_path / "report.md").read_text(encoding="utf-8")
-    assert "**good is best.**" in text
-    assert "* **The log is simulated.**" in text
-    assert "* `good`: `good=moe;top_k=2`" in text
-    assert "| 美妆\\|$ |" in text
-    pictures = {path.name for path in tmp_path.glob("*.svg")}
-    assert pictures >= {
-        "session_auc.svg",
-        "minus_dnn.svg",
-        "gates.svg",
-        "slices_top_category.svg",
-        "cost_parameters.svg",
-    }
-    assert all(f"]({picture})" in text for picture in pictures)
-    for picture in pictures:
-        svg = (tmp_path / picture).read_text(encoding="utf-8")
-        ET.fromstring(svg)
-        assert "var(--" not in svg  # which only the page knows
-    # As text, which a browser finds a font for.
-    assert "美妆|$" in (tmp_path / "slices_top_category.svg").read_text(encoding="utf-8")
-    for table in (block for block in text.split("\n\n") if block.startswith("|")):
-        assert len({line.replace("\\|", "").count("|") for line in table.splitlines()}) == 1
-    assert len((tmp_path / "overall.csv").read_text(encoding="utf-8").splitlines()) == 4
+def test_csv_files_have_a_row_for_each_variant_and_slice(result, tmp_path):
+    tables.write(result, tmp_path)
+    with (tmp_path / "overall.csv").open(encoding="utf-8") as file:
+        rows = {row["variant"]: row for row in csv.DictReader(file)}
+    assert rows.keys() == {"moe", "dnn", "good"}
+    found = result["variants"]["good"]
+    assert float(rows["good"]["calibration_mean"]) == found["metrics"]["calibration"]["mean"]
+    assert float(rows["good"]["ndcg_at_10_minus_moe_low"]) == found["differences"]["moe"]["ndcg_at_10"]["low"]
+    assert rows["dnn"]["session_auc_minus_dnn_mean"] == rows["dnn"]["silhouette_mean"] == ""
+    with (tmp_path / "slices.csv").open(encoding="utf-8") as file:
+        slices = list(csv.DictReader(file))
+    assert {row["slice"] for row in slices if row["dimension"] == "top category"} >= {"phones", "美妆|$"}
     json.dumps(result, allow_nan=False)
 
 
@@ -64,12 +51,13 @@ def test_little_to_show_makes_reports_too(tmp_path, labels, clicks):
     few = dataclasses.replace(few, grades=few.grades * clicks)
     result = made_up({name: {1: few} for name in labels})
     assert result["variants"]["moe"]["metrics"]["auc"]["standard_deviation"] is None
-    tables.write(result, charts.pictures(result, {}), tmp_path)
-    text = (tmp_path / "report.md").read_text(encoding="utf-8")
-    assert ("one seed says nothing" in text) is (len(labels) > 1)
-    assert ("## Slices" in text) is (clicks > 0)
+    tables.write(result, tmp_path)
+    assert len((tmp_path / "overall.csv").read_text(encoding="utf-8").splitlines()) == 1 + len(labels)
+    assert bool((tmp_path / "slices.csv").read_text(encoding="utf-8").strip()) is (clicks > 0)
     json.dumps(result, allow_nan=False)
-    assert verdict(result).text in render(result, {})
+    page = render(result, {})
+    assert verdict(result).text in page
+    assert "With one seed there is the interval over requests alone" in page
     assert _shown(result, 80)
 
 

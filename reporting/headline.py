@@ -4,15 +4,16 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from components.model_report.ranking import Ranking
-from reporting.content import Metric
+from reporting.content import HeadlineMetric
 from reporting.estimates import Estimate, estimate
+from reporting.metrics import SHOWN
+from reporting.ranking import Ranking
 from reporting.statistics import LEAST, Z, percentiles, resampled_means
 
 _MINUS = "baseline", "popularity"
 
 
-def headline_metrics(items: np.ndarray, positives: np.ndarray, rankings: Mapping[str, Ranking]) -> list[Metric]:
+def headline_metrics(items: np.ndarray, positives: np.ndarray, rankings: Mapping[str, Ranking]) -> list[HeadlineMetric]:
     """All metrics with intervals over requests.
 
     Each but AUC is a sum over requests divided by another, whose interval is a bootstrap's: the same requests are drawn
@@ -52,7 +53,7 @@ def headline_metrics(items: np.ndarray, positives: np.ndarray, rankings: Mapping
         for metric, of in parts.items()
     }
     made["auc"] = _auc(rankings)
-    return [made[name] for name in ("session_auc", "ndcg_at_10", "mrr", "auc", "log_loss", "calibration")]
+    return [made[name] for name in SHOWN if name in made]
 
 
 def _quotient(top, bottom):
@@ -60,7 +61,7 @@ def _quotient(top, bottom):
         return np.true_divide(top, bottom)
 
 
-def _metric(name: str, values: dict[str, float], drawn: dict[str, np.ndarray], requests: int) -> Metric:
+def _metric(name: str, values: dict[str, float], drawn: dict[str, np.ndarray], requests: int) -> HeadlineMetric:
     """Of the values by ranking, of their values [resamples], and of how many requests count."""
 
     def of(ranking: str, minus: str | None = None) -> Estimate | None:
@@ -76,8 +77,8 @@ def _metric(name: str, values: dict[str, float], drawn: dict[str, np.ndarray], r
     return _with_differences(name, of)
 
 
-def _with_differences(name: str, of) -> Metric:
-    return Metric(
+def _with_differences(name: str, of) -> HeadlineMetric:
+    return HeadlineMetric(
         name=name,
         model=of("model"),
         baseline=of("baseline"),
@@ -87,7 +88,7 @@ def _with_differences(name: str, of) -> Metric:
     )
 
 
-def _auc(rankings: Mapping[str, Ranking]) -> Metric:
+def _auc(rankings: Mapping[str, Ranking]) -> HeadlineMetric:
     """Over all items, with DeLong's variance for clusters, see `Ranking`."""
 
     def of(ranking: str, minus: str | None = None) -> Estimate | None:
