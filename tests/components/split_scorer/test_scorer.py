@@ -67,7 +67,7 @@ def test_a_row_holds_what_the_model_says_and_what_it_is_evaluated_by(two, export
         scores = served(**{name: tf.constant(request[name], dtype) for name, dtype in inputs.items()})["scores"]
         np.testing.assert_allclose(row.scores, scores, rtol=1e-5)
         np.testing.assert_array_equal(row.baseline, row.scores)
-        assert row.grades.tolist() == request["click"]
+        assert row.grades.tolist() == list(request["click"])
         assert row.items.tolist() == name_hash(tf.constant(request["item_id"])).numpy().tolist()
         assert row.names.tolist() == [[request["top_category"].encode(), request["sub_category"].encode()]]
         assert row.history.tolist() == [len(request["history_item"])]

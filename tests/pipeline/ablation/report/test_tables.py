@@ -48,7 +48,9 @@ def test_csv_files_have_a_row_for_each_variant_and_slice(result, tmp_path):
 @pytest.mark.parametrize("clicks", [1, 0])
 def test_little_to_show_makes_reports_too(tmp_path, labels, clicks):
     few = scores(1, requests=5)
-    few = dataclasses.replace(few, grades=few.grades * clicks)
+    few = dataclasses.replace(
+        few, by_request=dataclasses.replace(few.by_request, grades=few.by_request.grades * clicks)
+    )
     result = made_up({name: {1: few} for name in labels})
     assert result["variants"]["moe"]["metrics"]["auc"]["standard_deviation"] is None
     tables.write(result, tmp_path)
