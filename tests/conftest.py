@@ -29,17 +29,17 @@ GROUPS = {"serving/": "server", "components/model_report/": "model_report"}
 LONG = (
     "pipeline/test_end_to_end.py",
     "pipeline/test_days.py",
+    "models/distributed/",
     "pipeline/test_killed.py",
-    "models/distributed/test_workers.py",
+    "serving/",
+    "pipeline/test_blessing.py",
+    "components/model_report/",
     "pipeline/ablation/test_end_to_end.py",
     "models/tuning/test_tuner.py",
-    "pipeline/test_blessing.py",
     "models/ranker/test_model.py",
-    "serving/",
-    "components/model_report/",
+    "models/training/",
     "pipeline/test_score.py",
-    "models/training/test_loop.py",
-    "models/training/test_watch.py",
+    "components/click_log_example_gen/test_fuzz.py",
 )
 
 
