@@ -59,7 +59,7 @@ class AirflowConfig(Section):
     )
     pool: str = Field("default_pool", min_length=1, description="Airflow's pool of the tasks; must be there")
     pools: dict[str, str] = Field(
-        {}, description="task: its pool, where that is another, for example {RankerTrainer: gpu}"
+        {}, description="task: its pool, where it is another, for example {RankerTrainer: gpu}"
     )
     queue: str | None = Field(None, description="Airflow's queue of the tasks, whose workers have the project's folder")
     tags: list[str] = Field(["aislerank"], description="in Airflow's list of DAGs")
