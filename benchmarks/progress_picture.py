@@ -36,7 +36,7 @@ class _Picture(LiveDisplay):
     def emit(self, record: logging.LogRecord) -> None:
         super().emit(record)
         half = (getattr(record, "share", None) or 0.0) >= 0.5
-        if half and self.at_work and self.at_work.name == "Trainer" and "loss" in record.getMessage():
+        if half and self.at_work and self.at_work.name == "RankerTrainer" and "loss" in record.getMessage():
             paper = Console(file=io.StringIO(), record=True, force_terminal=True, width=_COLUMNS)
             paper.print(self)
             # Without fonts from the net.

@@ -14,8 +14,6 @@ from schemas.checking import SchemaError
 from schemas.log_schema import LogSchema
 from schemas.parsing import read_schema
 
-# The name under which rankers are pushed and served.
-MODEL = "ranker"
 _PROJECT = pathlib.Path(__file__).resolve().parent.parent
 
 

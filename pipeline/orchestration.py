@@ -10,6 +10,7 @@ from tfx.types import BaseChannel, Channel, standard_artifacts
 
 from components.baseline import LastOtherBlessedModel
 from components.earlier_spans import LatestOfAnEarlierSpan
+from pipeline.model_names import node_id
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,7 +19,8 @@ class Orchestration:
 
     Attributes:
       resolvers: how artifacts of earlier runs are found: by the project's strategies; by TFX's, the latest of all,
-        where others are not known; or not at all, and then a model is judged alone and starts from the beginning.
+        where others are not known (these do not tell models of two names apart); or not at all, and then a model
+        is evaluated alone and starts from the beginning.
       schema_file: where ImportSchemaGen finds the schema; `schema` of the configuration unless given.
       log, span, epochs: are given when a run starts, in place of `data.path`, `data.span` and `train.epochs`.
     """
@@ -29,13 +31,13 @@ class Orchestration:
     span: RuntimeParameter | None = None
     epochs: RuntimeParameter | None = None
 
-    def baseline(self, candidate: BaseChannel) -> Resolver | None:
-        """Finds the blessed model that a new model is compared with; None if it is evaluated alone."""
-        return self._models("BaselineResolver", LastOtherBlessedModel, candidate=candidate)
+    def baseline(self, model: str, candidate: BaseChannel) -> Resolver | None:
+        """Finds the blessed model that a new one of the same name is compared with; None if it is evaluated alone."""
+        return self._models("BaselineResolver", model, LastOtherBlessedModel, candidate=candidate)
 
-    def earlier_model(self, examples: BaseChannel) -> Resolver | None:
-        """Finds the blessed model that a new one starts from."""
-        return self._models("EarlierModelResolver", LatestOfAnEarlierSpan, examples=examples)
+    def earlier_model(self, model: str, examples: BaseChannel) -> Resolver | None:
+        """Finds the blessed model that a new one of the same name starts from."""
+        return self._models("EarlierModelResolver", model, LatestOfAnEarlierSpan, examples=examples)
 
     def previous_statistics(self, examples: BaseChannel) -> Resolver | None:
         """Finds the statistics of the span before; None with TFX's strategies, which confuse them with other logs'."""
@@ -45,17 +47,24 @@ class Orchestration:
         found = Resolver(strategy_class=LatestOfAnEarlierSpan, examples=examples, statistics=statistics)
         return found.with_id("PreviousStatisticsResolver")
 
-    def _models(self, name: str, strategy: type[ResolverStrategy], **inputs: BaseChannel) -> Resolver | None:
-        models = {
-            "model": Channel(type=standard_artifacts.Model),
-            "model_blessing": Channel(type=standard_artifacts.ModelBlessing),
-        }
+    def _models(
+        self, name: str, model: str, strategy: type[ResolverStrategy], **inputs: BaseChannel
+    ) -> Resolver | None:
         if self.resolvers == "none":
             return None
-        if self.resolvers == "own":
-            return Resolver(strategy_class=strategy, **models, **inputs).with_id(name)
-        # TFX's strategy takes the models and the blessings, and nothing else.
-        return Resolver(strategy_class=LatestBlessedModelStrategy, **models).with_id(name)
+        if self.resolvers == "tfx":
+            # TFX's strategy takes the models and the blessings, and nothing else; it does not ask who made them.
+            models = Channel(type=standard_artifacts.Model), Channel(type=standard_artifacts.ModelBlessing)
+            found = Resolver(strategy_class=LatestBlessedModelStrategy, model=models[0], model_blessing=models[1])
+            return found.with_id(node_id(name, model))
+        made_by = {
+            key: Channel(type=artifact, producer_component_id=node_id(component, model), output_key=output)
+            for key, artifact, component, output in (
+                ("model", standard_artifacts.Model, "Trainer", "model"),
+                ("model_blessing", standard_artifacts.ModelBlessing, "Evaluator", "blessing"),
+            )
+        }
+        return Resolver(strategy_class=strategy, **made_by, **inputs).with_id(node_id(name, model))
 
 
 LOCAL = Orchestration()

@@ -5,7 +5,8 @@ import dataclasses
 from tfx.orchestration.pipeline import Pipeline
 
 from pipeline.beam import beam_arguments
-from pipeline.config import MODEL, RunConfig
+from pipeline.config import RunConfig
+from pipeline.model_names import RANKER
 from pipeline.orchestration import LOCAL, Orchestration
 from pipeline.steps import Steps
 from schemas.log_schema import LogSchema
@@ -17,8 +18,8 @@ class Places:
 
     Attributes:
       artifacts: the components' outputs.
-      checkpoints: from which a killed training resumes.
-      serving: TF Serving's model folder, one numbered version a push.
+      checkpoints: of the model, from which a killed training resumes.
+      serving: TF Serving's folder of the model, one numbered version a push.
     """
 
     artifacts: str
@@ -26,9 +27,9 @@ class Places:
     serving: str
 
     @classmethod
-    def below(cls, folder: str) -> "Places":
-        """The usual places inside a run's folder."""
-        return cls(f"{folder}/artifacts", f"{folder}/checkpoints", f"{folder}/serving/{MODEL}")
+    def below(cls, folder: str, model: str = RANKER) -> "Places":
+        """The usual places of a model inside a run's folder."""
+        return cls(f"{folder}/artifacts", f"{folder}/checkpoints/{model}", f"{folder}/serving/{model}")
 
 
 def create_pipeline(

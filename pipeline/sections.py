@@ -53,11 +53,14 @@ class AirflowConfig(Section):
     retry_seconds: int = Field(60, ge=0, description="between two attempts")
     timeout_minutes: int = Field(24 * 60, ge=1, description="for an attempt of a task")
     wait_for_day_before: list[str] = Field(
-        [], description="tasks that wait until they have succeeded the day before, as [Trainer]; a day that failed "
-        "then holds up all after it"
-    )  # fmt: skip
+        [],
+        description="tasks that wait until they have succeeded the day before, for example [RankerTrainer]; a day that "
+        "failed then holds up all later days",
+    )
     pool: str = Field("default_pool", min_length=1, description="Airflow's pool of the tasks; must be there")
-    pools: dict[str, str] = Field({}, description="task: its pool, where that is another, as {Trainer: gpu}")
+    pools: dict[str, str] = Field(
+        {}, description="task: its pool, where it is another, for example {RankerTrainer: gpu}"
+    )
     queue: str | None = Field(None, description="Airflow's queue of the tasks, whose workers have the project's folder")
     tags: list[str] = Field(["aislerank"], description="in Airflow's list of DAGs")
 

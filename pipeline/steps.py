@@ -23,6 +23,7 @@ from models.ranker.labels import trained_labels
 from pipeline.config import RunConfig
 from pipeline.evaluation import bounds, evaluation_config, judged_categories
 from pipeline.fingerprint import component_codes, used_rows
+from pipeline.model_names import RANKER, node_id
 from pipeline.orchestration import Orchestration
 from pipeline.report import model_report
 from pipeline.scoring.requests import without_outcomes
@@ -69,13 +70,14 @@ class Steps:
       config: as `load_config` gives it, with `data.path` set.
       schema: of the log.
       orchestration: what the orchestrator does its own way.
+      model: name of the model that is trained; the components that work for it carry the name.
 
     Attributes:
       components: those of the steps so far.
     """
 
-    def __init__(self, config: RunConfig, schema: LogSchema, orchestration: Orchestration):
-        self._config, self._schema, self._orchestration = config, schema, orchestration
+    def __init__(self, config: RunConfig, schema: LogSchema, orchestration: Orchestration, model: str = RANKER):
+        self._config, self._schema, self._orchestration, self._model = config, schema, orchestration, model
         self._codes = component_codes(used_rows(config.model))
         # In order of time.
         self._training_splits = [EARLIER, "train"] if config.data.window > 1 else ["train"]
@@ -84,6 +86,9 @@ class Steps:
     def _add(self, component):
         self.components.append(component)
         return component
+
+    def _add_for_model(self, component):
+        return self._add(component.with_id(node_id(type(component).__name__, self._model)))
 
     def ingest(self) -> tuple[BaseChannel, BaseChannel]:
         """From the log to requests, and the quarantined rows."""
@@ -195,15 +200,17 @@ class Steps:
     def tune(self, learning: Learning) -> BaseChannel:
         """The best hyperparameters of a search."""
         own = {"tune": self._config.tune.model_dump(exclude={"enabled"}), "code": self._codes["Tuner"]}
-        tuner = self._add(Tuner(tuner_fn=TUNER_FN, custom_config=learning.settings | own, **learning.arguments))
+        tuner = self._add_for_model(
+            Tuner(tuner_fn=TUNER_FN, custom_config=learning.settings | own, **learning.arguments)
+        )
         return tuner.outputs["best_hyperparameters"]
 
     def train(
         self, learning: Learning, requests: BaseChannel, hyperparameters: BaseChannel | None
     ) -> tuple[BaseChannel, BaseChannel]:
         """The trained model, and what its training wrote beside it; ``requests`` say which span is the newest."""
-        earlier = self._orchestration.earlier_model(requests) if self._config.train.warm_start else None
-        trainer = self._add(
+        earlier = self._orchestration.earlier_model(self._model, requests) if self._config.train.warm_start else None
+        trainer = self._add_for_model(
             Trainer(
                 run_fn=RUN_FN,
                 base_model=self._add(earlier).outputs["model"] if earlier else None,
@@ -217,9 +224,9 @@ class Steps:
 
     def score(self, requests: BaseChannel, transform_graph: BaseChannel, model: BaseChannel) -> Scored:
         """The scores of the test split, by the model and by the model that was blessed last."""
-        baseline = self._orchestration.baseline(candidate=model)
+        baseline = self._orchestration.baseline(self._model, candidate=model)
         baseline_model = self._add(baseline).outputs["model"] if baseline else None
-        scorer = self._add(
+        scorer = self._add_for_model(
             SplitScorer(
                 examples=requests,
                 transform_graph=transform_graph,
@@ -235,7 +242,7 @@ class Steps:
 
     def evaluate(self, scored: Scored, model: BaseChannel) -> Evaluated:
         """Compares the model's scores of the test split with the bounds and with those of the model blessed last."""
-        evaluator = self._add(
+        evaluator = self._add_for_model(
             Evaluator(
                 scores=scored.scores,
                 model=model,
@@ -251,13 +258,13 @@ class Steps:
     def push(self, model: BaseChannel, blessing: BaseChannel, folder: str) -> Pusher:
         """Copies a blessed model to TF Serving's folder of versions."""
         destination = PushDestination(filesystem=PushDestination.Filesystem(base_directory=folder))
-        return self._add(
+        return self._add_for_model(
             Pusher(model=model, model_blessing=blessing, push_destination=destination, code=self._codes["Pusher"])
         )
 
     def report(self, after: BaseNode, **inputs: BaseChannel | None) -> None:
         """Writes the report, after the push, so that a good model does not wait for it; ``inputs`` of `ModelReport`."""
-        report = self._add(
+        report = self._add_for_model(
             model_report(self._config, self._schema, self._training_splits, self._orchestration, self._codes, inputs)
         )
         report.add_upstream_node(after)

@@ -17,8 +17,9 @@ from components.evaluator.metrics import read_metrics
 from models.inputs.hierarchy import read_hierarchy
 from models.training import warm_start
 from models.tuning.search_space import show
-from pipeline.config import MODEL, RunConfig
+from pipeline.config import RunConfig
 from pipeline.lineage import NodeRun
+from pipeline.model_names import RANKER, node_id
 from pipeline.oracle import oracle_session_auc
 from pipeline.sections import unused_keys
 from pipeline.tuning import read_trials, trials_table
@@ -36,7 +37,8 @@ def summarise(
 ) -> dict:
     """Reads the artifacts of a finished run and writes ``summary.json`` into its folder (`summary_file`).
 
-    Keys: ``name``, ``config``, ``rows_read``, ``rows_in_requests``, ``rows_quarantined``, ``items_cut`` (by
+    Keys: ``name``, ``config``, ``model`` (the name of the trained model), ``rows_read``, ``rows_in_requests``,
+    ``rows_quarantined``, ``items_cut`` (by
     `data.max_items`), ``negatives`` (None, or of sampled ones ``mark``: a sentence for whoever quotes a figure,
     ``items_sampled`` by split and ``requests_short``), ``quarantine`` (by reason), ``requests`` and ``items`` by
     split, ``categories`` by level,
@@ -58,6 +60,7 @@ def summarise(
     summary = {
         "name": config.name,
         "config": config.model_dump(mode="json", by_alias=True),
+        "model": RANKER,
         "rows_read": ingestion["rows_read"],
         "rows_in_requests": ingestion["rows_in_requests"],
         "rows_quarantined": ingestion["rows_quarantined"],
@@ -72,13 +75,13 @@ def summarise(
         "warnings": [f"configuration: {text}" for text in unused_keys(config.model)]
         + [f"{run.name}: {text}" for run in node_runs for uri in run.outputs.values() for text in read_warnings(uri)],
     }
-    if "Tuner" in runs:
-        summary["trials"] = read_trials(runs["Tuner"].outputs, folder)
-    if "Trainer" in runs:
+    if node_id("Tuner") in runs:
+        summary["trials"] = read_trials(runs[node_id("Tuner")].outputs, folder)
+    if node_id("Trainer") in runs:
         summary |= _model(runs, schema)
-        served = versions_in(folder / "serving" / MODEL)
-        summary["served_model"] = str(folder / "serving" / MODEL / str(served[-1])) if served else None
-        reported = runs.get("ModelReport")
+        served = versions_in(folder / "serving" / RANKER)
+        summary["served_model"] = str(folder / "serving" / RANKER / str(served[-1])) if served else None
+        reported = runs.get(node_id("ModelReport"))
         summary["report"] = _copy_report(reported, folder) if reported else None
         # Without the run's folder, which may be moved.
         summary["report_artifact"] = os.path.relpath(reported.outputs["report"], folder) if reported else None
@@ -109,13 +112,13 @@ def _write(path: pathlib.Path, content: bytes) -> None:
 
 
 def _model(runs: dict[str, NodeRun], schema: LogSchema) -> dict:
-    training = json.loads((pathlib.Path(runs["Trainer"].outputs["model_run"]) / TRAINING_FILE).read_text())
-    slices = _metrics_by_slice(runs["Evaluator"].outputs["evaluation"])
-    pushed = runs["Pusher"].properties["pushed_model"]
+    training = json.loads((pathlib.Path(runs[node_id("Trainer")].outputs["model_run"]) / TRAINING_FILE).read_text())
+    slices = _metrics_by_slice(runs[node_id("Evaluator")].outputs["evaluation"])
+    pushed = runs[node_id("Pusher")].properties["pushed_model"]
     top_category = schema.categories[0].name
-    blessing = runs["Evaluator"].properties["blessing"]
+    blessing = runs[node_id("Evaluator")].properties["blessing"]
     blessed = blessing.get("blessed") == 1
-    reasons = (pathlib.Path(runs["Evaluator"].outputs["blessing"]) / REASONS_FILE).read_text(encoding="utf-8")
+    reasons = (pathlib.Path(runs[node_id("Evaluator")].outputs["blessing"]) / REASONS_FILE).read_text(encoding="utf-8")
     return {
         "metrics": slices.pop("")[""],
         "metrics_by_top_category": slices.pop(top_category, {}),

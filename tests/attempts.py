@@ -202,7 +202,7 @@ def attempt(
     plain = _CONTROLS.sub("", text)
     started = list(_STARTED.finditer(plain))
     at = started[-1][1] if started else "start-up"
-    if at == "Pusher" and _FINISHED.search(plain, started[-1].end()):
+    if at == "RankerPusher" and _FINISHED.search(plain, started[-1].end()):
         at = "summary"
     return Attempt(
         killed,
@@ -256,7 +256,7 @@ class Look:
         for version in set(self._versions()) - self._seen:
             self._seen.add(version)
             there = sizes(self._serving / version)
-            models = [sizes(path) for path in self.folder.glob("artifacts/Trainer/model/*/Format-Serving")]
+            models = [sizes(path) for path in self.folder.glob("artifacts/RankerTrainer/model/*/Format-Serving")]
             if there not in models:
                 self.halves.append(version)
         return self

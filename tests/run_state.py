@@ -14,7 +14,7 @@ from tfx.orchestration import metadata
 _OF_THE_PROCESS = {"seconds", "items_per_second", "train_items_per_second", "resumed_from_step"}
 _OF_THE_RUN = {"cached", "pushed_model", "served_model", "compared_with", "config", "report"}
 # Their order, or the time, is another in each process; what they say of a model is in the summary.
-_NOT_COMPARED = {"Evaluator", "Pusher", "ModelReport"}
+_NOT_COMPARED = {"RankerEvaluator", "RankerPusher", "RankerModelReport"}
 _COMPLETE = metadata_store_pb2.Execution.COMPLETE
 _STATES = metadata_store_pb2.Execution.State
 
@@ -53,7 +53,7 @@ def inconsistencies(folder: pathlib.Path) -> list[str]:
     wrong += [f"nobody's: {uri}" for uri in sorted(of_files - {one.uri for one in artifacts.values()})]
     wrong += [f"left over: {path}" for path in folder.rglob("*") if "unfinished" in path.name or path.suffix == ".tmp"]
     versions = [path for path in (folder / "serving" / "ranker").iterdir() if path.name.isdigit()]
-    pushed = max((folder / "artifacts" / "Pusher" / "pushed_model").iterdir(), key=lambda path: int(path.name))
+    pushed = max((folder / "artifacts" / "RankerPusher" / "pushed_model").iterdir(), key=lambda path: int(path.name))
     wrong += [f"{path} is not what was pushed" for path in versions if sizes(path) != sizes(pushed)]
     if len(versions) != 1:
         wrong.append(f"{len(versions)} versions were pushed")

@@ -18,12 +18,13 @@ from tfx.utils import proto_utils
 
 from common.progress import progress
 from components.click_log_example_gen.config import DataConfig
+from components.click_log_example_gen.headers import check_files
 from components.click_log_example_gen.job import Job
 from components.click_log_example_gen.joins import Lookup, prepare_table
 from components.click_log_example_gen.negatives import mark
 from components.click_log_example_gen.plan import Plan, check
 from components.click_log_example_gen.quarantine import SUMMARY, describe_reasons, failure, merge_reports
-from components.click_log_example_gen.sources import Source, check_files
+from components.click_log_example_gen.sources import Source
 from components.click_log_example_gen.spans import resolve_properties
 from components.click_log_example_gen.stages import build
 from components.click_log_example_gen.writing import write_faults

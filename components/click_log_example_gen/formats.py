@@ -10,9 +10,10 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from components.click_log_example_gen.arrow import TEXT, flat_values, is_list, one_array
+from components.click_log_example_gen.headers import columns_of
 from components.click_log_example_gen.plan import ROW
 from components.click_log_example_gen.quarantine import Findings, fault_table
-from components.click_log_example_gen.sources import LINE_BYTES, Lines, Source, columns_of, read_lines, read_parquet
+from components.click_log_example_gen.sources import LINE_BYTES, Lines, Source, read_lines, read_parquet
 
 LINE = "@line"
 _NESTED = 200  # brackets in a line of JSON that need a look whether they are too deep

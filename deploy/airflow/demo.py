@@ -147,10 +147,10 @@ def kill_training() -> int:
     """Kills the training if it is at work and has left a checkpoint: gives its process id, or 0."""
     run_folder = HOME / "runs" / DAG
     # The file `checkpoint` is written last: before it is there, a checkpoint does not count.
-    if not list(run_folder.glob("checkpoints/*/last/checkpoint")):
+    if not list(run_folder.glob("checkpoints/ranker/*/last/checkpoint")):
         return 0
     try:
-        process = int((run_folder / "locks" / "Trainer").read_text(encoding="utf-8"))
+        process = int((run_folder / "locks" / "RankerTrainer").read_text(encoding="utf-8"))
         if b"--id=Trainer" not in pathlib.Path(f"/proc/{process}/cmdline").read_bytes():
             return 0
         os.kill(process, signal.SIGKILL)
@@ -191,7 +191,7 @@ def report(killed: int) -> list[str]:
     failures += [f"{task} of {day} is {state}" for (day, task), (_, state) in last.items() if state != "success"]
     if not killed:
         failures.append("no training was killed")
-    elif last.get((str(DAYS[1]), "Trainer"), (0,))[0] < 2:
+    elif last.get((str(DAYS[1]), "RankerTrainer"), (0,))[0] < 2:
         failures.append(f"the training of {DAYS[1]} was not tried again")
     for day, resumed, steps, warm in trainings():
         print(
@@ -208,7 +208,7 @@ def trainings() -> list[tuple[str, int, int, bool]]:
     """Of each training: day, the step from which it was resumed, number of steps, whether it began with old weights."""
     rows = query(
         "select date(r.execution_date), x.value from xcom x join dag_run r using (dag_id, run_id) "
-        "where x.task_id = 'Trainer' and x.key = 'return_value' order by r.execution_date"
+        "where x.task_id = 'RankerTrainer' and x.key = 'return_value' order by r.execution_date"
     )
     results = []
     for day, value in rows:

@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 
 from components.click_log_example_gen.arrow import one_array, to_python
 from components.click_log_example_gen.formats import LINE, read_tables
-from components.click_log_example_gen.sources import EXTENSIONS, Source, columns_of, first_row, read_lines, source_of
+from components.click_log_example_gen.headers import columns_of, first_row
+from components.click_log_example_gen.sources import EXTENSIONS, Source, read_lines, source_of
 
 _MOST_COLUMNS = 2000
 _MOST_CELLS = 20_000_000

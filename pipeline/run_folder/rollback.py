@@ -56,7 +56,7 @@ def list_versions(folder: pathlib.Path, metadata: pathlib.Path) -> list[Version]
       metadata: the file of the run's ML Metadata; it may be missing.
     """
     there, withdrawn = versions_in(folder), versions_in(_withdrawn(folder))
-    pushes = _Pushes(metadata) if metadata.exists() else None
+    pushes = _Pushes(metadata, folder.name) if metadata.exists() else None
     states = dict.fromkeys(withdrawn, "withdrawn") | dict.fromkeys(there, "kept") | dict.fromkeys(there[-1:], "served")
     return [
         Version(number, state, pushes.session_auc(number) if pushes else None)
@@ -95,10 +95,10 @@ def roll_back(folder: pathlib.Path, metadata: pathlib.Path, to: int | None = Non
             "folders by hand: docs/deployment.md"
         )
     above = [number for number in there if number > to]
-    _Pushes(metadata).mark({*withdrawn, *above} - {to}, to)
+    _Pushes(metadata, folder.name).mark({*withdrawn, *above} - {to}, to)
     if to not in there:
         (_withdrawn(folder) / str(to)).rename(folder / str(to))
-    _withdrawn(folder).mkdir(exist_ok=True)
+    _withdrawn(folder).mkdir(parents=True, exist_ok=True)
     # The highest version goes last: a server that polls meanwhile keeps it, and loads no version in between.
     for number in above:
         (folder / str(number)).rename(_withdrawn(folder) / str(number))
@@ -106,7 +106,7 @@ def roll_back(folder: pathlib.Path, metadata: pathlib.Path, to: int | None = Non
 
 
 def _withdrawn(folder: pathlib.Path) -> pathlib.Path:
-    return folder.parent / WITHDRAWN
+    return folder.parent / WITHDRAWN / folder.name
 
 
 def _listed(numbers: list[int]) -> str:
@@ -114,15 +114,21 @@ def _listed(numbers: list[int]) -> str:
 
 
 class _Pushes:
-    """The pushed versions in ML Metadata, read without TFX, whose import would take longer than the rollback."""
+    """The pushed versions of a model in ML Metadata, read without TFX, whose import takes longer than the rollback.
 
-    def __init__(self, path: pathlib.Path):
+    Args:
+      path: of ML Metadata.
+      model: name of the model; versions of other models are left alone.
+    """
+
+    def __init__(self, path: pathlib.Path, model: str):
         self._store = ml_metadata.MetadataStore(database(path, create=False))
         # A version has several models if the same weights were trained again: Pusher pushes them once.
         self._models: dict[int, set[int]] = {}
         self._blessings: dict[int, mlmd.Artifact] = {}
         for push in self._store.get_artifacts_by_type("PushedModel"):
-            if not (text := push.custom_properties["pushed_version"].string_value).isdigit():
+            text, place = (push.custom_properties[key].string_value for key in ("pushed_version", "pushed_destination"))
+            if not text.isdigit() or pathlib.PurePath(place).parent.name != model:
                 continue
             for artifact in self._inputs_of_maker(push.id):
                 if artifact.type == "Model":
@@ -142,15 +148,19 @@ class _Pushes:
         """
         version_of = {model: version for version in sorted(withdrawn) for model in self._models.get(version, ())}
         version_of = {model: version_of[model] for model in version_of.keys() - self._models.get(served, set())}
-        changed = []
-        for model in self._store.get_artifacts_by_type("Model"):
-            if _set(model, version_of.get(model.id)):
-                changed.append(model)
+        pushed = set().union(*self._models.values())
+        changed = [
+            model
+            for model in self._store.get_artifacts_by_type("Model")
+            if model.id in pushed and _set(model, version_of.get(model.id))
+        ]
         for blessing in self._store.get_artifacts_by_type("ModelBlessing"):
             properties = blessing.custom_properties
             if properties[_BLESSED].int_value != 1 and WITHDRAWN not in properties:
                 continue  # the Evaluator refused this model
-            version = version_of.get(properties["current_model_id"].int_value)
+            if (model := properties["current_model_id"].int_value) not in pushed:
+                continue
+            version = version_of.get(model)
             if _set(blessing, version):
                 properties[_BLESSED].int_value = int(version is None)
                 changed.append(blessing)

@@ -127,7 +127,7 @@ def table(job: dict, path: pathlib.Path) -> Table:
 
 
 def parse_resources(texts: list[str]) -> dict[str, tuple[float, float]]:
-    """Reads "Trainer=8:32", a component's processors and gigabytes.
+    """Reads "RankerTrainer=8:32", a component's processors and gigabytes.
 
     Raises:
       ConfigError: naming what is wrong.
@@ -137,7 +137,7 @@ def parse_resources(texts: list[str]) -> dict[str, tuple[float, float]]:
         found = re.fullmatch(r"(\w+)=(\d+(?:\.\d+)?):(\d+(?:\.\d+)?)", text)
         if not found:
             raise ConfigError(
-                f"--resources: needs component=processors:gigabytes, as in Trainer=8:32. Received: {text}"
+                f"--resources: needs component=processors:gigabytes, as in RankerTrainer=8:32. Received: {text}"
             )
         resources[found[1]] = float(found[2]), float(found[3])
     return resources

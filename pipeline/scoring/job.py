@@ -9,7 +9,8 @@ import pathlib
 from components.click_log_example_gen.config import DataConfig
 from components.click_log_example_gen.plan import Plan
 from pipeline.beam import BeamConfig
-from pipeline.config import MODEL, RunConfig
+from pipeline.config import RunConfig
+from pipeline.model_names import RANKER
 from pipeline.scoring.requests import ScoringError, log_files, table_files, with_input, without_outcomes
 from schemas.log_schema import LogSchema
 from serving.versions import versions_in
@@ -76,7 +77,7 @@ def plan(
             "score needs --input=<folder of raw requests> and --output=<folder> (INPUT= and OUTPUT= in make)"
         )
     run = pathlib.Path(runs_folder).resolve() / config.name
-    model = _pushed(run / "serving" / MODEL, version)
+    model = _pushed(run / "serving" / RANKER, version)
     built = tuple(Plan(config.data, schema).built_histories)
     data, schema = without_outcomes(config.data, schema)
     data = with_input(data, pathlib.Path(input).resolve())

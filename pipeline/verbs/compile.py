@@ -35,8 +35,8 @@ def add_flags(parser: Parser) -> None:
         "--resources",
         type=comma_list,
         default=[],
-        help="Kubeflow: processors and gigabytes of components, for example Trainer=8:32,Transform=4:16; without the "
-        "flag, the cluster's defaults.",
+        help="Kubeflow: processors and gigabytes of components, for example RankerTrainer=8:32,Transform=4:16; without "
+        "the flag, the cluster's defaults.",
     )
 
 

@@ -17,7 +17,7 @@ def add_flags(parser: Parser) -> None:
     parser.description += " Prints state, seconds and outputs as JSON."
     add_run_flags(parser)
     parser.add_argument(
-        "--id", help="The component, for example Trainer; summary, after the last component, writes summary.json."
+        "--id", help="The component, for example RankerTrainer; summary, after the last component, writes summary.json."
     )
     parser.add_argument("--run_id", help="The id of the run, by which its components find each other's outputs.")
     parser.add_argument("--span", type=number(int, 0), help="Replaces `data.span`.")

@@ -18,13 +18,13 @@ def rollback(flags: argparse.Namespace) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from pipeline.config import MODEL
+    from pipeline.model_names import RANKER
     from pipeline.run_folder.database import METADATA_FILE
     from pipeline.run_folder.rollback import RollbackError, list_versions, roll_back
 
     config, _ = load(flags, needs_log=False)
     run = pathlib.Path(flags.runs) / config.name
-    folder, metadata = run / "serving" / MODEL, run / METADATA_FILE
+    folder, metadata = run / "serving" / RANKER, run / METADATA_FILE
     said = []
     if not flags.list:
         try:

@@ -32,10 +32,10 @@ def add_flags(parser: Parser) -> None:
 
 def serve(flags: argparse.Namespace) -> None:
     """Becomes the server."""
-    from pipeline.config import MODEL
+    from pipeline.model_names import RANKER
 
     config, _ = load(flags, needs_log=False)
-    folder = pathlib.Path(flags.runs) / config.name / "serving" / MODEL
+    folder = pathlib.Path(flags.runs) / config.name / "serving" / RANKER
     if not versions_in(folder):
         raise Refused(f"{folder}: holds no pushed version. `make run CONFIG={flags.config}` trains and pushes one")
     backend = _available_backend() if flags.backend == "auto" else flags.backend

@@ -12,6 +12,7 @@ import socket
 import sys
 
 from common.files import TRAINING_FILE
+from pipeline.model_names import node_id
 from pipeline.verbs.parser import Parser, Refused, add_run_flags, add_server_flags, load
 
 _IMAGES = 1000  # images kept of a tag, which has one a validation; TensorBoard's default is 10 random ones
@@ -69,7 +70,7 @@ class Training:
 
 def _logs_of(run: pathlib.Path) -> pathlib.Path:
     """The folder of all trainings' logs, a folder for each: Trainer's artifacts `model_run`."""
-    return run / "artifacts" / "Trainer" / "model_run"
+    return run / "artifacts" / node_id("Trainer") / "model_run"
 
 
 def _list_trainings(run: pathlib.Path) -> list[Training]:

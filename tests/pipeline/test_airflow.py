@@ -126,8 +126,8 @@ for name, dag in bag.dags.items():
             str(info.logical_date) for info in dag.iter_dagrun_infos_between(None, dag.end_date or dag.start_date)
         ],
         "queues": sorted({task.queue for task in dag.tasks}),
-        "span": dag.get_task("Trainer").span,
-        "command": dag.get_task("Trainer").arguments,
+        "span": dag.get_task("RankerTrainer").span,
+        "command": dag.get_task("RankerTrainer").arguments,
     }
 print(json.dumps(found))
 """
@@ -149,8 +149,10 @@ def test_airflow_makes_a_dag_of_each_description(tmp_path):
     folder.mkdir()
     home.mkdir()
     plain = compiled(folder, name="plain")
-    section = "{timezone: Asia/Shanghai, retries: 5, retry_seconds: 7, wait_for_day_before: [Trainer], pool: cpu, "
-    section += "queue: big, pools: {Trainer: gpu}, end_date: 2024-01-02}"
+    section = (
+        "{timezone: Asia/Shanghai, retries: 5, retry_seconds: 7, wait_for_day_before: [RankerTrainer], pool: cpu, "
+    )
+    section += "queue: big, pools: {RankerTrainer: gpu}, end_date: 2024-01-02}"
     dated = compiled(folder, f"airflow={section}", "data.files=i-{YYYY}-{MM}-{DD}.csv", name="shanghai")
     (folder / "aislerank.py").symlink_to(DAG_FILE)
     found = airflow_sees(folder, home)
@@ -162,9 +164,9 @@ def test_airflow_makes_a_dag_of_each_description(tmp_path):
         assert dag["tasks"] == {task: sorted(before) for task, before in spec["tasks"].items()}
         assert dag["command"] == ["-m", "pipeline", "component", "--config=demo.yaml", "--set=a={b: c}"]
     dag = found["dags"]["shanghai"]
-    assert {task for task, pool in dag["pools"].items() if pool == "gpu"} == {"Trainer"}
+    assert {task for task, pool in dag["pools"].items() if pool == "gpu"} == {"RankerTrainer"}
     assert set(dag["pools"].values()) == {"gpu", "cpu"}
-    assert dag["waits"] == ["Trainer"]
+    assert dag["waits"] == ["RankerTrainer"]
     assert dag["queues"] == ["big"]
     assert dag["retries"] == [[5, 7.0]]
     assert dag["spans"] == [19_723, 19_723, 19_724]  # in Shanghai the day ends at 16:00 UTC

@@ -100,11 +100,11 @@ class Shop:
         runner = LocalRunner()
         runner.run(pipeline)
         runs = {run.name: run for run in runner.node_runs}
-        reasons = json.loads((pathlib.Path(runs["Evaluator"].outputs["blessing"]) / "reasons.json").read_text())
-        self.warnings = read_warnings(runs["SplitScorer"].outputs["scores"])
-        pushed = runs["Pusher"].properties["pushed_model"]["pushed"] == 1
+        reasons = json.loads((pathlib.Path(runs["RankerEvaluator"].outputs["blessing"]) / "reasons.json").read_text())
+        self.warnings = read_warnings(runs["RankerSplitScorer"].outputs["scores"])
+        pushed = runs["RankerPusher"].properties["pushed_model"]["pushed"] == 1
         assert pushed is (self.versions != before)
-        return reasons, runs["Evaluator"].properties["blessing"], pushed
+        return reasons, runs["RankerEvaluator"].properties["blessing"], pushed
 
 
 @pytest.fixture(scope="module")

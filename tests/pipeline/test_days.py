@@ -230,7 +230,7 @@ def test_the_server_goes_back_and_no_request_fails(days, first, second, rolled_b
 
 def test_a_run_that_comes_to_the_withdrawn_model_again_does_not_push_it(first, second, second_withdrawn):
     summary = second_withdrawn.summary
-    assert summary["cached"]["Trainer"]
+    assert summary["cached"]["RankerTrainer"]
     assert summary["blessed"] is False
     assert summary["pushed_model"] is None
     assert summary["served_model"] == first.summary["pushed_model"]

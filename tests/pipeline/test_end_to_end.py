@@ -70,7 +70,13 @@ def test_it_ends_with_a_pushed_model_and_a_summary(first):
     assert len(summary["metrics_by_top_category"]) == summary["categories"]["top_category"]
     assert summary["metrics_by"].keys() == {"category_requests", "history_length", "list_length"}
     assert summary["train_items_per_second"] > 0
-    assert set(summary["seconds"]) > {"ClickLogExampleGen", "Transform", "Trainer", "Evaluator", "Pusher"}
+    assert set(summary["seconds"]) > {
+        "ClickLogExampleGen",
+        "Transform",
+        "RankerTrainer",
+        "RankerEvaluator",
+        "RankerPusher",
+    }
     version = pathlib.Path(summary["pushed_model"])
     assert version.parent == runs / "demo" / "serving" / "ranker"
     assert version.name.isdigit()
@@ -78,7 +84,7 @@ def test_it_ends_with_a_pushed_model_and_a_summary(first):
     assert {"serving_default", "rank", "gates"} <= set(served)
     weights = served["gates"](top_category=tf.constant(["books"]), sub_category=tf.constant([""]))["weights"]
     assert int(tf.math.count_nonzero(weights)) == 2
-    assert not list((runs / "demo" / "checkpoints").glob("*/*"))
+    assert not list((runs / "demo" / "checkpoints").glob("*/*/*"))
 
 
 def test_it_is_compared_with_a_copy_of_itself(first, tmp_path):
@@ -168,9 +174,9 @@ def test_what_is_warned_of_ends_the_run_s_table(first, refused):
     unused, warning = summary["warnings"]
     assert unused == "configuration: `model.buckets`: not used by the variant adv_hsc_moe"
     assert unused.replace("configuration", "Warning") in output[: output.index("ClickLogExampleGen")]
-    assert warning.startswith("Trainer: the gate has collapsed: since the last validation, up to step ")
+    assert warning.startswith("RankerTrainer: the gate has collapsed: since the last validation, up to step ")
     table = output[output.index("Warnings") :]
-    assert "Trainer: the gate has collapsed" in table
+    assert "RankerTrainer: the gate has collapsed" in table
 
 
 def test_a_training_that_diverges_ends_with_its_reason_and_pushes_nothing(first):
@@ -179,7 +185,7 @@ def test_a_training_that_diverges_ends_with_its_reason_and_pushes_nothing(first)
     process = call("run", *flags(runs, "train.learning_rate=1e30"))
     assert process.returncode == 1
     reason, *_, remedy, where = process.stderr.splitlines()
-    assert reason.startswith("Trainer failed: the training has diverged at step 2: ranking_loss is ")
+    assert reason.startswith("RankerTrainer failed: the training has diverged at step 2: ranking_loss is ")
     assert remedy.startswith("To go on: lower `train.learning_rate` (now 1e+30)")
     assert where.startswith("The whole story is in ")
     assert "Traceback" not in process.stdout + process.stderr
@@ -190,10 +196,10 @@ def test_a_model_below_the_threshold_is_not_pushed(first, refused):
     runs, _, before = first
     output, summary = refused
     assert {name for name, cached in summary["cached"].items() if not cached} == {
-        "Trainer",
-        "SplitScorer",
-        "Evaluator",
-        "Pusher",
+        "RankerTrainer",
+        "RankerSplitScorer",
+        "RankerEvaluator",
+        "RankerPusher",
     }
     assert summary["blessed"] is False
     assert summary["pushed_model"] is None
@@ -217,7 +223,7 @@ def test_what_is_tuned_is_trained(first):
     assert (runs / "demo" / "summary.json").read_text() == summary  # the run's, not the search's
     assert "trial 2 of 2: session AUC" in output
     assert tuned["cached"]["Transform"]
-    assert "Trainer" not in tuned["cached"]
+    assert "RankerTrainer" not in tuned["cached"]
     best, other = tuned["trials"]
     assert best["session_auc"] >= other["session_auc"]
     written = yaml.safe_load((runs / "demo" / "hyperparameters.yaml").read_text())
@@ -227,8 +233,8 @@ def test_what_is_tuned_is_trained(first):
     assert line.count("tune.trials=2") == 1
 
     output, trained = run(runs, *overrides, "tune.enabled=true")
-    assert trained["cached"]["Tuner"]
-    assert not trained["cached"]["Trainer"]
+    assert trained["cached"]["RankerTuner"]
+    assert not trained["cached"]["RankerTrainer"]
     assert trained["training"]["hyperparameters"] == best["hyperparameters"]
     assert "tuned: model.hidden" in output
     gates = tf.saved_model.load(trained["pushed_model"]).signatures["gates"]

@@ -28,8 +28,8 @@ ENDS = [
     ("ClickLogExampleGen", signal.SIGTERM, once_there("artifacts/ClickLogExampleGen/examples/*/Split-train")),
     ("StatisticsGen", signal.SIGKILL, while_writing("StatisticsGen", 0.5)),
     # On a terminal, and not while it says that there is a checkpoint.
-    ("Trainer", signal.SIGINT, later(once_there("checkpoints/*/last/checkpoint"), 0.1)),
-    ("Pusher", signal.SIGKILL, while_writing("Pusher", 0.0)),
+    ("RankerTrainer", signal.SIGINT, later(once_there("checkpoints/ranker/*/last/checkpoint"), 0.1)),
+    ("RankerPusher", signal.SIGKILL, while_writing("RankerPusher", 0.0)),
 ]
 
 
@@ -83,11 +83,11 @@ def test_a_terminal_shows_all_components_and_is_left_in_order(attempts, killed):
     output = attempts[2].output
     last_drawing = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", output[output.rindex("ClickLogExampleGen") :]).split("\n")
     assert last_drawing[0].split() == ["ClickLogExampleGen", "unchanged,", "reused"]
-    assert [line.split()[1] for line in last_drawing if line.startswith("✗")] == ["Trainer"]
-    assert [line.split()[0] for line in last_drawing[8:10]] == ["Evaluator", "Pusher"]
+    assert [line.split()[1] for line in last_drawing if line.startswith("✗")] == ["RankerTrainer"]
+    assert [line.split()[0] for line in last_drawing[8:10]] == ["RankerEvaluator", "RankerPusher"]
     assert output.rindex("\x1b[?25h") > output.rindex("\x1b[?25l")  # the cursor is shown
     # What it says of the checkpoint is where the next run went on.
-    [step] = re.findall(r"Trainer goes on from the checkpoint of step (\d+)\.", output)
+    [step] = re.findall(r"RankerTrainer goes on from the checkpoint of step (\d+)\.", output)
     assert int(step) == json.loads((killed / "summary.json").read_text())["training"]["resumed_from_step"]
 
 
@@ -103,7 +103,7 @@ def test_after_four_kills_nothing_half_done_is_left(attempts, undisturbed, kille
 
 def test_what_was_finished_is_reused_and_the_training_resumed(killed):
     summary = json.loads((killed / "summary.json").read_text())
-    assert [name for name, cached in summary["cached"].items() if not cached] == ["Pusher"]
+    assert [name for name, cached in summary["cached"].items() if not cached] == ["RankerPusher"]
     assert 0 < summary["training"]["resumed_from_step"] < summary["training"]["steps"]
 
 

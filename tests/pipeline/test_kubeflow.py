@@ -66,7 +66,7 @@ def test_every_component_artifact_and_parameter_is_there(spec, job, pipeline):
         for before in node.upstream_nodes:
             assert any(name == before.id or name.startswith(f"{before.id}-") for name in task.dependent_tasks)
         given = {key for key, value in node.exec_properties.items() if value is not None}
-        expected = given | ({"epochs"} if node.id == "Trainer" else set())  # Kubeflow's own
+        expected = given | ({"epochs"} if node.id == "RankerTrainer" else set())  # Kubeflow's own
         assert set(task.inputs.parameters) == set(component.input_definitions.parameters) == expected
         step = container(job, node.id)
         assert step["image"] == IMAGE
@@ -80,7 +80,7 @@ def test_every_component_artifact_and_parameter_is_there(spec, job, pipeline):
     [
         ("log", "STRING", LOG, "ClickLogExampleGen", "input_base"),
         ("span", "NUMBER_INTEGER", 12, "ClickLogExampleGen", "wanted_span"),
-        ("epochs", "NUMBER_INTEGER", 7, "Trainer", "epochs"),
+        ("epochs", "NUMBER_INTEGER", 7, "RankerTrainer", "epochs"),
     ],
 )
 def test_runtime_parameters(spec, job, name, type, default, task, key):
@@ -104,8 +104,8 @@ def test_where_things_go(job):
     def constant(task, key):
         return tasks[task]["inputs"]["parameters"][key]["runtimeValue"]["constant"]
 
-    assert f'"base_directory": "{ROOT}/serving/ranker"' in constant("Pusher", "push_destination")
-    assert json.loads(constant("Trainer", "custom_config"))["checkpoints"] == f"{ROOT}/checkpoints"
+    assert f'"base_directory": "{ROOT}/serving/ranker"' in constant("RankerPusher", "push_destination")
+    assert json.loads(constant("RankerTrainer", "custom_config"))["checkpoints"] == f"{ROOT}/checkpoints/ranker"
     assert constant("ImportSchemaGen", "schema_file") == f"{kubeflow.IMAGE_SCHEMAS}/demo.pbtxt"
     # The folder is known when the run starts: nothing else may hold the one of the compilation.
     assert LOG not in json.dumps(tasks)
@@ -119,18 +119,18 @@ def test_what_reads_from_outside_is_never_answered_from_the_cache(job):
 
 
 def test_the_baseline_is_the_last_blessed_model_or_none(job):
-    evaluator = job["pipelineSpec"]["root"]["dag"]["tasks"]["Evaluator"]["inputs"]["artifacts"]
-    assert evaluator["baseline_model"]["taskOutputArtifact"]["producerTask"] == "BaselineResolver-model-resolver"
+    evaluator = job["pipelineSpec"]["root"]["dag"]["tasks"]["RankerEvaluator"]["inputs"]["artifacts"]
+    assert evaluator["baseline_model"]["taskOutputArtifact"]["producerTask"] == "RankerBaselineResolver-model-resolver"
     with pytest.raises(ConfigError, match="warm_start"):
         compiled(EVERYTHING, resolvers=False)
     alone = compiled(resolvers=False)["pipelineSpec"]
     assert not any("resolver" in executor for executor in alone["deploymentSpec"]["executors"].values())
-    assert set(alone["root"]["dag"]["tasks"]["Evaluator"]["inputs"]["artifacts"]) == {"scores", "model"}
+    assert set(alone["root"]["dag"]["tasks"]["RankerEvaluator"]["inputs"]["artifacts"]) == {"scores", "model"}
 
 
 def test_a_warm_start_and_what_the_log_is_compared_with(job, tmp_path):
-    trainer = job["pipelineSpec"]["root"]["dag"]["tasks"]["Trainer"]["inputs"]["artifacts"]
-    assert trainer["base_model"]["taskOutputArtifact"]["producerTask"] == "EarlierModelResolver-model-resolver"
+    trainer = job["pipelineSpec"]["root"]["dag"]["tasks"]["RankerTrainer"]["inputs"]["artifacts"]
+    assert trainer["base_model"]["taskOutputArtifact"]["producerTask"] == "RankerEarlierModelResolver-model-resolver"
     text = (kubeflow._PROJECT / "schemas" / "demo.pbtxt").read_text()
     comparator = "skew_comparator { infinity_norm { threshold: 0.1 } }"
     (tmp_path / "shop.pbtxt").write_text(text.replace('name: "brand"', f'name: "brand" {comparator}'))
@@ -147,22 +147,22 @@ def test_a_warm_start_and_what_the_log_is_compared_with(job, tmp_path):
 
 def test_a_damaged_job_is_not_valid(job):
     damaged = json.loads(json.dumps(job))
-    damaged["pipelineSpec"]["root"]["dag"]["tasks"]["Trainer"]["dependant_tasks"] = []
+    damaged["pipelineSpec"]["root"]["dag"]["tasks"]["RankerTrainer"]["dependant_tasks"] = []
     with pytest.raises(json_format.ParseError, match="dependant_tasks"):
         kubeflow.validate(damaged)
 
 
 def test_resources():
-    job = compiled(resources=kubeflow.parse_resources(["Trainer=8:32", "Transform=0.5:4"]))
-    assert container(job, "Trainer")["resources"] == {"cpuLimit": 8.0, "memoryLimit": 32.0}
+    job = compiled(resources=kubeflow.parse_resources(["RankerTrainer=8:32", "Transform=0.5:4"]))
+    assert container(job, "RankerTrainer")["resources"] == {"cpuLimit": 8.0, "memoryLimit": 32.0}
     assert container(job, "Transform")["resources"] == {"cpuLimit": 0.5, "memoryLimit": 4.0}
-    assert "resources" not in container(job, "Evaluator")
+    assert "resources" not in container(job, "RankerEvaluator")
 
 
 def test_no_parameter_for_what_does_not_run():
     job = compiled(["stop_after=validation"])
     assert set(job["pipelineSpec"]["root"]["inputDefinitions"]["parameters"]) == {"log", "span"}
-    assert "Trainer" not in job["pipelineSpec"]["components"]
+    assert "RankerTrainer" not in job["pipelineSpec"]["components"]
 
 
 def test_compiling_opens_no_connection(monkeypatch):
@@ -189,9 +189,9 @@ def test_what_cannot_run_there_is_refused(overrides, changes, message):
         compiled(overrides, **changes)
 
 
-@pytest.mark.parametrize("text", ["Trainer", "Trainer=8", "Trainer=8:x"])
+@pytest.mark.parametrize("text", ["RankerTrainer", "RankerTrainer=8", "RankerTrainer=8:x"])
 def test_resources_that_are_none(text):
-    with pytest.raises(ConfigError, match=f"as in Trainer=8:32. Received: {text}"):
+    with pytest.raises(ConfigError, match=f"as in RankerTrainer=8:32. Received: {text}"):
         kubeflow.parse_resources([text])
 
 
@@ -218,9 +218,9 @@ def compile_verb(tmp_path):
 
 def test_the_command_writes_the_job_and_says_what_is_in_it(compile_verb, tmp_path, capfd):
     path = tmp_path / "new" / "job.json"
-    compile_verb(out=path, set="train.epochs=4", resources="Trainer=8:32")
+    compile_verb(out=path, set="train.epochs=4", resources="RankerTrainer=8:32")
     job = json.loads(path.read_text())
-    assert job == compiled(["train.epochs=4"], resources={"Trainer": (8, 32)})
+    assert job == compiled(["train.epochs=4"], resources={"RankerTrainer": (8, 32)})
     shown = capfd.readouterr().out
     for text in (str(path), f"{path.stat().st_size:,} bytes", "CategoryHierarchyGen", "epochs (NUMBER_INTEGER) = 4"):
         assert text in shown.replace("\n", " ")

@@ -31,16 +31,17 @@ class Pushed:
         for version, name in enumerate(models, start=1):
             self.push(version, name)
 
-    def push(self, version: int, name: int) -> None:
+    def push(self, version: int, name: int, folder: pathlib.Path | None = None) -> None:
         if name not in self.ids:
             self.ids[name] = self.put("Model")
         blessing = self.put("ModelBlessing", blessed=1, current_model_id=self.ids[name], session_auc=version / 10)
-        pushed = self.put("PushedModel", pushed=1, pushed_version=str(version))
+        place = str((folder or self.folder) / str(version))
+        pushed = self.put("PushedModel", pushed=1, pushed_version=str(version), pushed_destination=place)
         [maker] = self.store.put_executions([mlmd.Execution(type_id=self.pusher)])
         events = [(self.ids[name], mlmd.Event.INPUT), (blessing, mlmd.Event.INPUT), (pushed, mlmd.Event.OUTPUT)]
         self.store.put_events([mlmd.Event(artifact_id=i, execution_id=maker, type=kind) for i, kind in events])
-        (self.folder / str(version)).mkdir(exist_ok=True)
-        (self.folder / str(version) / "saved_model.pb").touch()
+        pathlib.Path(place).mkdir(parents=True, exist_ok=True)
+        (pathlib.Path(place) / "saved_model.pb").touch()
 
     def put(self, kind: str, **properties) -> int:
         artifact = mlmd.Artifact(type_id=self.types[kind])
@@ -97,6 +98,18 @@ def test_the_same_weights_trained_twice_and_pushed_once_are_withdrawn_together(p
     assert pushed.blessed() == {10, 20}
     roll_back(pushed.folder, pushed.metadata, 3)
     assert pushed.blessed() == {10, 20, 30, 31}
+
+
+def test_a_model_of_another_name_is_left_alone_though_its_version_has_the_same_number(pushed):
+    other = pushed.folder.parent / "pre_ranker"
+    pushed.push(2, 102, other)
+    pushed.push(3, 103, other)
+    roll_back(pushed.folder, pushed.metadata)
+    assert pushed.blessed() == {10, 20, 102, 103}
+    roll_back(other, pushed.metadata)
+    assert (pushed.blessed(), versions_in(other)) == ({10, 20, 102}, [2])
+    roll_back(pushed.folder, pushed.metadata, 3)
+    assert pushed.blessed() == {10, 20, 30, 102}
 
 
 def test_a_model_that_was_refused_is_not_blessed_on_the_way(pushed):

@@ -50,7 +50,7 @@ def trained(small_log) -> Ranker:
 def runs(small_log, trained, tmp_path_factory) -> pathlib.Path:
     """A folder of runs, in whose run `demo` one training is finished, as the Trainer's, and another has begun."""
     runs, log = tmp_path_factory.mktemp("runs"), small_log
-    trainings = runs / "demo" / "artifacts" / "Trainer" / "model_run"
+    trainings = runs / "demo" / "artifacts" / "RankerTrainer" / "model_run"
     result = fit(
         trained,
         log.train_files,
@@ -85,7 +85,7 @@ def points(folder: pathlib.Path) -> dict[str, tuple[np.ndarray, list[list[str]]]
 
 
 def test_the_projector_has_a_named_point_for_each_category_and_item(runs, trained, small_log):
-    found = points(runs / "demo/artifacts/Trainer/model_run/9/kept")
+    found = points(runs / "demo/artifacts/RankerTrainer/model_run/9/kept")
     assert list(found) == ["gates of click", "leaf categories", "items"]
     gates, (header, *names) = found["gates of click"]
     assert header == COLUMNS
@@ -146,7 +146,7 @@ def test_hostile_names_stay_a_row_each_under_every_variant(small_log, tmp_path, 
 
 
 def test_the_reports_curves_are_the_scalars_alone(runs):
-    names = {curve.name for curve in training_curves(str(runs / "demo/artifacts/Trainer/model_run/9"))}
+    names = {curve.name for curve in training_curves(str(runs / "demo/artifacts/RankerTrainer/model_run/9"))}
     assert {"train/loss/ranking_loss", "valid/session_auc"} < names
     assert all(name.startswith(("train/loss/", "train/gate/", "valid/")) for name in names)
 

@@ -12,11 +12,11 @@ from apache_beam.pvalue import TaggedOutput
 from components.click_log_example_gen import grouping, stages, writing
 from components.click_log_example_gen.config import DataConfig
 from components.click_log_example_gen.executor import _clear, _fill_empty_splits
+from components.click_log_example_gen.headers import check_files
 from components.click_log_example_gen.job import REQUESTS, Job
 from components.click_log_example_gen.joins import prepare_table
 from components.click_log_example_gen.plan import Plan, check
 from components.click_log_example_gen.quarantine import merge_reports
-from components.click_log_example_gen.sources import check_files
 from components.click_log_example_gen.splits import add_counts
 from schemas.parsing import parse_schema
 from tests.components.click_log_example_gen.conftest import SHOP, make_schema
