@@ -125,14 +125,14 @@ def test_the_steps_of_a_job_run_in_it(image, tmp_path):
     job = kubeflow.compile_job(config, schema, kubeflow.Target(str(tmp_path / "root"), "none"))
     executors = job["pipelineSpec"]["deploymentSpec"]["executors"].values()
     classes = {executor["container"]["args"][1] for executor in executors if "container" in executor}
-    assert {"components.trainer.executor.Executor", "components.stock.TunerExecutor"} <= classes
+    assert {"components.trainer.executor.Executor", "components.tuner.Executor"} <= classes
     functions = [
         "models.training.entry.run_fn",
         "models.tuning.tuner.tuner_fn",
         "models.inputs.preprocessing.preprocessing_fn",
     ]
     types = set(re.findall(r"title: (components\.\w+)", json.dumps(job)))
-    ours = ("CategoryHierarchy", "AnomalyReport", "Quarantine", "ModelReport")
+    ours = ("CategoryHierarchy", "AnomalyReport", "Quarantine", "RequestScores", "ModelReport")
     assert types == {f"components.{name}" for name in ours}
     # A job looks for the schema in the image.
     text = json.dumps(job).replace(kubeflow.IMAGE_SCHEMAS, f"{root}{kubeflow.IMAGE_SCHEMAS}")

@@ -84,7 +84,11 @@ def test_a_terminal_shows_all_components_and_is_left_in_order(attempts, killed):
     last_drawing = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", output[output.rindex("ClickLogExampleGen") :]).split("\n")
     assert last_drawing[0].split() == ["ClickLogExampleGen", "unchanged,", "reused"]
     assert [line.split()[1] for line in last_drawing if line.startswith("✗")] == ["RankerTrainer"]
-    assert [line.split()[0] for line in last_drawing[8:10]] == ["RankerEvaluator", "RankerPusher"]
+    assert [line.split()[0] for line in last_drawing[8:11]] == [
+        "RankerSplitScorer",
+        "RankerEvaluator",
+        "RankerPusher",
+    ]
     assert output.rindex("\x1b[?25h") > output.rindex("\x1b[?25l")  # the cursor is shown
     # What it says of the checkpoint is where the next run went on.
     [step] = re.findall(r"RankerTrainer goes on from the checkpoint of step (\d+)\.", output)

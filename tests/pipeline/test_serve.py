@@ -66,7 +66,7 @@ def test_the_binary_of_tf_serving_is_taken_where_it_is(pushed, tmp_path):
 @pytest.mark.parametrize(("status", "backend"), [(0, "docker"), (1, "development")])
 def test_docker_is_taken_where_it_runs_and_else_the_development_server(monkeypatch, tmp_path, status, backend):
     monkeypatch.setenv("PATH", str(program(tmp_path / "bin", "docker", f"exit {status}")))
-    assert serve.available_backend() == backend
+    assert serve._available_backend() == backend
 
 
 def test_nothing_pushed_and_unknown_backends_are_told(tmp_path, pushed):

@@ -65,8 +65,9 @@ def test_it_goes_on_where_it_was_stopped(stopped, finished):
     trainings = result["trainings"]
     assert trainings["dnn"]["1"]["resumed_from_step"] == 0
     assert trainings["few"]["1"]["resumed_from_step"] > 0
-    assert len(list((folder / "members").iterdir())) == 4
-    assert not list((folder / "members").glob("*.unfinished"))
+    unfinished = list((folder / "members").glob("*.unfinished"))
+    assert len(unfinished) == 1  # of the variant that diverges
+    assert len(list((folder / "members").iterdir())) == 4 + len(unfinished)
 
 
 def test_it_writes_reports(finished):
@@ -92,7 +93,7 @@ def test_it_writes_reports(finished):
 
 def test_gates_of_a_member_are_the_weights_of_its_experts(finished):
     folder, _, _ = finished
-    [member] = (folder / "members").glob("moe-seed-1-*")
+    [member] = (folder / "members").glob("moe-seed-1-????????????????")
     gates = np.load(member / "gates.npy")
     assert gates.shape[1] == 4
     np.testing.assert_allclose(gates.sum(axis=1), 1, rtol=1e-5)

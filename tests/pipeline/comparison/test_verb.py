@@ -80,7 +80,7 @@ def test_a_run_that_cannot_be_compared_is_refused_with_what_to_do(runs, tmp_path
         (["a" * 300, "tuesday"], f"{'a' * 300}: there is no such folder"),
         (["monday", "tuesday", f"--out={'a' * 300}"], f"{'a' * 300}: cannot be written: File name too long;"),
         (["monday", "tuesday", "--out=monday/summary.json/x"], "monday/summary.json/x: cannot be written"),
-        (["monday", "tuesday", "--config=x"], "compare: --config is a flag of"),
+        (["monday", "tuesday", "--config=x"], "compare: there is no flag --config"),
     ],
 )
 def test_what_is_asked_for_wrongly_is_refused(runs, arguments, said):
