@@ -57,14 +57,17 @@ class Orchestration:
             models = Channel(type=standard_artifacts.Model), Channel(type=standard_artifacts.ModelBlessing)
             found = Resolver(strategy_class=LatestBlessedModelStrategy, model=models[0], model_blessing=models[1])
             return found.with_id(node_id(name, model))
-        made_by = {
-            key: Channel(type=artifact, producer_component_id=node_id(component, model), output_key=output)
-            for key, artifact, component, output in (
-                ("model", standard_artifacts.Model, "Trainer", "model"),
-                ("model_blessing", standard_artifacts.ModelBlessing, "Evaluator", "blessing"),
-            )
+        # The strategies take only models with a blessing, so the blessings tell models of two names apart. A channel of
+        # the models' own producer would be the same channel to TFX as the candidate.
+        found = {
+            "model": Channel(type=standard_artifacts.Model),
+            "model_blessing": Channel(
+                type=standard_artifacts.ModelBlessing,
+                producer_component_id=node_id("Evaluator", model),
+                output_key="blessing",
+            ),
         }
-        return Resolver(strategy_class=strategy, **made_by, **inputs).with_id(node_id(name, model))
+        return Resolver(strategy_class=strategy, **found, **inputs).with_id(node_id(name, model))
 
 
 LOCAL = Orchestration()
