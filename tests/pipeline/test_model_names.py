@@ -11,7 +11,7 @@ def test_an_id_begins_with_the_name_of_the_model():
 
 
 def test_the_baseline_and_the_warm_start_have_a_blessing_of_the_same_model_s_evaluator():
-    sets = ["train.warm_start=true", "data.window=2"]
+    sets = ["train.warm_start=true"]
     config, schema = load_config("pipeline/configs/demo.yaml", sets, "gs://bucket/log", needs_log=False)
     compiled = Compiler().compile(create_pipeline(config, schema, Places.below("folder"), LOCAL))
     nodes = {node.pipeline_node.node_info.id: node.pipeline_node for node in compiled.nodes}
