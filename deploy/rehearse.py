@@ -2,7 +2,7 @@
 
     python -m pipeline compile --target=kubeflow --data=<folder> --pipeline_root=/tmp/root --image=none \
         --image_schema=schemas/demo.pbtxt --out=/tmp/job.json
-    python deploy/rehearse.py /tmp/job.json /tmp/root [--parameter epochs=1]... [--until Trainer] [--in_process]
+    python deploy/rehearse.py /tmp/job.json /tmp/root [--parameter epochs=1]... [--until RankerTrainer] [--in_process]
 
 It imports nothing of the project: what a step needs comes from the environment it runs in. It stands in for the
 backend's bookkeeping alone (order, inputs, outputs, the resolvers' queries), not for containers, buckets or caches.

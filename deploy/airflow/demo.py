@@ -151,7 +151,7 @@ def kill_training() -> int:
         return 0
     try:
         process = int((run_folder / "locks" / "RankerTrainer").read_text(encoding="utf-8"))
-        if b"--id=Trainer" not in pathlib.Path(f"/proc/{process}/cmdline").read_bytes():
+        if b"--id=RankerTrainer" not in pathlib.Path(f"/proc/{process}/cmdline").read_bytes():
             return 0
         os.kill(process, signal.SIGKILL)
     except (OSError, ValueError):  # it has just ended, or begun
