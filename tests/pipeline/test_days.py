@@ -225,7 +225,7 @@ def test_the_server_goes_back_and_no_request_fails(days, first, second, rolled_b
     listed = call("rollback", f"--runs={days.runs}", "--list").stdout
     assert f"{first.summary['metrics']['session_auc']:.4f}" in listed
     assert versions_in(days.folder / "serving" / "ranker")[0] == first.version
-    assert versions_in(days.folder / "serving" / "withdrawn") == [second.version]
+    assert versions_in(days.folder / "serving" / "withdrawn" / "ranker") == [second.version]
 
 
 def test_a_run_that_comes_to_the_withdrawn_model_again_does_not_push_it(first, second, second_withdrawn):
