@@ -63,7 +63,7 @@ test: environment  ## every test: ARGS="-k gates"; CHROMIUM=<program> in place o
 	@$(if $(CHROMIUM),,bash deploy/browser.sh .browser || true)
 	@$(python) -m pytest $(parallel) $(ARGS)
 
-test-fast: environment  ## the tests that start no process, pipeline, training or browser, in two minutes
+test-fast: environment  ## the tests that start no process, pipeline, training or browser
 	@$(python) -m pytest $(parallel) -m "not slow" $(ARGS)
 
 fuzzed := tests/serving tests/components/click_log_example_gen tests/schemas tests/pipeline/test_config_fuzz.py
