@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from common.escaping import one_line, printable
-from common.files import TRAINING_FILE
+from common.files import SUMMARY_FILE, TRAINING_FILE
 from common.warnings import read_warnings
 from components.click_log_example_gen.quarantine import read_summary
 from components.evaluator.executor import REASONS_FILE
@@ -94,7 +94,7 @@ def summarise(
 
 def summary_file(folder: pathlib.Path, config: RunConfig) -> pathlib.Path:
     """Where the summary is; a search alone has a file of its own, and leaves that of the run it searches for."""
-    return folder / ("tune.json" if config.stop_after == "tune" else "summary.json")
+    return folder / ("tune.json" if config.stop_after == "tune" else SUMMARY_FILE)
 
 
 def _copy_report(run: NodeRun, folder: pathlib.Path) -> str:
